@@ -1,0 +1,41 @@
+import { z } from 'zod'
+
+/**
+ * Every problem the hub answers with: its stable `code`, HTTP status and title. RFC 9457.
+ * The one registry: routes name a code, clients switch on it, the error page of the docs is generated from it.
+ */
+export const problems = {
+  bad_request: { status: 400, title: 'The request is not valid' },
+  unauthorized: { status: 401, title: 'A key is needed' },
+  forbidden: { status: 403, title: 'This key may not do that' },
+  not_found: { status: 404, title: 'There is no such thing' },
+  device_exists: { status: 409, title: 'A device of that name exists already' },
+  device_limit: { status: 409, title: 'The limit on the number of devices is reached' },
+  rotation_running: { status: 409, title: 'A rotation of this device is under way' },
+  rotation_unsupported: { status: 409, title: 'The hub has no way to rotate this device' },
+  body_too_large: { status: 413, title: 'The request body is too large' },
+  unsupported_media_type: { status: 415, title: 'The request body must be JSON' },
+  rotation_too_soon: { status: 429, title: 'The device was rotated a moment ago' },
+  too_many_requests: { status: 429, title: 'Too many requests' },
+  internal: { status: 500, title: 'The hub failed; its log says why' },
+  database_down: { status: 503, title: 'The database does not answer' },
+} as const satisfies Record<string, { status: number; title: string }>
+
+export type ProblemCode = keyof typeof problems
+
+/** `application/problem+json` */
+export const problem = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  code: z.enum(Object.keys(problems) as [ProblemCode, ...ProblemCode[]]),
+  detail: z.string(),
+  instance: z.string().optional(),
+  /** Which field is wrong and what would be right. */
+  errors: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
+  /** Seconds, as in the `Retry-After` header. */
+  retry_after: z.int().nonnegative().optional(),
+  /** The rotation that is in the way. */
+  rotation_id: z.uuid().optional(),
+})
+export type ProblemJson = z.infer<typeof problem>

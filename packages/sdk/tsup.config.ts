@@ -1,0 +1,12 @@
+import { defineConfig } from 'tsup'
+
+export default defineConfig({
+  entry: { index: 'src/index.ts', contract: 'src/contract/index.ts', 'proxy-server': 'src/proxy-server/index.ts' },
+  format: ['esm', 'cjs'],
+  target: 'node20',
+  dts: true,
+  clean: true,
+  sourcemap: true,
+  // ESM-only: Node 20 cannot require() it, so the CommonJS build carries it inside.
+  noExternal: ['p-queue'],
+})

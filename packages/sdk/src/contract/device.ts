@@ -41,6 +41,8 @@ export const device = z.object({
   device_type: deviceType,
   status: deviceStatus,
   exit_ip: ipAddress.nullable(),
+  /** Since when the exit IP is this one; a hub that does not know leaves it out. */
+  ip_since: timestamp.nullable().optional(),
   proxy_url: proxyUrl.nullable(),
   operator: label.nullable(),
   region: label.nullable(),

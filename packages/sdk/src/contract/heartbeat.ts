@@ -22,6 +22,8 @@ export const proxyStatus = z.object({
   kind: deviceKind,
   device_type: deviceType,
   status: deviceStatus,
+  /** Since when `remote_ip` is this one; a hub that does not know leaves it out. */
+  ip_since: timestamp.nullable().optional(),
   operator: label.nullable(),
   region: label.nullable(),
   ip_changes: z.int().nonnegative(),

@@ -70,6 +70,7 @@ export const agentCommands = z.object({ commands: z.array(agentCommand) })
 /**
  * Body of `POST /api/v1/agents/commands/{id}`: how far the order is. Sent through the device's egress and repeated until acknowledged;
  * the hub compares the addresses that it sees itself, so `new_ip` is evidence, not the verdict.
+ * Any 2xx acknowledges it (the reply is `rotateReply`, with the hub's verdict once it is final); 404: no such order, forget it.
  */
 export const commandReport = z.strictObject({
   state: rotationState.exclude(['queued']),

@@ -82,6 +82,9 @@ export const rotateRequest = z.strictObject({
 /** 202: accepted; follow it at `GET /api/v1/rotations/{id}` or by the `rotation` events. */
 export const rotateReply = z.object({ rotation })
 
+/** Reply of `GET /api/v1/rotations?limit=50&device=`: newest first. */
+export const rotationList = z.object({ rotations: z.array(rotation) })
+
 /** Body of `POST /api/v1/proxy/rotate`: one device, or the whole fleet when `device` is left out. */
 export const fleetRotateRequest = rotateRequest.extend({ device: deviceRef.optional() })
 

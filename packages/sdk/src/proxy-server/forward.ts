@@ -1,0 +1,109 @@
+import { type ClientRequest, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { abort } from './abort.ts'
+import type { Exchange } from './exchange.ts'
+import { framingOf, requestHeaders, responseHeaders } from './headers.ts'
+import { ProxyError } from './proxy-error.ts'
+import type { AbsoluteTarget } from './target.ts'
+
+/** One plain request whose connection to the target stands. */
+export interface Forwarding<User> {
+  readonly exchange: Exchange<User>
+  readonly upstream: Duplex
+  readonly target: AbsoluteTarget
+  readonly replyHeaders: ReadonlyMap<string, string>
+  readonly maxHeaderBytes: number
+}
+
+/**
+ * Sends the request on, and the answer back as it comes. Each request has a connection of its own to the target: a reused one may be
+ * closing already, and a POST lost in it could not be repeated.
+ */
+export function forwardRequest<User>(req: IncomingMessage, res: ServerResponse, way: Forwarding<User>): void {
+  const { exchange, upstream } = way
+  const outgoing = openRequest(req, way)
+  let isAnswered = false
+
+  outgoing.on('continue', () => res.writeContinue())
+  outgoing.on('information', ({ statusCode, headers }) => {
+    if (statusCode === 103 && headers.link !== undefined) res.writeEarlyHints({ link: headers.link })
+  })
+  outgoing.on('error', (error) => {
+    // A target that has answered in full may stop reading the rest of the request.
+    if (!isAnswered) exchange.fail(error)
+  })
+  outgoing.on('response', (incoming) => {
+    try {
+      if (framingOf(incoming.headers) === 'unknown') throw new ProxyError('bad_response', 'The answer has an unknown Transfer-Encoding.')
+      res.sendDate = false
+      const headers = responseHeaders(incoming.rawHeaders, way.replyHeaders)
+      res.writeHead(incoming.statusCode ?? 0, incoming.statusMessage ?? '', headers)
+      res.flushHeaders()
+    } catch (error) {
+      exchange.fail(error)
+      return
+    }
+    exchange.status = incoming.statusCode ?? null
+    relayAnswer(incoming, req.method, way, (trailers) => {
+      isAnswered = true
+      res.addTrailers(trailers)
+      res.end()
+    })
+    incoming.pipe(res, { end: false })
+  })
+
+  exchange.signal.addEventListener('abort', () => {
+    outgoing.destroy()
+    abort(upstream)
+  })
+  req.on('data', (chunk: Buffer) => {
+    exchange.bytesUp += chunk.length
+  })
+  req.on('end', () => {
+    if (req.rawTrailers.length > 0) outgoing.addTrailers(pairs(req.rawTrailers))
+    outgoing.end()
+  })
+  req.pipe(outgoing, { end: false })
+}
+
+/** Starts the request to the target on the given connection. */
+export function openRequest<User>(req: IncomingMessage, way: Forwarding<User>, upgrade?: string): ClientRequest {
+  const method = req.method ?? 'GET'
+  const { hostHeader, path } = way.target
+  return request({
+    createConnection: () => way.upstream,
+    method,
+    path,
+    headers: requestHeaders(req.rawHeaders, { method, hostHeader, framing: framingOf(req.headers), upgrade }),
+    maxHeaderSize: way.maxHeaderBytes,
+  })
+}
+
+/** Counts the answer's bytes and calls `onComplete` when it has come whole; an answer cut on its way fails the exchange. */
+export function relayAnswer<User>(
+  incoming: IncomingMessage,
+  method: string | undefined,
+  { upstream, exchange }: Forwarding<User>,
+  onComplete: (trailers: [string, string][]) => void,
+): void {
+  const cut = (): void => exchange.fail(new ProxyError('connection_reset', 'The target cut its answer.'))
+  incoming.on('data', (chunk: Buffer) => {
+    exchange.bytesDown += chunk.length
+  })
+  incoming.on('error', cut)
+  incoming.on('end', () => {
+    // An answer without a length ends with its connection. Node takes every end for a good one, a reset too.
+    const isEndOfConnection = upstream.readableEnded || !endsWithConnection(incoming, method)
+    if (!incoming.complete || exchange.failure || !isEndOfConnection) cut()
+    else onComplete(pairs(incoming.rawTrailers))
+  })
+}
+
+const endsWithConnection = (incoming: IncomingMessage, method: string | undefined): boolean =>
+  framingOf(incoming.headers) === 'none' && method !== 'HEAD' && incoming.statusCode !== 204 && incoming.statusCode !== 304
+
+function pairs(raw: readonly string[]): [string, string][] {
+  const list: [string, string][] = []
+  for (let i = 0; i < raw.length; i += 2) list.push([raw[i] ?? '', raw[i + 1] ?? ''])
+  return list
+}

@@ -1,0 +1,11 @@
+/** The forward proxy that `pool.listen()`, the hub's gateway and the agent share. */
+export { abort } from './abort.ts'
+export { type Authenticate, type Credentials, fixedCredentials, type Verdict } from './authenticate.ts'
+export type { ExchangeKind, ExchangeSummary } from './exchange.ts'
+export { defaultLimits, type ProxyServerLimits, type ProxyServerOptions } from './options.ts'
+export { ProxyError, type SetupErrorCode } from './proxy-error.ts'
+export type { ProxyCounters } from './registry.ts'
+export { createProxyServer, type ProxyServer } from './server.ts'
+export { type RefusalCode, type ReplyCode, replyStatuses } from './statuses.ts'
+export type { ProxyTarget } from './target.ts'
+export type { Connect, ProxyContext } from './upstream.ts'

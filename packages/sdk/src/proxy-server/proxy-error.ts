@@ -1,0 +1,18 @@
+import type { ReplyCode } from './statuses.ts'
+
+/** `open_proxy`: a listener beyond loopback without `authenticate`. `listen_failed`: the port or address cannot be had. */
+export type SetupErrorCode = 'bad_options' | 'open_proxy' | 'listen_failed'
+
+/**
+ * The error of the proxy server. Thrown by `connect()` it decides what the client is told: the code's status, and `message` as the
+ * detail, so a message never holds a credential.
+ */
+export class ProxyError extends Error {
+  override readonly name = 'ProxyError'
+  readonly code: ReplyCode | SetupErrorCode
+
+  constructor(code: ReplyCode | SetupErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.code = code
+  }
+}

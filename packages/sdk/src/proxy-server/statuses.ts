@@ -1,0 +1,55 @@
+/**
+ * Every answer of the proxy's own. The code travels in `X-MobilePool-Error` and in the problem body, so that a client can tell
+ * what the proxy says from what the site says.
+ *
+ * The 59x numbers and 504 mean what they mean in apify/proxy-chain, whose users know them. Nothing here is a 403 or a 429:
+ * scrapers read those as a ban by the site.
+ */
+export const replyStatuses = {
+  /** The request is not one that a proxy can forward; the detail says why. */
+  bad_request: { status: 400, reason: 'Bad Request' },
+  /** No credentials, or wrong ones. */
+  auth_required: { status: 407, reason: 'Proxy Authentication Required' },
+  /** The request head did not arrive within `handshakeTimeoutMs`. */
+  request_timeout: { status: 408, reason: 'Request Timeout' },
+  /** The request head is larger than `maxHeaderBytes`. */
+  head_too_large: { status: 431, reason: 'Request Header Fields Too Large' },
+  /** The client went away before its answer was complete. Never sent, only observed; the number is nginx's. */
+  client_gone: { status: 499, reason: 'Client Closed Request' },
+  /** The proxy itself failed. */
+  internal: { status: 500, reason: 'Internal Server Error' },
+  /** A transfer coding or an upgrade that the proxy cannot carry. */
+  not_implemented: { status: 501, reason: 'Not Implemented' },
+  /** The device is about to change its address. Nothing was forwarded: any request may be sent again, elsewhere at once. */
+  draining: { status: 503, reason: 'Service Unavailable', retryAfterS: 1 },
+  /** The device has no network now. Nothing was forwarded. */
+  offline: { status: 503, reason: 'Service Unavailable', retryAfterS: 5 },
+  /** Traffic would leave by another interface than the device's own. Nothing was forwarded. */
+  egress_leak: { status: 503, reason: 'Service Unavailable', retryAfterS: 60 },
+  /** More clients than `maxConnections`. Nothing was forwarded. */
+  too_many_connections: { status: 503, reason: 'Service Unavailable', retryAfterS: 1 },
+  /** The target accepted no connection within `connectTimeoutMs`. */
+  connect_timeout: { status: 504, reason: 'Gateway Timeout' },
+  /** No byte in either direction for `idleTimeoutMs`. */
+  idle_timeout: { status: 504, reason: 'Gateway Timeout' },
+  /** The target answered with something that is not HTTP. */
+  bad_response: { status: 592, reason: 'Bad Response' },
+  /** The target's name has no address. */
+  dns_failed: { status: 593, reason: 'Name Not Found' },
+  /** The target refused the connection. */
+  connection_refused: { status: 594, reason: 'Connection Refused' },
+  /** The connection to the target was lost before its answer. The request may have reached it. */
+  connection_reset: { status: 595, reason: 'Connection Reset' },
+  /** The target stopped reading before it had the whole request. */
+  broken_pipe: { status: 596, reason: 'Broken Pipe' },
+  /** The target is one that this proxy does not connect to (private, loopback, metadata addresses, closed ports). */
+  target_refused: { status: 599, reason: 'Target Refused' },
+  /** Any other failure on the way to the target. */
+  upstream_failed: { status: 599, reason: 'Upstream Failed' },
+} as const satisfies Record<string, { status: number; reason: string; retryAfterS?: number }>
+
+/** What went wrong with one request, as the client is told. */
+export type ReplyCode = keyof typeof replyStatuses
+
+/** Reasons to answer every new request with 503, see `ProxyServer.refuse`. */
+export type RefusalCode = 'draining' | 'offline' | 'egress_leak'

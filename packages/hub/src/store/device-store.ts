@@ -1,0 +1,226 @@
+import type { DeviceKind, DeviceType, RotationFailure, RotationMethod, RotationOutcome, RotationTrigger } from '@mobilepool/sdk/contract'
+import { type Kysely, sql } from 'kysely'
+import { isDuplicate, query } from './failures.ts'
+import { joinProxyUrl, splitProxyUrl } from './proxy-address.ts'
+import type { Seal } from './seal.ts'
+import type { Tables } from './tables.ts'
+
+/** One stretch of time at one address, ms. */
+export interface Stint {
+  ip: string
+  firstSeen: number
+  lastSeen: number
+}
+
+/** What is set for a device by people or by its agent; times in ms. */
+export interface DeviceSettings {
+  id: string
+  name: string
+  kind: DeviceKind
+  deviceType: DeviceType
+  /** Null while the name is only pending. */
+  adoptedAt: number | null
+  maintenance: boolean
+  proxyUrl: string | null
+  operator: string | null
+  region: string | null
+  tags: string[]
+  weight: number
+  methods: RotationMethod[]
+  agentVersion: string | null
+  rotationMethod: RotationMethod | null
+  /** Seconds. */
+  rotationInterval: number
+  autoRotation: boolean
+  createdAt: number
+  updatedAt: number
+}
+
+/** How the last rotation of a device ended. */
+export interface LastRotation {
+  outcome: RotationOutcome
+  trigger: RotationTrigger
+  reason: RotationFailure | null
+  endedAt: number
+  durationMs: number
+}
+
+/** A device as it was last written. */
+export interface DeviceRecord extends DeviceSettings {
+  exitIp: string | null
+  lastHeartbeat: number | null
+  ipChanges: number
+  /** The newest stint of each family. */
+  stints: { v4: Stint | null; v6: Stint | null }
+  rotations: Record<RotationOutcome, number>
+  lastRotation: LastRotation | null
+  lastIpRotation: number | null
+}
+
+/** Reads and writes devices. Proxy credentials are sealed on their way in. Every method throws HubError `database_down`. */
+export interface DeviceStore {
+  /** All of them; the hub keeps the fleet in memory. */
+  all(): Promise<DeviceRecord[]>
+  /** Inserts a device, or takes over the row of its id. False when another device has the name. */
+  put(device: DeviceSettings): Promise<boolean>
+  /** Removes a device with everything that belongs to it. False when it was gone already. */
+  remove(id: string): Promise<boolean>
+}
+
+const ms = (date: Date | null): number | null => (date === null ? null : date.getTime())
+
+/** The row of `proxy_devices` for a device. */
+export function deviceRow(device: DeviceSettings, seal: Seal) {
+  const proxy = device.proxyUrl === null ? null : splitProxyUrl(device.proxyUrl)
+  return {
+    id: device.id,
+    name: device.name,
+    kind: device.kind,
+    device_type: device.deviceType,
+    adopted_at: device.adoptedAt === null ? null : new Date(device.adoptedAt),
+    maintenance: device.maintenance,
+    proxy_scheme: proxy?.scheme ?? null,
+    ip_address: proxy?.host ?? null,
+    port: proxy?.port ?? null,
+    proxy_auth: proxy?.auth ? seal.close(proxy.auth, device.id) : null,
+    operator: device.operator,
+    region: device.region,
+    tags: device.tags,
+    weight: device.weight,
+    methods: device.methods,
+    agent_version: device.agentVersion,
+    created_at: new Date(device.createdAt),
+    updated_at: new Date(device.updatedAt),
+  }
+}
+
+/** The row of `rotation_config` for a device. */
+export const rotationConfigRow = (device: DeviceSettings) => ({
+  device_id: device.id,
+  rotation_method: device.rotationMethod,
+  rotation_interval: device.rotationInterval,
+  auto_rotation: device.autoRotation,
+  updated_at: new Date(device.updatedAt),
+})
+
+/** Writes a device and its rotation settings, inside the caller's transaction. */
+export async function putDevice(db: Kysely<Tables>, device: DeviceSettings, seal: Seal): Promise<void> {
+  const { id, created_at, ...row } = deviceRow(device, seal)
+  await db
+    .insertInto('proxy_devices')
+    .values({ id, created_at, ...row })
+    .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
+    .execute()
+  const { device_id, ...config } = rotationConfigRow(device)
+  await db
+    .insertInto('rotation_config')
+    .values({ device_id, ...config })
+    .onConflict((conflict) => conflict.column('device_id').doUpdateSet(config))
+    .execute()
+}
+
+export function deviceStore(db: Kysely<Tables>, seal: Seal): DeviceStore {
+  return {
+    async all() {
+      const [devices, stints, ended] = await Promise.all([
+        query(
+          db
+            .selectFrom('proxy_devices as d')
+            .innerJoin('rotation_config as c', 'c.device_id', 'd.id')
+            .leftJoin('proxy_heartbeat as h', 'h.device_id', 'd.id')
+            .selectAll('d')
+            .select(['c.rotation_method', 'c.rotation_interval', 'c.auto_rotation', 'c.last_successful_rotation'])
+            .select(['c.changed_count', 'c.unchanged_count', 'c.failed_count'])
+            .select(['h.remote_ip', 'h.ip_changes', 'h.updated_at as beat_at'])
+            .execute(),
+        ),
+        query(newestStints(db)),
+        query(lastRotations(db)),
+      ])
+      return devices.map(
+        (row): DeviceRecord => ({
+          id: row.id,
+          name: row.name,
+          kind: row.kind,
+          deviceType: row.device_type,
+          adoptedAt: ms(row.adopted_at),
+          maintenance: row.maintenance,
+          proxyUrl: openProxyUrl(row, seal),
+          operator: row.operator,
+          region: row.region,
+          tags: row.tags,
+          weight: row.weight,
+          methods: row.methods,
+          agentVersion: row.agent_version,
+          rotationMethod: row.rotation_method,
+          rotationInterval: row.rotation_interval,
+          autoRotation: row.auto_rotation,
+          createdAt: row.created_at.getTime(),
+          updatedAt: row.updated_at.getTime(),
+          exitIp: row.remote_ip,
+          lastHeartbeat: ms(row.beat_at),
+          ipChanges: row.ip_changes ?? 0,
+          stints: stints.get(row.id) ?? { v4: null, v6: null },
+          rotations: { changed: row.changed_count, unchanged: row.unchanged_count, failed: row.failed_count },
+          lastRotation: ended.get(row.id) ?? null,
+          lastIpRotation: ms(row.last_successful_rotation),
+        }),
+      )
+    },
+
+    async put(device) {
+      try {
+        await query(db.transaction().execute((transaction) => putDevice(transaction, device, seal)))
+        return true
+      } catch (error) {
+        if (isDuplicate(error)) return false
+        throw error
+      }
+    },
+
+    async remove(id) {
+      const removed = await query(db.deleteFrom('proxy_devices').where('id', '=', id).returning('id').execute())
+      return removed.length > 0
+    },
+  }
+}
+
+function openProxyUrl(
+  row: { id: string; proxy_scheme: string | null; ip_address: string | null; port: number | null; proxy_auth: string | null },
+  seal: Seal,
+): string | null {
+  const { proxy_scheme: scheme, ip_address: host, port } = row
+  if (scheme === null || host === null || port === null) return null
+  return joinProxyUrl({ scheme, host, port, auth: row.proxy_auth === null ? null : seal.open(row.proxy_auth, row.id) })
+}
+
+async function newestStints(db: Kysely<Tables>): Promise<Map<string, { v4: Stint | null; v6: Stint | null }>> {
+  const { rows } = await sql<{ device_id: string; family: number; ip_address: string; first_seen: Date; last_seen: Date }>`
+    select distinct on (device_id, family(ip_address)) device_id, family(ip_address) as family, ip_address, first_seen, last_seen
+    from ip_history order by device_id, family(ip_address), first_seen desc`.execute(db)
+  const stints = new Map<string, { v4: Stint | null; v6: Stint | null }>()
+  for (const row of rows) {
+    const of = stints.get(row.device_id) ?? { v4: null, v6: null }
+    of[row.family === 4 ? 'v4' : 'v6'] = { ip: row.ip_address, firstSeen: row.first_seen.getTime(), lastSeen: row.last_seen.getTime() }
+    stints.set(row.device_id, of)
+  }
+  return stints
+}
+
+async function lastRotations(db: Kysely<Tables>): Promise<Map<string, LastRotation>> {
+  const rows = await db
+    .selectFrom('rotations')
+    .distinctOn('device_id')
+    .select(['device_id', 'state', 'trigger', 'reason', 'created_at', 'ended_at'])
+    .where('ended_at', 'is not', null)
+    .orderBy('device_id')
+    .orderBy('created_at', 'desc')
+    .execute()
+  return new Map(
+    rows.map((row) => {
+      const endedAt = ms(row.ended_at) ?? 0
+      const outcome = row.state as RotationOutcome
+      return [row.device_id, { outcome, trigger: row.trigger, reason: row.reason, endedAt, durationMs: endedAt - row.created_at.getTime() }]
+    }),
+  )
+}

@@ -1,0 +1,91 @@
+import type { Kysely } from 'kysely'
+import { type DeviceSettings, putDevice } from './device-store.ts'
+import { isDuplicate, query } from './failures.ts'
+import { type KeyRecord, keyRow } from './key-store.ts'
+import type { Seal } from './seal.ts'
+import type { Tables } from './tables.ts'
+
+/** A token that enrols one device, once; times in ms. */
+export interface EnrolToken {
+  /** SHA-256, hex. */
+  hash: string
+  /** The only name that may enrol with it; null: any free one. */
+  name: string | null
+  createdAt: number
+  expiresAt: number
+}
+
+/** Reads and writes enrolment tokens. Every method throws HubError `database_down`. */
+export interface EnrolmentStore {
+  addToken(token: EnrolToken): Promise<void>
+  /** A token that may still be used at `now`. */
+  usableToken(hash: string, now: number): Promise<EnrolToken | null>
+  /**
+   * Spends the token, writes the device, revokes the device's former keys and adds the new one: all or nothing.
+   * `token_spent`: it was used, or expired, meanwhile; `name_taken`: another device has the name.
+   */
+  enrol(tokenHash: string, device: DeviceSettings, key: KeyRecord, now: number): Promise<'enrolled' | 'token_spent' | 'name_taken'>
+}
+
+export function enrolmentStore(db: Kysely<Tables>, seal: Seal): EnrolmentStore {
+  return {
+    async addToken(token) {
+      await query(
+        db
+          .insertInto('enroll_tokens')
+          .values({
+            token_hash: token.hash,
+            name: token.name,
+            created_at: new Date(token.createdAt),
+            expires_at: new Date(token.expiresAt),
+          })
+          .execute(),
+      )
+      // Spent and expired ones have no use any more.
+      await query(db.deleteFrom('enroll_tokens').where('expires_at', '<', new Date(token.createdAt)).execute())
+    },
+
+    async usableToken(hash, now) {
+      const row = await query(
+        db
+          .selectFrom('enroll_tokens')
+          .selectAll()
+          .where('token_hash', '=', hash)
+          .where('used_at', 'is', null)
+          .where('expires_at', '>', new Date(now))
+          .executeTakeFirst(),
+      )
+      return row ? { hash: row.token_hash, name: row.name, createdAt: row.created_at.getTime(), expiresAt: row.expires_at.getTime() } : null
+    },
+
+    async enrol(tokenHash, device, key, now) {
+      try {
+        return await query(
+          db.transaction().execute(async (transaction) => {
+            const spent = await transaction
+              .updateTable('enroll_tokens')
+              .set({ used_at: new Date(now) })
+              .where('token_hash', '=', tokenHash)
+              .where('used_at', 'is', null)
+              .where('expires_at', '>', new Date(now))
+              .returning('token_hash')
+              .execute()
+            if (spent.length === 0) return 'token_spent' as const
+            await putDevice(transaction, device, seal)
+            await transaction
+              .updateTable('api_keys')
+              .set({ revoked_at: new Date(now) })
+              .where('device_id', '=', device.id)
+              .where('revoked_at', 'is', null)
+              .execute()
+            await transaction.insertInto('api_keys').values(keyRow(key)).execute()
+            return 'enrolled' as const
+          }),
+        )
+      } catch (error) {
+        if (isDuplicate(error)) return 'name_taken'
+        throw error
+      }
+    },
+  }
+}

@@ -1,0 +1,77 @@
+import { type Kysely, sql } from 'kysely'
+import type { Stint } from './device-store.ts'
+import { query } from './failures.ts'
+import type { Tables } from './tables.ts'
+
+/** What is to be written of one device: its latest heartbeat, and the stints at addresses that began or ended since the last write. */
+export interface Beat {
+  deviceId: string
+  name: string
+  /** The name is not in the database yet: it becomes a pending device. */
+  isNew: boolean
+  createdAt: number
+  seenAt: number
+  /** The exit IP to show. */
+  ip: string
+  /** Absolute, so that writing a beat twice counts once. */
+  ipChanges: number
+  stints: Stint[]
+}
+
+/** Writes heartbeats. Every method throws HubError `database_down`. */
+export interface HeartbeatStore {
+  /**
+   * Writes a group in one statement; all of it or nothing, and writing it again changes nothing. Older beats never overwrite newer ones.
+   * Beats of devices that are gone are left out. Throws the driver's error when a value is refused (`isBadValue`).
+   */
+  write(beats: readonly Beat[], newDevice: { rotationInterval: number }): Promise<void>
+}
+
+const iso = (time: number): string => new Date(time).toISOString()
+// Every writer takes its locks in the order of the names, so that two hubs' groups cannot wait for each other.
+const byName = (a: Beat, b: Beat): number => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)
+
+export function heartbeatStore(db: Kysely<Tables>): HeartbeatStore {
+  return {
+    async write(unsorted, { rotationInterval }) {
+      const beats = unsorted.toSorted(byName)
+      const stints = beats.flatMap((beat) => beat.stints.map((stint) => ({ ...stint, deviceId: beat.deviceId })))
+      await query(
+        sql`
+        with beat as (
+          select id, name, is_new, remote_ip::inet as remote_ip, ip_changes, created_at::timestamptz as created_at, seen_at::timestamptz as seen_at
+          from unnest(
+            ${beats.map((beat) => beat.deviceId)}::uuid[], ${beats.map((beat) => beat.name)}::text[], ${beats.map((beat) => beat.isNew)}::boolean[],
+            ${beats.map((beat) => beat.ip)}::text[], ${beats.map((beat) => beat.ipChanges)}::integer[],
+            ${beats.map((beat) => iso(beat.createdAt))}::text[], ${beats.map((beat) => iso(beat.seenAt))}::text[]
+          ) as given(id, name, is_new, remote_ip, ip_changes, created_at, seen_at)
+        ), created as (
+          insert into proxy_devices (id, name, kind, device_type, created_at, updated_at)
+          select id, name, 'bare', 'generic', created_at, created_at from beat where is_new order by name
+          on conflict do nothing
+          returning id
+        ), configured as (
+          insert into rotation_config (device_id, rotation_interval) select id, ${rotationInterval}::integer from created
+        ), target as (
+          select d.id from proxy_devices d join beat on beat.id = d.id
+          union select id from created
+        ), moved as (
+          insert into ip_history (device_id, ip_address, first_seen, last_seen)
+          select given.id, given.ip::inet, given.first_seen::timestamptz, given.last_seen::timestamptz
+          from unnest(
+            ${stints.map((stint) => stint.deviceId)}::uuid[], ${stints.map((stint) => stint.ip)}::text[],
+            ${stints.map((stint) => iso(stint.firstSeen))}::text[], ${stints.map((stint) => iso(stint.lastSeen))}::text[]
+          ) as given(id, ip, first_seen, last_seen) join target on target.id = given.id
+          on conflict (device_id, ip_address, first_seen) do update set last_seen = greatest(ip_history.last_seen, excluded.last_seen)
+        )
+        insert into proxy_heartbeat as hot (device_id, remote_ip, ip_changes, created_at, updated_at)
+        select beat.id, beat.remote_ip, beat.ip_changes, beat.seen_at, beat.seen_at
+        from beat join target on target.id = beat.id order by beat.name
+        on conflict (device_id) do update set
+          remote_ip = case when excluded.updated_at >= hot.updated_at then excluded.remote_ip else hot.remote_ip end,
+          ip_changes = greatest(hot.ip_changes, excluded.ip_changes),
+          updated_at = greatest(hot.updated_at, excluded.updated_at)`.execute(db),
+      )
+    },
+  }
+}

@@ -1,0 +1,10 @@
+/** The store: the only place that knows SQL and the two databases. */
+export { prepareDataDir, secretFor } from './data-dir.ts'
+export type { DeviceRecord, DeviceSettings, DeviceStore, LastRotation, Stint } from './device-store.ts'
+export type { EnrolmentStore, EnrolToken } from './enrolment-store.ts'
+export { isBadValue, isDatabaseDown } from './failures.ts'
+export type { Beat, HeartbeatStore } from './heartbeat-store.ts'
+export type { KeyRecord, KeyStore } from './key-store.ts'
+export { openStore, type Store, type StoreOptions } from './open.ts'
+export type { PulseStore } from './pulse-store.ts'
+export type { RotationRecord, RotationStore } from './rotation-store.ts'

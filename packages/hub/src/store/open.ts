@@ -1,0 +1,160 @@
+import { join } from 'node:path'
+import { Kysely, PostgresDialect, type PostgresPool, sql } from 'kysely'
+import { Migrator } from 'kysely/migration'
+import { HubError } from '../errors.ts'
+import { prepareDataDir, secretFor } from './data-dir.ts'
+import { type DeviceStore, deviceStore } from './device-store.ts'
+import { lockDirectory } from './directory-lock.ts'
+import { type EnrolmentStore, enrolmentStore } from './enrolment-store.ts'
+import { query } from './failures.ts'
+import { type HeartbeatStore, heartbeatStore } from './heartbeat-store.ts'
+import { type KeyStore, keyStore } from './key-store.ts'
+import { migrations } from './migrations/index.ts'
+import { pglitePool } from './pglite.ts'
+import { migrationPool, postgresPool } from './postgres.ts'
+import { type PulseStore, pulseStore } from './pulse-store.ts'
+import { type RotationStore, rotationStore } from './rotation-store.ts'
+import { createSeal, type Seal } from './seal.ts'
+import type { Tables } from './tables.ts'
+
+/** PGlite never vacuums by itself (reference/hub.md 3.1). */
+const VACUUM_EVERY_MS = 600_000
+const HOT_TABLES = ['proxy_heartbeat', 'rotations', 'rotation_config', 'system_config'] as const
+const SEAL_CHECK_KEY = 'secret_key_check'
+
+export interface StoreOptions {
+  /** Folder of the embedded database and the generated secret key. */
+  dataDir: string
+  /** Postgres instead of the embedded database. */
+  databaseUrl: string | null
+  databasePoolSize: number
+  /** Seals proxy credentials; null: the one in the data folder. */
+  secretKey: string | null
+}
+
+/** Everything that outlives the process. */
+export interface Store {
+  readonly devices: DeviceStore
+  readonly heartbeats: HeartbeatStore
+  readonly rotations: RotationStore
+  readonly keys: KeyStore
+  readonly enrolment: EnrolmentStore
+  readonly pulse: PulseStore
+  /** Asks the database for an answer. @throws HubError `database_down` */
+  ping(): Promise<void>
+  /** Ends every connection or the database's thread, and frees the data folder. */
+  close(): Promise<void>
+}
+
+/**
+ * Opens the database, migrated to this version.
+ * @throws HubError `data_dir_locked`, `data_dir_unusable`, `database_unreachable` or `secret_key_wrong`
+ */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  await prepareDataDir(options.dataDir)
+  const seal = createSeal(await secretFor(options.dataDir, options.secretKey))
+  return options.databaseUrl === null ? openEmbedded(options.dataDir, seal) : openPostgres(options.databaseUrl, options.databasePoolSize, seal)
+}
+
+async function openEmbedded(dataDir: string, seal: Seal): Promise<Store> {
+  const lock = await lockDirectory(dataDir)
+  const dir = join(dataDir, 'pglite')
+  const pool = pglitePool(dir)
+  const db = kysely(pool)
+  const end = async (): Promise<void> => {
+    await pool.end()
+    await lock.release()
+  }
+  try {
+    await pool.open().catch((cause: unknown) => {
+      throw new HubError('database_unreachable', `The embedded database in ${dir} does not open: ${message(cause)}.`, { cause })
+    })
+    await migrate(db)
+    await checkSeal(db, seal)
+  } catch (error) {
+    await end()
+    throw error
+  }
+  const vacuum = setInterval(() => void vacuumHotTables(db), VACUUM_EVERY_MS)
+  return storeOver(db, seal, async () => {
+    clearInterval(vacuum)
+    await end()
+  })
+}
+
+async function openPostgres(url: string, size: number, seal: Seal): Promise<Store> {
+  const unreachable = (cause: unknown): HubError =>
+    cause instanceof HubError
+      ? cause
+      : new HubError('database_unreachable', `The database of DATABASE_URL does not answer as it should: ${message(cause)}.`, { cause })
+  const migrating = migrationPool(url)
+  try {
+    await migrate(kysely(migrating))
+  } catch (error) {
+    throw unreachable(error)
+  } finally {
+    await migrating.end()
+  }
+  const pool = postgresPool(url, size)
+  const db = kysely(pool)
+  try {
+    await checkSeal(db, seal)
+  } catch (error) {
+    await pool.end()
+    throw unreachable(error)
+  }
+  return storeOver(db, seal, () => pool.end())
+}
+
+const kysely = (pool: PostgresPool): Kysely<Tables> => new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
+
+function storeOver(db: Kysely<Tables>, seal: Seal, end: () => Promise<void>): Store {
+  let closing: Promise<void> | null = null
+  return {
+    devices: deviceStore(db, seal),
+    heartbeats: heartbeatStore(db),
+    rotations: rotationStore(db),
+    keys: keyStore(db),
+    enrolment: enrolmentStore(db, seal),
+    pulse: pulseStore(db),
+    ping: async () => void (await query(sql`select 1`.execute(db))),
+    close: () => {
+      closing ??= end()
+      return closing
+    },
+  }
+}
+
+async function migrate(db: Kysely<Tables>): Promise<void> {
+  const { error } = await new Migrator({ db, provider: migrations }).migrateToLatest()
+  if (error === undefined) return
+  if (/previously executed migration .* is missing/.test(message(error)))
+    throw new HubError('database_unreachable', 'The database was made by a newer hub: start that version, or restore a backup.', { cause: error })
+  throw error
+}
+
+/** A constant that was sealed on the first start tells a wrong SECRET_KEY before anything is read or written with it. */
+async function checkSeal(db: Kysely<Tables>, seal: Seal): Promise<void> {
+  await db
+    .insertInto('system_config')
+    .values({ key: SEAL_CHECK_KEY, value: seal.close(SEAL_CHECK_KEY, SEAL_CHECK_KEY) })
+    .onConflict((conflict) => conflict.column('key').doNothing())
+    .execute()
+  const { value } = await db.selectFrom('system_config').select('value').where('key', '=', SEAL_CHECK_KEY).executeTakeFirstOrThrow()
+  try {
+    seal.open(value, SEAL_CHECK_KEY)
+  } catch (cause) {
+    throw new HubError('secret_key_wrong', 'SECRET_KEY is not the one this database was written with: give that one, or put secret.key back.', { cause })
+  }
+}
+
+async function vacuumHotTables(db: Kysely<Tables>): Promise<void> {
+  // A database that is away or closing is vacuumed next time.
+  for (const table of HOT_TABLES) await sql`vacuum ${sql.table(table)}`.execute(db).catch(() => {})
+}
+
+function message(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  // A refused connection to a name with several addresses has a code, but no message.
+  return error.message || (error as NodeJS.ErrnoException).code || error.name
+}

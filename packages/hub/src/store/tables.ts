@@ -1,0 +1,107 @@
+import type { DeviceKind, DeviceType, KeyScope, RotationFailure, RotationMethod, RotationState, RotationTrigger } from '@mobilepool/sdk/contract'
+import type { Generated } from 'kysely'
+
+/**
+ * The tables as they stand after all migrations. Names are the specifications'; times are `timestamptz`.
+ * A device's `status` is derived (fleet/status.ts), so no column holds it.
+ */
+export interface Tables {
+  proxy_devices: {
+    id: string
+    name: string
+    kind: DeviceKind
+    device_type: DeviceType
+    /** Null while the name is only pending. */
+    adopted_at: Date | null
+    maintenance: Generated<boolean>
+    proxy_scheme: string | null
+    /** Host of the device's proxy. */
+    ip_address: string | null
+    port: number | null
+    /** `user:password` of the device's proxy, sealed. */
+    proxy_auth: string | null
+    operator: string | null
+    region: string | null
+    tags: Generated<string[]>
+    weight: Generated<number>
+    /** What the agent's driver can do, best first. */
+    methods: Generated<RotationMethod[]>
+    agent_version: string | null
+    created_at: Date
+    updated_at: Date
+  }
+  rotation_config: {
+    device_id: string
+    rotation_method: RotationMethod | null
+    /** Seconds. */
+    rotation_interval: number
+    auto_rotation: Generated<boolean>
+    changed_count: Generated<number>
+    unchanged_count: Generated<number>
+    failed_count: Generated<number>
+    last_successful_rotation: Date | null
+    updated_at: Generated<Date>
+  }
+  /** The narrow hot row: one a device, rewritten with each heartbeat, no index on its times (reference/hub.md 3.1). */
+  proxy_heartbeat: {
+    device_id: string
+    remote_ip: string
+    ip_changes: number
+    created_at: Date
+    updated_at: Date
+  }
+  /** One row for each stretch of time that a device had an address. The open one's `last_seen` is in `proxy_heartbeat`. */
+  ip_history: {
+    id: Generated<string>
+    device_id: string
+    ip_address: string
+    first_seen: Date
+    last_seen: Date
+  }
+  rotations: {
+    id: string
+    device_id: string
+    trigger: RotationTrigger
+    /** What was asked for; null: the device's own choice. */
+    requested_method: RotationMethod | null
+    /** How it was done, as the device reported it. */
+    method: RotationMethod | null
+    state: RotationState
+    old_ip: string | null
+    new_ip: string | null
+    reason: RotationFailure | null
+    detail: string | null
+    comment: string | null
+    created_at: Date
+    /** When it left `queued`. */
+    started_at: Date | null
+    deadline_at: Date | null
+    ended_at: Date | null
+  }
+  api_keys: {
+    id: string
+    name: string
+    scope: KeyScope
+    /** First characters, shown in lists. */
+    prefix: string
+    /** SHA-256, hex. */
+    key_hash: string
+    device_id: string | null
+    created_at: Date
+    revoked_at: Date | null
+  }
+  enroll_tokens: {
+    /** SHA-256, hex. */
+    token_hash: string
+    /** The only name that may enrol with it; null: any free one. */
+    name: string | null
+    created_at: Date
+    expires_at: Date
+    used_at: Date | null
+  }
+  system_config: {
+    key: string
+    value: string
+    updated_at: Generated<Date>
+  }
+}

@@ -1,0 +1,446 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Beat, type DeviceSettings, isBadValue, type KeyRecord, openStore, type RotationRecord, type Store } from '../src/store/index.ts'
+import { startPostgres, type TestPostgres } from './postgres.ts'
+
+const SECRET = 'the operator’s own secret'
+const T0 = Date.parse('2026-11-22T03:00:00.000Z')
+
+const device = (name: string, over: Partial<DeviceSettings> = {}): DeviceSettings => ({
+  id: randomUUID(),
+  name,
+  kind: 'bare',
+  deviceType: 'generic',
+  adoptedAt: T0,
+  maintenance: false,
+  proxyUrl: null,
+  operator: null,
+  region: null,
+  tags: [],
+  weight: 1,
+  methods: [],
+  agentVersion: null,
+  rotationMethod: null,
+  rotationInterval: 600,
+  autoRotation: true,
+  createdAt: T0,
+  updatedAt: T0,
+  ...over,
+})
+
+const beat = (of: { id: string; name: string }, over: Partial<Beat> = {}): Beat => ({
+  deviceId: of.id,
+  name: of.name,
+  isNew: false,
+  createdAt: T0,
+  seenAt: T0,
+  ip: '112.161.54.7',
+  ipChanges: 0,
+  stints: [],
+  ...over,
+})
+
+const rotation = (of: DeviceSettings, over: Partial<RotationRecord> = {}): RotationRecord => ({
+  id: randomUUID(),
+  deviceId: of.id,
+  deviceName: of.name,
+  trigger: 'forced',
+  requestedMethod: null,
+  method: null,
+  state: 'queued',
+  oldIp: '112.161.54.7',
+  newIp: null,
+  reason: null,
+  detail: null,
+  comment: null,
+  createdAt: T0,
+  startedAt: null,
+  deadlineAt: null,
+  endedAt: null,
+  ...over,
+})
+
+const key = (over: Partial<KeyRecord> = {}): KeyRecord => ({
+  id: randomUUID(),
+  name: 'a parser',
+  scope: 'proxy',
+  prefix: 'mp_abcdefgh',
+  hash: randomUUID().replaceAll('-', '').repeat(2),
+  deviceId: null,
+  createdAt: T0,
+  revokedAt: null,
+  ...over,
+})
+
+const newDevice = { rotationInterval: 600 }
+
+/** The one contract, whichever database is behind it. */
+function contract(open: () => Promise<Store>) {
+  let store: Store
+  const reopen = async (): Promise<void> => {
+    await store.close()
+    store = await open()
+  }
+  const find = async (name: string) => (await store.devices.all()).find((candidate) => candidate.name === name)
+  beforeAll(async () => {
+    store = await open()
+  })
+  afterAll(() => store.close())
+
+  test('a device comes back as it was put, proxy credentials and unicode included', async () => {
+    const seoul = device('서울-01', {
+      deviceType: 'android',
+      kind: 'agent',
+      proxyUrl: 'http://user:p%40ss@10.0.0.5:8080',
+      operator: 'МТС',
+      region: "O'Fallon; drop table",
+      tags: ['farm-1', 'a,b "c" {d}', 'NULL'],
+      weight: 2.5,
+      methods: ['airplane_mode', 'data_toggle'],
+      agentVersion: '1.2.3',
+      rotationMethod: 'data_toggle',
+      rotationInterval: 300,
+      autoRotation: false,
+      maintenance: true,
+    })
+    expect(await store.devices.put(seoul)).toBe(true)
+    await reopen()
+    expect(await find('서울-01')).toEqual({
+      ...seoul,
+      exitIp: null,
+      lastHeartbeat: null,
+      ipChanges: 0,
+      stints: { v4: null, v6: null },
+      rotations: { changed: 0, unchanged: 0, failed: 0 },
+      lastRotation: null,
+      lastIpRotation: null,
+    })
+  })
+
+  test('putting a device again overwrites it, and a taken name is refused without a trace', async () => {
+    const first = device('busan-03')
+    await store.devices.put(first)
+    await store.devices.put({ ...first, name: 'busan-renamed', region: 'Busan' })
+    expect(await find('busan-03')).toBeUndefined()
+    expect((await find('busan-renamed'))?.region).toBe('Busan')
+    const thief = device('busan-renamed')
+    expect(await store.devices.put(thief)).toBe(false)
+    expect((await find('busan-renamed'))?.id).toBe(first.id)
+    expect((await store.devices.all()).some((candidate) => candidate.id === thief.id)).toBe(false)
+  })
+
+  test('removing a device removes what belongs to it, once', async () => {
+    const gone = device('gone-01')
+    await store.devices.put(gone)
+    await store.heartbeats.write([beat(gone, { stints: [{ ip: '1.2.3.4', firstSeen: T0, lastSeen: T0 }] })], newDevice)
+    await store.rotations.create(rotation(gone))
+    await store.keys.add(key({ scope: 'device', deviceId: gone.id }))
+    expect(await store.devices.remove(gone.id)).toBe(true)
+    expect(await store.devices.remove(gone.id)).toBe(false)
+    expect((await store.rotations.running()).filter((running) => running.deviceId === gone.id)).toEqual([])
+    expect((await store.keys.all()).filter((candidate) => candidate.deviceId === gone.id)).toEqual([])
+  })
+
+  test('a beat of an unknown name makes a pending device with default rotation settings', async () => {
+    const name = 'pending-01'
+    const id = randomUUID()
+    const stint = { ip: '127.10.1.1', firstSeen: T0, lastSeen: T0 }
+    await store.heartbeats.write([beat({ id, name }, { isNew: true, ip: '127.10.1.1', stints: [stint] })], { rotationInterval: 900 })
+    expect(await find(name)).toMatchObject({
+      id,
+      kind: 'bare',
+      deviceType: 'generic',
+      adoptedAt: null,
+      rotationInterval: 900,
+      exitIp: '127.10.1.1',
+      lastHeartbeat: T0,
+      createdAt: T0,
+      stints: { v4: stint, v6: null },
+    })
+  })
+
+  test('an older beat never overwrites a newer one, and counts never go back', async () => {
+    const seoul = device('seoul-01')
+    await store.devices.put(seoul)
+    await store.heartbeats.write([beat(seoul, { seenAt: T0 + 5_000, ip: '112.161.54.8', ipChanges: 3 })], newDevice)
+    await store.heartbeats.write([beat(seoul, { seenAt: T0 + 1_000, ip: '112.161.54.7', ipChanges: 2 })], newDevice)
+    expect(await find('seoul-01')).toMatchObject({ exitIp: '112.161.54.8', lastHeartbeat: T0 + 5_000, ipChanges: 3 })
+  })
+
+  test('writing the same group twice changes nothing', async () => {
+    const moscow = device('moscow-07')
+    await store.devices.put(moscow)
+    const group = [
+      beat(moscow, {
+        ip: '2001:db8::2',
+        ipChanges: 1,
+        stints: [
+          { ip: '112.161.54.7', firstSeen: T0, lastSeen: T0 + 1_000 },
+          { ip: '2001:db8::2', firstSeen: T0 + 2_000, lastSeen: T0 + 2_000 },
+        ],
+      }),
+    ]
+    await store.heartbeats.write(group, newDevice)
+    const once = await find('moscow-07')
+    await store.heartbeats.write(group, newDevice)
+    expect(await find('moscow-07')).toEqual(once)
+    expect(once?.stints).toEqual({
+      v4: { ip: '112.161.54.7', firstSeen: T0, lastSeen: T0 + 1_000 },
+      v6: { ip: '2001:db8::2', firstSeen: T0 + 2_000, lastSeen: T0 + 2_000 },
+    })
+  })
+
+  test('a beat of a device that is gone is left out, the rest of its group is written', async () => {
+    const here = device('here-01')
+    await store.devices.put(here)
+    await store.heartbeats.write([beat({ id: randomUUID(), name: 'nobody' }), beat(here, { seenAt: T0 + 9_000 })], newDevice)
+    expect((await find('here-01'))?.lastHeartbeat).toBe(T0 + 9_000)
+    expect(await find('nobody')).toBeUndefined()
+  })
+
+  test('a value that is no address is refused as a bad value, and nothing of its group is written', async () => {
+    const kazan = device('kazan-02')
+    await store.devices.put(kazan)
+    const bad = beat({ id: randomUUID(), name: 'bad' }, { isNew: true, ip: 'garbage' })
+    const error = await store.heartbeats.write([beat(kazan), bad], newDevice).then(
+      () => null,
+      (caught: unknown) => caught,
+    )
+    expect(isBadValue(error)).toBe(true)
+    expect((await find('kazan-02'))?.lastHeartbeat).toBeNull()
+    expect(await find('bad')).toBeUndefined()
+  })
+
+  test('a group of a thousand beats is one write', async () => {
+    const many = Array.from({ length: 1_000 }, (_, index) => ({ id: randomUUID(), name: `many-${index}` }))
+    await store.heartbeats.write(
+      many.map((one) => beat(one, { isNew: true })),
+      newDevice,
+    )
+    expect((await store.devices.all()).filter(({ name, lastHeartbeat }) => name.startsWith('many-') && lastHeartbeat === T0)).toHaveLength(1_000)
+    for (const { id } of many.slice(0, 3)) await store.devices.remove(id)
+  })
+
+  test('a device has one running rotation at a time, in the database', async () => {
+    const omsk = device('omsk-05')
+    await store.devices.put(omsk)
+    const first = rotation(omsk, { comment: '403 from example.com', requestedMethod: 'airplane_mode' })
+    expect(await store.rotations.create(first)).toBe(true)
+    expect(await store.rotations.create(rotation(omsk))).toBe(false)
+    await reopen()
+    expect((await store.rotations.running()).filter(({ deviceId }) => deviceId === omsk.id)).toEqual([first])
+    await store.rotations.save({ ...first, state: 'failed', reason: 'canceled', endedAt: T0 + 1 })
+    expect(await store.rotations.create(rotation(omsk))).toBe(true)
+  })
+
+  test('an ended rotation is counted once and stays as it ended', async () => {
+    const tula = device('tula-01')
+    await store.devices.put(tula)
+    const running = rotation(tula, { state: 'draining', startedAt: T0 + 10, deadlineAt: T0 + 60_000 })
+    await store.rotations.create(running)
+    const ended: RotationRecord = { ...running, state: 'changed', method: 'data_toggle', newIp: '112.161.54.8', endedAt: T0 + 20_000 }
+    await store.rotations.save(ended)
+    await store.rotations.save({ ...ended, state: 'failed', reason: 'deadline_exceeded' })
+    expect(await store.rotations.byId(running.id)).toEqual(ended)
+    expect(await find('tula-01')).toMatchObject({
+      rotations: { changed: 1, unchanged: 0, failed: 0 },
+      lastIpRotation: T0 + 20_000,
+      lastRotation: { outcome: 'changed', trigger: 'forced', reason: null, endedAt: T0 + 20_000, durationMs: 20_000 },
+    })
+  })
+
+  test('rotations are listed newest first, of one device or of all, as many as asked for', async () => {
+    const perm = device('perm-01')
+    await store.devices.put(perm)
+    const ids: string[] = []
+    for (let n = 0; n < 3; n++) {
+      const one = rotation(perm, { state: 'unchanged', createdAt: T0 + 1_000_000 + n, endedAt: T0 + 1_000_000 + n })
+      await store.rotations.create(one)
+      ids.unshift(one.id)
+    }
+    expect((await store.rotations.newest({ deviceId: perm.id, limit: 10 })).map(({ id }) => id)).toEqual(ids)
+    expect((await store.rotations.newest({ limit: 2 })).map(({ id }) => id)).toEqual(ids.slice(0, 2))
+    expect(await store.rotations.byId(randomUUID())).toBeNull()
+  })
+
+  test('a key is found by its hash, and revoked once', async () => {
+    const parser = key()
+    await store.keys.add(parser)
+    await store.keys.add({ ...parser, id: randomUUID(), name: 'the same key again' })
+    expect(await store.keys.byHash(parser.hash)).toEqual(parser)
+    expect(await store.keys.revoke(parser.id, T0 + 1)).toEqual({ ...parser, revokedAt: T0 + 1 })
+    expect((await store.keys.revoke(parser.id, T0 + 2))?.revokedAt).toBe(T0 + 1)
+    expect(await store.keys.revoke(randomUUID(), T0)).toBeNull()
+  })
+
+  test('a token enrols once; enrolling again replaces the device’s keys', async () => {
+    const yerevan = device('yerevan-01', { kind: 'agent' })
+    const token = (): { hash: string; name: null; createdAt: number; expiresAt: number } => ({
+      hash: key().hash,
+      name: null,
+      createdAt: T0,
+      expiresAt: T0 + 60_000,
+    })
+    const first = token()
+    await store.enrolment.addToken(first)
+    expect(await store.enrolment.usableToken(first.hash, T0 + 1)).toEqual(first)
+    expect(await store.enrolment.usableToken(first.hash, T0 + 60_000)).toBeNull()
+    const firstKey = key({ scope: 'device', deviceId: yerevan.id })
+    expect(await store.enrolment.enrol(first.hash, yerevan, firstKey, T0 + 1)).toBe('enrolled')
+    expect(await store.enrolment.enrol(first.hash, yerevan, key({ scope: 'device', deviceId: yerevan.id }), T0 + 2)).toBe('token_spent')
+    const second = token()
+    await store.enrolment.addToken(second)
+    const secondKey = key({ scope: 'device', deviceId: yerevan.id })
+    expect(await store.enrolment.enrol(second.hash, yerevan, secondKey, T0 + 3)).toBe('enrolled')
+    expect((await store.keys.byHash(firstKey.hash))?.revokedAt).toBe(T0 + 3)
+    expect((await store.keys.byHash(secondKey.hash))?.revokedAt).toBeNull()
+
+    const third = token()
+    await store.enrolment.addToken(third)
+    const thief = device('yerevan-01', { kind: 'agent' })
+    expect(await store.enrolment.enrol(third.hash, thief, key({ scope: 'device', deviceId: thief.id }), T0 + 4)).toBe('name_taken')
+    expect(await store.enrolment.usableToken(third.hash, T0 + 5)).toEqual(third)
+  })
+
+  test('the pulse is the latest one', async () => {
+    await store.pulse.beat(T0)
+    await store.pulse.beat(T0 + 10_000)
+    await reopen()
+    expect(await store.pulse.last()).toBe(T0 + 10_000)
+  })
+}
+
+describe('the embedded database', () => {
+  let dataDir: string
+  const options = () => ({ dataDir, databaseUrl: null, databasePoolSize: 10, secretKey: SECRET })
+  beforeAll(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), 'mobilepool-store-'))
+  })
+  afterAll(() => rm(dataDir, { recursive: true, force: true }))
+
+  describe('keeps the contract', () => contract(() => openStore(options())))
+
+  test('another secret key is refused before anything is read', async () => {
+    await expect(openStore({ ...options(), secretKey: 'quite another secret key' })).rejects.toMatchObject({ code: 'secret_key_wrong' })
+  })
+
+  test('a second hub on the folder is refused, by name, and the first goes on', async () => {
+    const first = await openStore(options())
+    await expect(openStore(options())).rejects.toMatchObject({ code: 'data_dir_locked', message: expect.stringContaining(String(process.pid)) })
+    await first.ping()
+    await first.close()
+    await (await openStore(options())).close()
+  })
+
+  test('nothing of a proxy’s credentials is in any file of the folder', async () => {
+    const store = await openStore(options())
+    await store.devices.put(device('secret-01', { proxyUrl: 'http://jean:correct-horse-battery@10.0.0.9:8080' }))
+    await store.close()
+    const { readdir } = await import('node:fs/promises')
+    for (const entry of await readdir(dataDir, { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue
+      expect((await readFile(join(entry.parentPath, entry.name))).includes('correct-horse-battery'), entry.name).toBe(false)
+    }
+  })
+
+  test('a generated secret key is the same on the next start and readable by its owner only', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'mobilepool-store-'))
+    const own = { dataDir: dir, databaseUrl: null, databasePoolSize: 10, secretKey: null }
+    const first = await openStore(own)
+    await first.devices.put(device('tver-01', { proxyUrl: 'http://a:b@10.0.0.1:1' }))
+    await first.close()
+    expect((await stat(join(dir, 'secret.key'))).mode & 0o777).toBe(0o600)
+    const second = await openStore(own)
+    expect((await second.devices.all())[0]?.proxyUrl).toBe('http://a:b@10.0.0.1:1')
+    await second.close()
+    await rm(dir, { recursive: true })
+  })
+
+  test('a data folder that is a file is refused in one sentence', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'mobilepool-store-'))
+    await writeFile(join(dir, 'file'), '')
+    await expect(openStore({ ...options(), dataDir: join(dir, 'file') })).rejects.toMatchObject({ code: 'data_dir_unusable' })
+    await rm(dir, { recursive: true })
+  })
+})
+
+describe('Postgres', () => {
+  let postgres: TestPostgres
+  let dataDir: string
+  const options = (databaseUrl: string) => ({ dataDir, databaseUrl, databasePoolSize: 5, secretKey: SECRET })
+  beforeAll(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), 'mobilepool-store-'))
+    postgres = await startPostgres()
+  })
+  afterAll(async () => {
+    await postgres.close()
+    await rm(dataDir, { recursive: true, force: true })
+  })
+
+  describe('keeps the contract', () => {
+    let url: Promise<string> | undefined
+    contract(async () => {
+      url ??= postgres.createDatabase('contract')
+      return openStore(options(await url))
+    })
+  })
+
+  test('three hubs that start at once on an empty database migrate it once', async () => {
+    const url = await postgres.createDatabase('three')
+    const stores = await Promise.all([1, 2, 3].map(() => openStore(options(url))))
+    expect(await stores[0]?.devices.all()).toEqual([])
+    await Promise.all(stores.map((store) => store.close()))
+  })
+
+  test('two hubs that write overlapping groups at once do not wait for each other for ever', async () => {
+    const url = await postgres.createDatabase('overlap')
+    const stores = [await openStore(options(url)), await openStore(options(url))] as const
+    const devices = Array.from({ length: 50 }, (_, index) => device(`d-${index}`))
+    for (const one of devices) await stores[0].devices.put(one)
+    const backwards = devices.toReversed()
+    await Promise.all(
+      Array.from({ length: 40 }, (_, round) =>
+        stores[round % 2 === 0 ? 0 : 1].heartbeats.write(
+          (round % 2 === 0 ? devices : backwards).map((one) => beat(one, { seenAt: T0 + round })),
+          newDevice,
+        ),
+      ),
+    )
+    expect((await stores[1].devices.all()).every(({ lastHeartbeat }) => lastHeartbeat === T0 + 39)).toBe(true)
+    await Promise.all(stores.map((store) => store.close()))
+  })
+
+  test('a database that a newer hub made is refused', async () => {
+    const url = await postgres.createDatabase('newer')
+    await (await openStore(options(url))).close()
+    const client = new pg.Client({ connectionString: url })
+    await client.connect()
+    await client.query(`insert into kysely_migration (name, timestamp) values ('9999-from-the-future', '2099-01-01T00:00:00.000Z')`)
+    await client.end()
+    await expect(openStore(options(url))).rejects.toMatchObject({ code: 'database_unreachable', message: expect.stringContaining('newer hub') })
+  })
+
+  test('while the server is away every query says database_down, and afterwards all goes on', async () => {
+    const store = await openStore(options(await postgres.createDatabase('outage')))
+    await postgres.stop('immediate')
+    await expect(store.devices.all()).rejects.toMatchObject({ code: 'database_down' })
+    await expect(store.ping()).rejects.toMatchObject({ code: 'database_down' })
+    await postgres.start()
+    await store.ping()
+    expect(await store.devices.all()).toEqual([])
+    await store.close()
+  })
+
+  test('an address where no database answers, or none of that name, is said in one sentence', async () => {
+    await expect(openStore(options('postgresql://nobody@127.0.0.1:1/none'))).rejects.toMatchObject({ code: 'database_unreachable' })
+    const url = await postgres.createDatabase('exists')
+    await expect(openStore(options(url.replace('exists', 'missing')))).rejects.toMatchObject({
+      code: 'database_unreachable',
+      message: expect.stringContaining('missing'),
+    })
+  })
+})

@@ -1,9 +1,11 @@
+import type { ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Exchange } from './exchange.ts'
 
 /** The clients' connections, and what is under way on each of them. */
 export class ClientConnections<User> {
   readonly #exchanges = new Map<Duplex, Set<Exchange<User>>>()
+  readonly #unanswered = new WeakMap<Duplex, number>()
   readonly #surplus = new WeakSet<Duplex>()
   readonly #max: number
   readonly #onLost: (exchange: Exchange<User>, socket: Duplex) => void
@@ -37,6 +39,17 @@ export class ClientConnections<User> {
   /** What is under way on a connection. */
   on(socket: Duplex): ReadonlySet<Exchange<User>> {
     return this.#exchanges.get(socket) ?? new Set()
+  }
+
+  /** Notes a request that must be answered on a connection before anything else may be said there, until it is answered. */
+  expectAnswer(socket: Duplex, res: ServerResponse): void {
+    this.#unanswered.set(socket, this.unansweredOn(socket) + 1)
+    res.once('close', () => this.#unanswered.set(socket, this.unansweredOn(socket) - 1))
+  }
+
+  /** Plain requests of a connection that have no whole answer yet. */
+  unansweredOn(socket: Duplex): number {
+    return this.#unanswered.get(socket) ?? 0
   }
 
   attach(exchange: Exchange<User>, socket: Duplex): void {

@@ -26,7 +26,8 @@ export function forwardRequest<User>(req: IncomingMessage, res: ServerResponse, 
 
   outgoing.on('continue', () => res.writeContinue())
   outgoing.on('information', ({ statusCode, headers }) => {
-    if (statusCode === 103 && headers.link !== undefined) res.writeEarlyHints({ link: headers.link })
+    // A client of HTTP/1.0 takes a first answer for the last one.
+    if (statusCode === 103 && headers.link !== undefined && req.httpVersion !== '1.0') res.writeEarlyHints({ link: headers.link })
   })
   outgoing.on('error', (error) => {
     // A target that has answered in full may stop reading the rest of the request.
@@ -53,8 +54,9 @@ export function forwardRequest<User>(req: IncomingMessage, res: ServerResponse, 
   })
 
   exchange.signal.addEventListener('abort', () => {
-    outgoing.destroy()
+    // First: destroying the request would close its connection as if all were well.
     abort(upstream)
+    outgoing.destroy()
   })
   req.on('data', (chunk: Buffer) => {
     exchange.bytesUp += chunk.length
@@ -64,6 +66,8 @@ export function forwardRequest<User>(req: IncomingMessage, res: ServerResponse, 
     outgoing.end()
   })
   req.pipe(outgoing, { end: false })
+  // What the target did not wait for is read and dropped, or the client would be stuck in its upload.
+  res.on('close', () => req.unpipe(outgoing).resume())
 }
 
 /** Starts the request to the target on the given connection. */

@@ -54,7 +54,13 @@ export function answerProblemAndClose(socket: Duplex, problem: Problem): void {
     socket.destroy()
     return
   }
-  socket.end(headOf(problem.status, problem.reason, [...problem.headers, 'Connection', 'close']) + problem.body)
+  socket.write(headOf(problem.status, problem.reason, [...problem.headers, 'Connection', 'close']) + problem.body)
+  endGently(socket)
+}
+
+/** Closes a connection once the client has had time to read its answer. */
+export function endGently(socket: Duplex): void {
+  socket.end()
   // Unread input at close would make the kernel send a reset, which can overtake the answer.
   socket.resume()
   const linger = setTimeout(() => socket.destroy(), LINGER_MS)

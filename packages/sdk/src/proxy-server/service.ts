@@ -52,6 +52,7 @@ export class ProxyService<User> {
   }
 
   async onRequest(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    this.connections.expectAnswer(req.socket, res)
     let admitted: Admitted<User, AbsoluteTarget>
     try {
       admitted = await this.#admit(req, req.socket, 'request', () => parseAbsoluteTarget(req.url ?? '', req.method ?? ''))
@@ -92,7 +93,7 @@ export class ProxyService<User> {
   /** A connection that carries something that is no HTTP/1.1 request. */
   onClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
     const hasSpoken = (socket as Socket).bytesRead > 0
-    if (!socket.writable || !hasSpoken || this.connections.on(socket).size > 0) {
+    if (!socket.writable || !hasSpoken || this.connections.unansweredOn(socket) > 0) {
       socket.destroy()
       return
     }
@@ -119,7 +120,8 @@ export class ProxyService<User> {
     parseTarget: () => Target,
   ): Promise<Admitted<User, Target> | null> {
     socket.on('error', ignore)
-    if (this.connections.on(socket).size > 0) {
+    req.socket.setTimeout(this.#limits.idleTimeoutMs, () => this.onIdle(socket))
+    if (this.connections.unansweredOn(socket) > 0) {
       // Pipelined behind a request that is not answered yet: the answers could not be told apart.
       abort(socket)
       return null

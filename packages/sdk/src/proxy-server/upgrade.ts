@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import { abort } from './abort.ts'
 import { type Forwarding, openRequest, relayAnswer } from './forward.ts'
 import { responseHeaders } from './headers.ts'
-import { headOf } from './reply.ts'
+import { endGently, headOf } from './reply.ts'
 import { splice } from './splice.ts'
 
 /**
@@ -14,8 +14,9 @@ export function forwardUpgrade<User>(req: IncomingMessage, socket: Duplex, head:
   const { exchange, upstream } = way
   const outgoing = openRequest(req, way, req.headers.upgrade)
   exchange.signal.addEventListener('abort', () => {
-    outgoing.destroy()
+    // First: destroying the request would close its connection as if all were well.
     abort(upstream)
+    outgoing.destroy()
   })
   outgoing.on('error', (error) => exchange.fail(error))
 
@@ -29,9 +30,8 @@ export function forwardUpgrade<User>(req: IncomingMessage, socket: Duplex, head:
     exchange.status = incoming.statusCode ?? null
     const headers = responseHeaders(incoming.rawHeaders, way.replyHeaders)
     socket.write(headOf(incoming.statusCode ?? 0, incoming.statusMessage ?? '', [...headers, 'Connection', 'close']))
-    relayAnswer(incoming, req.method, way, () => socket.end())
+    relayAnswer(incoming, req.method, way, () => endGently(socket))
     incoming.pipe(socket, { end: false })
-    socket.resume()
   })
   outgoing.end()
 }
@@ -41,6 +41,7 @@ export function joinAfterHandshake<User>(
   ends: Pick<Forwarding<User>, 'exchange' | 'upstream'> & { socket: Duplex; head: Buffer; firstBytes?: Buffer },
 ): void {
   const { socket, upstream, exchange } = ends
+  upstream.on('error', (error) => exchange.fail(error))
   if (ends.firstBytes?.length) {
     exchange.bytesDown += ends.firstBytes.length
     socket.write(ends.firstBytes)

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { ignore } from './abort.ts'
+import { abort } from './abort.ts'
 import type { Exchange, ExchangeKind } from './exchange.ts'
 import { ProxyError } from './proxy-error.ts'
 import type { ProxyTarget } from './target.ts'
@@ -45,7 +45,7 @@ export function openUpstream<User>(
     const connecting = async (): Promise<void> => {
       try {
         const stream = await connect(exchange.target, context)
-        if (signal.aborted) stream.on('error', ignore).destroy()
+        if (signal.aborted) abort(stream)
         else resolve(stream)
       } catch (error) {
         reject(error)

@@ -27,8 +27,9 @@ export function prefix64(address: string): string {
     .join(':')
 }
 
-/** Whether two normal addresses of one family are the same exit: equal for IPv4, of one /64 for IPv6. */
-export const isSameExit = (a: string, b: string): boolean => (addressFamily(a) === 'v4' ? a === b : prefix64(a) === prefix64(b))
+/** Whether two normal addresses are the same exit: equal for IPv4, of one /64 for IPv6. */
+export const isSameExit = (a: string, b: string): boolean =>
+  a === b || (addressFamily(a) === 'v6' && addressFamily(b) === 'v6' && prefix64(a) === prefix64(b))
 
 /** Who a limit is kept for: one IPv4 address, or the /64 that one IPv6 customer holds. */
 export const limitKey = (address: string): string => (addressFamily(address) === 'v4' ? address : prefix64(address))

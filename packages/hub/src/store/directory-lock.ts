@@ -1,16 +1,15 @@
-import { randomUUID } from 'node:crypto'
-import { rename, rm } from 'node:fs/promises'
+import { mkdir, rm, rmdir, stat } from 'node:fs/promises'
 import { connect, createServer, type Server } from 'node:net'
 import { join, relative } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { HubError } from '../errors.ts'
 
-/** `sun_path` holds 108 bytes on Linux, 104 on macOS, with the closing zero; nine are for the suffix of a dead lock moved aside. */
-const MAX_SOCKET_PATH = 103 - 9
+/** `sun_path` holds 108 bytes on Linux, 104 on macOS, with the closing zero. */
+const MAX_SOCKET_PATH = 103
 const ANSWER_TIMEOUT_MS = 2_000
-/** Long enough that a hub starting at the same moment has taken its own step. */
-const SETTLE_MS = 50
-const TRIES = 5
+const RETRY_MS = 20
+/** Replacing a dead lock takes a few ms; whoever has been at it for this long was killed meanwhile. */
+const ABANDONED_MS = 10_000
 
 /** Held while a hub uses a data folder. */
 export interface DirectoryLock {
@@ -26,21 +25,13 @@ export interface DirectoryLock {
  */
 export async function lockDirectory(dir: string): Promise<DirectoryLock> {
   const path = socketPath(join(dir, 'hub.lock'))
-  const nonce = randomUUID()
-  for (let attempt = 0; attempt < TRIES; attempt++) {
-    const server = await listen(path, nonce)
-    if (server) {
-      await delay(SETTLE_MS)
-      if ((await ask(path))?.nonce === nonce) return { release: () => close(server) }
-      // Somebody who saw the same dead lock moved ours aside: the lock in place now is his.
-      await close(server)
-      continue
-    }
+  for (;;) {
+    const server = await listen(path)
+    if (server) return { release: () => close(server) }
     const holder = await ask(path)
     if (holder) throw locked(dir, holder.pid)
-    await removeDead(path, `${path}.${nonce.slice(0, 8)}`, dir)
+    if (!(await removeDead(path))) await delay(RETRY_MS)
   }
-  throw locked(dir, null)
 }
 
 const locked = (dir: string, pid: number | null): HubError =>
@@ -57,11 +48,11 @@ function socketPath(path: string): string {
 }
 
 /** Listens, or null when the path is taken. */
-function listen(path: string, nonce: string): Promise<Server | null> {
+function listen(path: string): Promise<Server | null> {
   return new Promise((resolve, reject) => {
     const server = createServer((socket) => {
       socket.on('error', () => {})
-      socket.end(JSON.stringify({ pid: process.pid, nonce }))
+      socket.end(String(process.pid))
     })
     server.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EADDRINUSE') resolve(null)
@@ -74,41 +65,44 @@ function listen(path: string, nonce: string): Promise<Server | null> {
 
 const close = (server: Server): Promise<void> => new Promise((resolve) => server.close(() => resolve()))
 
-/** Who holds the lock: null when nobody listens. A holder that is too busy to answer is a holder. */
-function ask(path: string): Promise<{ pid: number | null; nonce: string | null } | null> {
+/** Who holds the lock: null when nobody listens. A holder that is too busy to say its pid is a holder. */
+function ask(path: string): Promise<{ pid: number | null } | null> {
   return new Promise((resolve) => {
     let text = ''
-    const busy = { pid: null, nonce: null }
     const socket = connect(path)
     socket.setTimeout(ANSWER_TIMEOUT_MS, () => {
-      resolve(busy)
+      resolve({ pid: null })
       socket.destroy()
     })
     socket.on('data', (chunk) => {
-      text += chunk.toString('utf8').slice(0, 200)
+      text += chunk.toString('latin1').slice(0, 20)
     })
-    socket.on('end', () => {
-      try {
-        resolve(JSON.parse(text) as { pid: number; nonce: string })
-      } catch {
-        resolve(busy)
-      }
+    socket.on('end', () => resolve({ pid: /^\d+$/.test(text) ? Number(text) : null }))
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      resolve(error.code === 'ECONNREFUSED' || error.code === 'ENOENT' ? null : { pid: null })
     })
-    socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED' || error.code === 'ENOENT' ? null : busy))
   })
 }
 
-/** Moves a dead lock aside (one of several that try gets it), and back if it was a living one after all. */
-async function removeDead(path: string, aside: string, dir: string): Promise<void> {
+/**
+ * Removes the socket of a killed hub. Of several hubs that find it, one at a time may (`mkdir` is atomic) and looks again first:
+ * otherwise a slow one would remove the lock that a quick one has just taken. False when it is another's turn.
+ */
+async function removeDead(path: string): Promise<boolean> {
+  const turn = `${path}.replacing`
   try {
-    await rename(path, aside)
-  } catch {
-    return // Another process was first; try again.
+    await mkdir(turn)
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST')
+      throw new HubError('data_dir_unusable', `The lock of a hub that was killed cannot be removed: ${path}. Make its folder writable.`, { cause })
+    const since = await stat(turn).catch(() => null)
+    if (since && Date.now() - since.mtimeMs > ABANDONED_MS) await rmdir(turn).catch(() => {})
+    return false
   }
-  const holder = await ask(aside)
-  if (holder) {
-    await rename(aside, path)
-    throw locked(dir, holder.pid)
+  try {
+    if ((await ask(path)) === null) await rm(path, { force: true })
+  } finally {
+    await rmdir(turn)
   }
-  await rm(aside, { force: true })
+  return true
 }

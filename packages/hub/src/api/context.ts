@@ -1,0 +1,26 @@
+import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod'
+import type { Logger } from 'pino'
+import type { Enrolment } from '../auth/enrolment.ts'
+import type { KeyRing } from '../auth/key-ring.ts'
+import type { HubConfig } from '../config.ts'
+import type { Fleet } from '../fleet/fleet.ts'
+import type { Rotations } from '../fleet/rotations.ts'
+import type { Store } from '../store/index.ts'
+import type { EventFeed } from './event-feed.ts'
+
+/** What routes work with. */
+export interface ApiContext {
+  config: HubConfig
+  log: Logger
+  now: () => number
+  newId: () => string
+  store: Store
+  keys: KeyRing
+  fleet: Fleet
+  rotations: Rotations
+  enrolment: Enrolment
+  feed: EventFeed
+}
+
+/** The routes of one resource. */
+export type Routes = (context: ApiContext) => FastifyPluginCallbackZod

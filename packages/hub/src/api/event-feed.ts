@@ -1,0 +1,141 @@
+import { randomBytes } from 'node:crypto'
+import type { HubEvent, PublicEvent } from '@mobilepool/sdk/contract'
+import type { FleetEvent, FleetEvents } from '../fleet/events.ts'
+import { isPending } from '../fleet/device.ts'
+import type { Fleet } from '../fleet/fleet.ts'
+import { deviceJson, rotationJson, stamp, statusLine } from './wire.ts'
+
+/** Events kept for listeners that come back. */
+const RING_SIZE = 1_000
+const KEEP_ALIVE_MS = 15_000
+
+/** How much of the fleet a listener sees: `public` no secrets, `proxy` no pending names, `admin` all. */
+export type View = 'public' | 'proxy' | 'admin'
+
+/** One who listens. */
+export interface Listener {
+  view: View
+  /** The key it came with, so that revoking the key ends the stream. */
+  keyId: string | null
+  write(text: string): void
+  end(): void
+}
+
+interface Entry {
+  seq: number
+  /** The server-sent event as each view gets it; null: not at all. */
+  text: Record<View, string | null>
+}
+
+/** The fleet's events as server-sent events: numbered, kept for a while, handed to every listener. */
+export class EventFeed {
+  readonly #fleet: Fleet
+  /** Tells this process's numbers from those of the one before. */
+  readonly #boot = randomBytes(4).toString('hex')
+  readonly #ring: Entry[] = []
+  readonly #listeners = new Set<Listener>()
+  readonly #keepAlive: NodeJS.Timeout
+  readonly #stop: () => void
+  #seq = 0
+
+  constructor(fleet: Fleet, events: FleetEvents) {
+    this.#fleet = fleet
+    const take = (event: FleetEvent): void => this.#take(event)
+    events.on('event', take)
+    this.#stop = () => events.off('event', take)
+    this.#keepAlive = setInterval(() => {
+      for (const listener of this.#listeners) listener.write(': still here\n\n')
+    }, KEEP_ALIVE_MS)
+  }
+
+  /** Where a stream begins that misses nothing from now on. */
+  get lastEventId(): string {
+    return this.#id(this.#seq)
+  }
+
+  /** How many listen. */
+  get size(): number {
+    return this.#listeners.size
+  }
+
+  /** Adds a listener: what came after `lastEventId` first, or `reset` when that is no longer known. */
+  add(listener: Listener, lastEventId: string | null): void {
+    const missed = lastEventId === null ? [] : this.#since(lastEventId)
+    if (missed === null) listener.write(frame({ name: 'reset', data: {} }, this.lastEventId))
+    else for (const { text } of missed) if (text[listener.view] !== null) listener.write(text[listener.view] ?? '')
+    this.#listeners.add(listener)
+  }
+
+  remove(listener: Listener): void {
+    this.#listeners.delete(listener)
+  }
+
+  /** Ends the streams of a key that was revoked. */
+  endOf(keyId: string): void {
+    for (const listener of this.#listeners) if (listener.keyId === keyId) listener.end()
+  }
+
+  /** Ends every stream. */
+  close(): void {
+    clearInterval(this.#keepAlive)
+    this.#stop()
+    for (const listener of this.#listeners) listener.end()
+  }
+
+  #id(seq: number): string {
+    return `${this.#boot}-${seq}`
+  }
+
+  /** What came after an id; null when it is of another process or too old. */
+  #since(lastEventId: string): Entry[] | null {
+    const [boot, text = ''] = lastEventId.split('-')
+    const seq = Number(text)
+    const oldest = this.#ring[0]?.seq ?? this.#seq + 1
+    if (boot !== this.#boot || !/^\d+$/.test(text) || seq > this.#seq || seq < oldest - 1) return null
+    return this.#ring.filter((entry) => entry.seq > seq)
+  }
+
+  #take(event: FleetEvent): void {
+    // "Last seen" alone is not worth a place in the ring, and without a number it does not move a listener's place in it.
+    const isNumbered = event.type !== 'heartbeats'
+    if (isNumbered) this.#seq += 1
+    const id = isNumbered ? this.#id(this.#seq) : null
+    const text = this.#texts(event, id)
+    if (isNumbered) {
+      this.#ring.push({ seq: this.#seq, text })
+      if (this.#ring.length > RING_SIZE) this.#ring.shift()
+    }
+    for (const listener of this.#listeners) if (text[listener.view] !== null) listener.write(text[listener.view] ?? '')
+  }
+
+  #texts(event: FleetEvent, id: string | null): Record<View, string | null> {
+    if (event.type === 'device') {
+      const { device } = event
+      const status = this.#fleet.status(device)
+      const whole = frame({ name: 'device', data: deviceJson(device, status) }, id)
+      return { public: frame({ name: 'device', data: statusLine(device, status) }, id), proxy: isPending(device) ? null : whole, admin: whole }
+    }
+    const same = frame(plain(event), id)
+    if (event.type !== 'rotation') return { public: same, proxy: same, admin: same }
+    // Its remark may say which site had banned the exit: that is nobody's business.
+    return { public: frame({ name: 'rotation', data: { ...rotationJson(event.rotation), detail: null } }, id), proxy: same, admin: same }
+  }
+}
+
+/** The events that everybody gets alike. */
+function plain(event: Exclude<FleetEvent, { type: 'device' }>): HubEvent {
+  switch (event.type) {
+    case 'device_removed':
+      return { name: 'device_removed', data: { id: event.id, name: event.name } }
+    case 'heartbeats':
+      return { name: 'heartbeats', data: { devices: event.devices.map(({ id, lastSeen }) => ({ id, last_seen: stamp(lastSeen) })) } }
+    case 'ip_changed':
+      return { name: 'ip_changed', data: { id: event.id, name: event.name, old_ip: event.oldIp, new_ip: event.newIp, at: stamp(event.at) } }
+    case 'rotation':
+      return { name: 'rotation', data: rotationJson(event.rotation) }
+  }
+}
+
+/** One server-sent event. JSON has no line breaks, so one `data` line holds it. */
+const frame = ({ name, data }: HubEvent | PublicEvent, id: string | null): string =>
+  `${id === null ? '' : `id: ${id}\n`}event: ${name}\ndata: ${JSON.stringify(data)}\n\n`

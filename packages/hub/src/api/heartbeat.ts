@@ -1,0 +1,74 @@
+import { deviceName, heartbeatReply } from '@mobilepool/sdk/contract'
+import { z } from 'zod'
+import { HubError, refused } from '../errors.ts'
+import { networkMatcher } from '../fleet/address.ts'
+import type { Device } from '../fleet/device.ts'
+import type { TakenHeartbeat } from '../fleet/fleet.ts'
+import { addressOf, identify, secretOf } from './access.ts'
+import type { ApiContext, Routes } from './context.ts'
+import { problemReplies } from './problem.ts'
+import { stamp } from './wire.ts'
+
+/** A heartbeat is answered after this long at the latest, written or not. */
+const ANSWER_AFTER_MS = 100
+
+/** `GET /proxy_server?name=`: the crontab line's heartbeat, to the letter of the Korean specification. */
+export const heartbeatRoutes: Routes = (context) => (app, _options, done) => {
+  const isAllowed = allowedSource(context)
+  app.get(
+    '/proxy_server',
+    {
+      // A HEAD would be a heartbeat that its sender cannot read.
+      exposeHeadRoute: false,
+      schema: {
+        summary: 'A heartbeat; the exit IP is the address it comes from',
+        tags: ['heartbeat'],
+        querystring: z.object({ name: deviceName, key: z.string().min(1).max(300).optional() }),
+        response: { 200: heartbeatReply, ...problemReplies },
+      },
+    },
+    async (request, reply) => {
+      const { name, key } = request.query
+      const address = addressOf(request)
+      isAllowed(address)
+      const secret = secretOf(request) ?? key ?? null
+      const caller = secret === null ? null : await identify(context.keys, secret, request)
+      const known = context.fleet.findByName(name)
+      if (known) admitHeartbeat(context, known, caller)
+      const taken = context.fleet.hear(name, address)
+      if ('code' in taken) throw refused(taken)
+      await soon(taken)
+      // Carriers' transparent proxies cache GETs.
+      reply.header('cache-control', 'no-store')
+      return { success: true as const, name, remote_ip: address, ip_changed: taken.ipChanged, timestamp: stamp(context.now()) }
+    },
+  )
+  done()
+}
+
+/** Refuses addresses outside HEARTBEAT_ALLOW. */
+export function allowedSource({ config }: ApiContext): (address: string) => void {
+  const isListed = networkMatcher(config.heartbeatAllow)
+  return (address) => {
+    if (config.heartbeatAllow.length > 0 && !isListed(address))
+      throw new HubError('forbidden', `Heartbeats from ${address} are not taken: it is outside HEARTBEAT_ALLOW.`)
+  }
+}
+
+/** Waits until a heartbeat is written, but never for long: a slow database must not hold the phones' connections. */
+export async function soon({ written }: TakenHeartbeat): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ANSWER_AFTER_MS)
+  })
+  await Promise.race([written, late])
+  clearTimeout(timer)
+}
+
+/** With a name alone anybody could send a device's traffic elsewhere: a device that has a key must bring it. */
+function admitHeartbeat({ keys }: ApiContext, device: Device, caller: Awaited<ReturnType<typeof identify>> | null): void {
+  if (caller?.deviceId === device.id || (caller === null && !keys.hasDeviceKey(device.id))) return
+  if (caller === null) throw new HubError('unauthorized', `${device.name} has a key: send it with &key= or as "Authorization: Bearer mp_...".`)
+  if (caller.scope === 'device') throw new HubError('forbidden', `This key speaks for another device than ${device.name}.`)
+  if (keys.hasDeviceKey(device.id)) throw new HubError('forbidden', `Heartbeats of ${device.name} take its own key.`)
+}

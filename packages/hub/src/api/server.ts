@@ -1,0 +1,91 @@
+import cors from '@fastify/cors'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
+import { agentRoutes } from './agents.ts'
+import type { ApiContext, Routes } from './context.ts'
+import { deviceRoutes } from './devices.ts'
+import { eventRoutes } from './events.ts'
+import { healthRoutes } from './health.ts'
+import { heartbeatRoutes } from './heartbeat.ts'
+import { keyRoutes } from './keys.ts'
+import { registerOpenApi } from './openapi.ts'
+import { page } from './page.ts'
+import { handleError, sendProblem } from './problem.ts'
+import { proxyRoutes } from './proxy.ts'
+import { rotationRoutes } from './rotations.ts'
+import { statusRoutes } from './status.ts'
+
+/** Bodies here are a few hundred bytes. */
+const BODY_LIMIT_BYTES = 64 * 1024
+/** A whole request must have arrived by then; replies (event streams, long polls) may take longer. */
+const REQUEST_TIMEOUT_MS = 30_000
+/** Longer than the minute of a crontab line, so that a proxy in front keeps its connections. */
+const KEEP_ALIVE_MS = 75_000
+/** A name of 100 characters, percent-encoded. */
+const MAX_PARAM_LENGTH = 1_200
+
+const resources: readonly Routes[] = [
+  heartbeatRoutes,
+  statusRoutes,
+  healthRoutes,
+  deviceRoutes,
+  proxyRoutes,
+  rotationRoutes,
+  eventRoutes,
+  agentRoutes,
+  keyRoutes,
+]
+
+/** The HTTP face of the hub: not listening yet. */
+export async function buildApi(context: ApiContext, about: { version: string; pageFolder: string | null }): Promise<FastifyInstance> {
+  const { config, log, newId } = context
+  const app = Fastify({
+    loggerInstance: log as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: newId,
+    trustProxy: config.trustProxy.length === 0 ? false : config.trustProxy,
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+  })
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(serializerCompiler)
+  app.setErrorHandler(handleError)
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(request, reply, { code: 'not_found', detail: `There is no ${request.method} ${pathOf(request.url)}; the API is described at /openapi.json.` }),
+  )
+  takeEmptyJson(app)
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id)
+  })
+  app.addHook('onResponse', async (request, reply) => {
+    // The path only: a query may hold a key.
+    const { method, url, id } = request
+    request.log.trace({ request: id, method, path: pathOf(url), status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'answered')
+  })
+  if (config.corsOrigins.length > 0)
+    await app.register(cors, {
+      origin: config.corsOrigins.includes('*') ? '*' : config.corsOrigins,
+      methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
+      allowedHeaders: ['authorization', 'content-type', 'last-event-id', 'x-api-key'],
+      exposedHeaders: ['retry-after', 'x-request-id'],
+      maxAge: 600,
+    })
+  await registerOpenApi(app, about.version)
+  for (const routes of resources) await app.register(routes(context))
+  await app.register(page(about.pageFolder))
+  return app
+}
+
+const pathOf = (url: string): string => url.split('?', 1)[0] ?? url
+
+/** `Content-Type: application/json` with nothing after it is no body, not a broken one. */
+function takeEmptyJson(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser('error', 'error')
+  app.removeContentTypeParser('application/json')
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body: string, done) => {
+    if (body === '') done(null, undefined)
+    else parse(request, body, done)
+  })
+}

@@ -1,0 +1,88 @@
+import type { DeviceRecord, DeviceSettings, LastRotation, RotationRecord } from '../store/index.ts'
+import { addressFamily, isSameExit } from './address.ts'
+import { type Exit, type Exits, shownExit } from './exit-ip.ts'
+
+/** A device as the hub has it in memory: what is set, what was seen, what is under way. Times in ms. */
+export interface Device extends DeviceSettings {
+  exits: Exits
+  lastHeartbeat: number | null
+  ipChanges: number
+  rotations: DeviceRecord['rotations']
+  lastRotation: LastRotation | null
+  lastIpRotation: number | null
+  /** The rotation that waits or runs. */
+  rotation: RotationRecord | null
+  /** Its row is in the database; a new pending name's is written with its first heartbeat. */
+  isStored: boolean
+}
+
+/** Nobody has adopted this name yet. */
+export const isPending = (device: DeviceSettings): boolean => device.adoptedAt === null
+
+/** The exit to show of a device. */
+export const exitOf = (device: Device): Exit | null => shownExit(device.exits, device.lastHeartbeat ?? 0)
+
+/** A device as the store has it, in memory. */
+export function fromRecord(record: DeviceRecord): Device {
+  const { exitIp, stints, ...rest } = record
+  const exit = (family: 'v4' | 'v6'): Exit | null => {
+    const stint = stints[family]
+    if (!stint) return null
+    const isShown = exitIp !== null && addressFamily(exitIp) === family && isSameExit(stint.ip, exitIp)
+    const lastSeen = isShown ? Math.max(stint.lastSeen, record.lastHeartbeat ?? 0) : stint.lastSeen
+    return { ...stint, current: isShown ? exitIp : stint.ip, lastSeen }
+  }
+  return { ...rest, exits: { v4: exit('v4'), v6: exit('v6') }, rotation: null, isStored: true }
+}
+
+/** The part of a device that people or its agent set. */
+export const settingsOf = (device: Device): DeviceSettings => ({
+  id: device.id,
+  name: device.name,
+  kind: device.kind,
+  deviceType: device.deviceType,
+  adoptedAt: device.adoptedAt,
+  maintenance: device.maintenance,
+  proxyUrl: device.proxyUrl,
+  operator: device.operator,
+  region: device.region,
+  tags: device.tags,
+  weight: device.weight,
+  methods: device.methods,
+  agentVersion: device.agentVersion,
+  rotationMethod: device.rotationMethod,
+  rotationInterval: device.rotationInterval,
+  autoRotation: device.autoRotation,
+  createdAt: device.createdAt,
+  updatedAt: device.updatedAt,
+})
+
+/** A name that was heard for the first time. */
+export const newPendingDevice = (id: string, name: string, now: number, rotationInterval: number): Device => ({
+  id,
+  name,
+  kind: 'bare',
+  deviceType: 'generic',
+  adoptedAt: null,
+  maintenance: false,
+  proxyUrl: null,
+  operator: null,
+  region: null,
+  tags: [],
+  weight: 1,
+  methods: [],
+  agentVersion: null,
+  rotationMethod: null,
+  rotationInterval,
+  autoRotation: true,
+  createdAt: now,
+  updatedAt: now,
+  exits: { v4: null, v6: null },
+  lastHeartbeat: null,
+  ipChanges: 0,
+  rotations: { changed: 0, unchanged: 0, failed: 0 },
+  lastRotation: null,
+  lastIpRotation: null,
+  rotation: null,
+  isStored: false,
+})

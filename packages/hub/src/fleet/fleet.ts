@@ -1,0 +1,268 @@
+import type { AgentHeartbeatJson, DeviceStatus } from '@mobilepool/sdk/contract'
+import type { Logger } from 'pino'
+import type { Refusal } from '../errors.ts'
+import { RateLimit } from '../rate-limit.ts'
+import type { DeviceSettings, Store } from '../store/index.ts'
+import { limitKey } from './address.ts'
+import { type Device, exitOf, fromRecord, isPending, newPendingDevice, settingsOf } from './device.ts'
+import type { FleetEvents } from './events.ts'
+import { seeAddress } from './exit-ip.ts'
+import { HeartbeatWriter } from './heartbeat-writer.ts'
+import { statusOf, type Timeouts, type Watch } from './status.ts'
+
+/** What the fleet is told at its start. */
+export interface FleetOptions {
+  /** Adopted devices, and as many pending names. */
+  maxDevices: number
+  newNamesPerMinute: number
+  timeouts: Timeouts
+  /** For new devices, seconds. */
+  defaultRotationInterval: number
+}
+
+/** What the fleet works with. */
+export interface FleetParts {
+  store: Store
+  events: FleetEvents
+  log: Logger
+  now: () => number
+  newId: () => string
+}
+
+/** A heartbeat that was taken. */
+export interface TakenHeartbeat {
+  device: Device
+  ipChanged: boolean
+  /** Resolves when it is in the database, or when that is away. */
+  written: Promise<void>
+}
+
+/** All devices, in memory: what is set (written before it counts) and what is seen (written in groups, soon after). */
+export class Fleet {
+  readonly #options: FleetOptions
+  readonly #parts: FleetParts
+  readonly #writer: HeartbeatWriter
+  readonly #newNames: RateLimit
+  readonly #byId = new Map<string, Device>()
+  readonly #byName = new Map<string, Device>()
+  /** The status of each device as it was last announced. */
+  readonly #announced = new Map<string, DeviceStatus>()
+  /** Devices that were heard since the last tick. */
+  readonly #heard = new Set<Device>()
+  #pendingCount = 0
+  #turn: Promise<unknown> = Promise.resolve()
+  #watch: Watch
+
+  private constructor(options: FleetOptions, parts: FleetParts, watch: Watch) {
+    this.#options = options
+    this.#parts = parts
+    this.#watch = watch
+    this.#newNames = new RateLimit(options.newNamesPerMinute)
+    const markStored = (ids: readonly string[]): void => {
+      for (const id of ids) {
+        const device = this.#byId.get(id)
+        if (device) device.isStored = true
+      }
+    }
+    this.#writer = new HeartbeatWriter(parts.store.heartbeats, { rotationInterval: options.defaultRotationInterval }, markStored, parts.log)
+  }
+
+  /** The fleet as the store has it. @throws HubError `database_down` */
+  static async load(options: FleetOptions, parts: FleetParts): Promise<Fleet> {
+    const [records, before] = await Promise.all([parts.store.devices.all(), parts.store.pulse.last()])
+    const fleet = new Fleet(options, parts, { since: parts.now(), before })
+    for (const record of records) fleet.#add(fromRecord(record))
+    for (const device of fleet.#byId.values()) fleet.#announced.set(device.id, fleet.status(device))
+    return fleet
+  }
+
+  /** Adopted and pending ones, by name. */
+  get devices(): Device[] {
+    return [...this.#byId.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  /** Devices whose latest heartbeat is not written yet. */
+  get waiting(): number {
+    return this.#writer.waiting
+  }
+
+  /** A device by its UUID or its name. */
+  find(ref: string): Device | null {
+    return this.#byId.get(ref.toLowerCase()) ?? this.#byName.get(ref) ?? null
+  }
+
+  /** A device by its name alone: a name may look like another device's UUID. */
+  findByName(name: string): Device | null {
+    return this.#byName.get(name) ?? null
+  }
+
+  status(device: Device): DeviceStatus {
+    return statusOf(device, this.#parts.now(), this.#watch, this.#options.timeouts)
+  }
+
+  /** How many devices somebody has adopted. */
+  get adoptedCount(): number {
+    return this.#byId.size - this.#pendingCount
+  }
+
+  /** A heartbeat of a name, from a normal address. An unknown name becomes a pending device, within the limits. */
+  hear(name: string, address: string): TakenHeartbeat | Refusal {
+    const known = this.#byName.get(name)
+    if (known) return this.see(known, address)
+    const now = this.#parts.now()
+    const { maxDevices, newNamesPerMinute, defaultRotationInterval } = this.#options
+    const waitMs = this.#newNames.take(limitKey(address), now)
+    if (waitMs > 0) {
+      const retryAfter = Math.ceil(waitMs / 1000)
+      const detail = `${address} brings more than ${newNamesPerMinute} new names a minute (NEW_NAMES_PER_MINUTE). Try again in ${retryAfter} s.`
+      return { code: 'too_many_requests', detail, retryAfter }
+    }
+    if (this.#pendingCount >= maxDevices) {
+      const detail = `${maxDevices} names wait to be adopted, and no more are taken (MAX_DEVICES). Adopt or delete some, or raise the limit.`
+      return { code: 'device_limit', detail }
+    }
+    const device = newPendingDevice(this.#parts.newId(), name, now, defaultRotationInterval)
+    this.#add(device)
+    return this.see(device, address)
+  }
+
+  /** A known device was heard from a normal address. */
+  see(device: Device, address: string): TakenHeartbeat {
+    const now = this.#parts.now()
+    const { exits, changed, oldIp, stints } = seeAddress(device.exits, address, now)
+    device.exits = exits
+    device.lastHeartbeat = now
+    if (changed) device.ipChanges += 1
+    this.#heard.add(device)
+    this.#parts.log.debug({ device: device.name, ip: address }, 'heartbeat')
+    if (changed) {
+      this.#parts.log.info({ device: device.name, from: oldIp, to: address }, 'IP changed')
+      this.#parts.events.announce({ type: 'ip_changed', id: device.id, name: device.name, oldIp, newIp: address, at: now })
+    }
+    if (stints.length > 0 || this.#announced.get(device.id) !== this.status(device)) this.#announce(device)
+    const written = this.#writer.write({
+      deviceId: device.id,
+      name: device.name,
+      isNew: !device.isStored,
+      createdAt: device.createdAt,
+      seenAt: now,
+      ip: exitOf(device)?.current ?? address,
+      ipChanges: device.ipChanges,
+      stints,
+    })
+    return { device, ipChanged: changed, written }
+  }
+
+  /** What an agent says of its device; written when it is news. @throws HubError `database_down` */
+  async learn(device: Device, said: AgentHeartbeatJson): Promise<void> {
+    const learned = {
+      proxyUrl: said.proxy_url ?? device.proxyUrl,
+      methods: said.methods,
+      agentVersion: said.agent_version,
+      operator: device.operator ?? said.telemetry?.operator ?? null,
+    }
+    const isNews = Object.entries(learned).some(([key, value]) => String(device[key as keyof typeof learned]) !== String(value))
+    if (isNews) await this.edit(device, learned)
+  }
+
+  /** Whether one more device may be adopted; null: yes. */
+  refuseAdoption(): Refusal | null {
+    const { maxDevices } = this.#options
+    if (this.adoptedCount < maxDevices) return null
+    return { code: 'device_limit', detail: `${maxDevices} devices are adopted, which is the limit (MAX_DEVICES). Delete some, or raise it.` }
+  }
+
+  /**
+   * Writes a device's settings, then takes them over: a new device, or all of a known one.
+   * Null when another device has the name. @throws HubError `database_down`
+   */
+  put(settings: DeviceSettings): Promise<Device | null> {
+    return this.#inTurn(() => this.#put(settings))
+  }
+
+  /** Changes some settings of a device; otherwise as `put`. Also null when the device is gone. */
+  edit(device: Device, change: Partial<DeviceSettings>): Promise<Device | null> {
+    return this.#inTurn(async () => {
+      const current = this.#byId.get(device.id)
+      return current ? this.#put({ ...settingsOf(current), ...change, updatedAt: this.#parts.now() }) : null
+    })
+  }
+
+  /** Takes over settings that are in the database already. */
+  takeOver(settings: DeviceSettings): Device {
+    const known = this.#byId.get(settings.id)
+    const device = known ?? newPendingDevice(settings.id, settings.name, settings.createdAt, settings.rotationInterval)
+    if (known) this.#drop(known)
+    Object.assign(device, settings, { isStored: true })
+    this.#add(device)
+    this.#announce(device)
+    return device
+  }
+
+  /** Removes a device with all its history. @throws HubError `database_down` */
+  async remove(device: Device): Promise<void> {
+    this.#writer.forget(device.id)
+    await this.#parts.store.devices.remove(device.id)
+    this.#drop(device)
+    this.#announced.delete(device.id)
+    this.#heard.delete(device)
+    this.#parts.events.announce({ type: 'device_removed', id: device.id, name: device.name })
+  }
+
+  /** Something about the device changed that listeners see. */
+  changed(device: Device): void {
+    if (this.#byId.has(device.id)) this.#announce(device)
+  }
+
+  /** Once a second: says who was heard, and whose silence has become too long. */
+  tick(): void {
+    const devices = [...this.#heard].map(({ id, lastHeartbeat }) => ({ id, lastSeen: lastHeartbeat ?? 0 }))
+    this.#heard.clear()
+    if (devices.length > 0) this.#parts.events.announce({ type: 'heartbeats', devices })
+    for (const device of this.#byId.values()) if (this.#announced.get(device.id) !== this.status(device)) this.#announce(device)
+  }
+
+  /** The hub did not listen from `before` on until now (it was suspended, or its thread was held): devices are not to blame for that. */
+  resumeWatch(before: number): void {
+    this.#watch = { since: this.#parts.now(), before }
+  }
+
+  /** Writes the heartbeats that wait, and stops. */
+  async close(): Promise<void> {
+    await this.#writer.close()
+  }
+
+  async #put(settings: DeviceSettings): Promise<Device | null> {
+    const holder = this.#byName.get(settings.name)
+    if (holder && holder.id !== settings.id) return null
+    if (!(await this.#parts.store.devices.put(settings))) return null
+    return this.takeOver(settings)
+  }
+
+  /** One change of settings after the other: two that read the same settings would undo each other. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work)
+    this.#turn = turn.catch(() => {})
+    return turn
+  }
+
+  #add(device: Device): void {
+    this.#byId.set(device.id, device)
+    this.#byName.set(device.name, device)
+    if (isPending(device)) this.#pendingCount += 1
+  }
+
+  #drop(device: Device): void {
+    this.#byId.delete(device.id)
+    this.#byName.delete(device.name)
+    if (isPending(device)) this.#pendingCount -= 1
+  }
+
+  #announce(device: Device): void {
+    const status = this.status(device)
+    const before = this.#announced.get(device.id)
+    if (before !== undefined && before !== status) this.#parts.log.info({ device: device.name, from: before, to: status }, 'status changed')
+    this.#announced.set(device.id, status)
+    this.#parts.events.announce({ type: 'device', device })
+  }
+}

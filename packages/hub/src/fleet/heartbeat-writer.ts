@@ -1,0 +1,136 @@
+import type { Logger } from 'pino'
+import { type Beat, type HeartbeatStore, isBadValue, isDatabaseDown, type Stint } from '../store/index.ts'
+
+/** Beats of this long are one statement (reference/hub.md 3.3); a timer, since PGlite's queries never let a group form by itself. */
+const WINDOW_MS = 5
+/** Past some hundred beats a group gains nothing. */
+const MAX_GROUP = 500
+const RETRY_MS = 500
+/** IP changes remembered for one device while the database is away; older ones are forgotten first. */
+const MAX_STINTS = 16
+
+interface Waiting {
+  beat: Beat
+  /** Called when the beat is durable, or cannot be for now. */
+  done: (() => void)[]
+}
+
+/**
+ * Writes heartbeats in groups. Of each device only the latest beat waits, so that an outage of the database costs memory for devices,
+ * not for beats; it is written when the database is back.
+ */
+export class HeartbeatWriter {
+  readonly #store: HeartbeatStore
+  readonly #newDevice: { rotationInterval: number }
+  readonly #onStored: (deviceIds: readonly string[]) => void
+  readonly #log: Logger
+  #waiting = new Map<string, Waiting>()
+  #timer: NodeJS.Timeout | null = null
+  #writing: Promise<void> | null = null
+  #isDown = false
+  #closed = false
+
+  constructor(store: HeartbeatStore, newDevice: { rotationInterval: number }, onStored: (deviceIds: readonly string[]) => void, log: Logger) {
+    this.#store = store
+    this.#newDevice = newDevice
+    this.#onStored = onStored
+    this.#log = log
+  }
+
+  /** Devices whose latest beat is not written yet. */
+  get waiting(): number {
+    return this.#waiting.size
+  }
+
+  /** Takes a beat. Resolves when it is written, or when the database turns out to be away (it is kept then). */
+  write(beat: Beat): Promise<void> {
+    return new Promise((resolve) => {
+      this.#put(beat, [resolve])
+      if (!this.#isDown) this.#schedule(WINDOW_MS)
+    })
+  }
+
+  /** Forgets a device that is gone. */
+  forget(deviceId: string): void {
+    for (const done of this.#waiting.get(deviceId)?.done ?? []) done()
+    this.#waiting.delete(deviceId)
+  }
+
+  /** Writes what waits, once, and stops. What the database does not take now is lost; the devices' next beats carry the same facts. */
+  async close(): Promise<void> {
+    this.#closed = true
+    if (this.#timer) clearTimeout(this.#timer)
+    await this.#writing
+    while (this.#waiting.size > 0 && (await this.#writeGroup())) {
+      // Another group.
+    }
+  }
+
+  #put(beat: Beat, done: (() => void)[]): void {
+    const known = this.#waiting.get(beat.deviceId)
+    this.#waiting.set(beat.deviceId, known ? { beat: merge(known.beat, beat), done: [...known.done, ...done] } : { beat, done })
+  }
+
+  #schedule(delayMs: number): void {
+    if (this.#timer || this.#writing || this.#closed) return
+    this.#timer = setTimeout(() => {
+      this.#timer = null
+      this.#writing = this.#writeGroup().then((isWritten) => {
+        this.#writing = null
+        if (this.#waiting.size > 0) this.#schedule(isWritten ? WINDOW_MS : RETRY_MS)
+      })
+    }, delayMs)
+  }
+
+  /** False when the database did not take it. Never throws. */
+  async #writeGroup(): Promise<boolean> {
+    const group = [...this.#waiting.values()].slice(0, MAX_GROUP)
+    for (const { beat } of group) this.#waiting.delete(beat.deviceId)
+    try {
+      await this.#writeOrSplit(group.map(({ beat }) => beat))
+      this.#onStored(group.map(({ beat }) => beat.deviceId))
+      if (this.#isDown) this.#log.info('The database answers again; heartbeats are written.')
+      this.#isDown = false
+      return true
+    } catch (error) {
+      if (!this.#isDown) this.#log.error({ err: error }, 'The database does not answer: the latest heartbeat of each device is kept and written later.')
+      this.#isDown = true
+      for (const { beat } of group) this.#putBack(beat)
+      return false
+    } finally {
+      for (const { done } of group) for (const resolve of done) resolve()
+    }
+  }
+
+  /** A beat that came meanwhile is the newer one. */
+  #putBack(beat: Beat): void {
+    const newer = this.#waiting.get(beat.deviceId)
+    this.#waiting.set(beat.deviceId, newer ? { beat: merge(beat, newer.beat), done: newer.done } : { beat, done: [] })
+  }
+
+  /** One value that the database refuses must not take its whole group along. */
+  async #writeOrSplit(beats: Beat[]): Promise<void> {
+    try {
+      await this.#store.write(beats, this.#newDevice)
+    } catch (error) {
+      if (isDatabaseDown(error) || !isBadValue(error)) throw error
+      if (beats.length === 1) {
+        this.#log.warn({ device: beats[0]?.name }, 'The database refused a heartbeat; it is dropped.')
+        return
+      }
+      const half = Math.ceil(beats.length / 2)
+      await this.#writeOrSplit(beats.slice(0, half))
+      await this.#writeOrSplit(beats.slice(half))
+    }
+  }
+}
+
+/** Two beats of one device as one: the newer facts, and the stints of both. */
+function merge(older: Beat, newer: Beat): Beat {
+  const stints = new Map<string, Stint>()
+  for (const stint of [...older.stints, ...newer.stints]) {
+    const key = `${stint.ip} ${stint.firstSeen}`
+    stints.set(key, { ...stint, lastSeen: Math.max(stint.lastSeen, stints.get(key)?.lastSeen ?? 0) })
+  }
+  return { ...newer, isNew: older.isNew || newer.isNew, createdAt: older.createdAt, stints: [...stints.values()].slice(-MAX_STINTS) }
+}

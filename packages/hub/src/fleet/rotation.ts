@@ -1,0 +1,103 @@
+import { type CommandReportJson, isFinal, type RotationMethod, type RotationOutcome, type RotationState } from '@mobilepool/sdk/contract'
+import type { Refusal } from '../errors.ts'
+import type { RotationRecord } from '../store/index.ts'
+import { isSameExit } from './address.ts'
+import { type Device, isPending } from './device.ts'
+import { compareExit, type Exits, seeAddress } from './exit-ip.ts'
+
+/** The states in their order; a report never moves a rotation back. */
+const ORDER: readonly RotationState[] = ['queued', 'draining', 'rotating', 'verifying']
+
+/** Whether a rotation of the device may be asked for now, with that method; null: yes. */
+export function refuseRotation(device: Device, method: RotationMethod | null, now: number, minIntervalMs: number): Refusal | null {
+  const unsupported = (detail: string): Refusal => ({ code: 'rotation_unsupported', detail })
+  if (isPending(device)) return unsupported(`${device.name} is only pending: adopt it first with POST /api/v1/admin/devices.`)
+  if (device.maintenance) return unsupported(`${device.name} is in maintenance: end that first.`)
+  if (device.rotation)
+    return { code: 'rotation_running', detail: `${device.name} has a rotation under way: ${device.rotation.state}.`, rotationId: device.rotation.id }
+  if (device.kind !== 'agent' || device.methods.length === 0)
+    return unsupported(`The hub has no way to rotate ${device.name}: ${device.kind === 'agent' ? 'its agent reports no method' : 'it runs no agent'}.`)
+  if (method !== null && !device.methods.includes(method))
+    return unsupported(`${device.name} cannot rotate by ${method}; it can by ${device.methods.join(', ')}.`)
+  const last = device.lastRotation
+  const waitMs = last === null || last.reason === 'canceled' ? 0 : last.endedAt + minIntervalMs - now
+  if (waitMs <= 0) return null
+  const retryAfter = Math.ceil(waitMs / 1000)
+  return {
+    code: 'rotation_too_soon',
+    detail: `${device.name} ended a rotation a moment ago; at least ${minIntervalMs / 1000} s lie between two (ROTATION_MIN_INTERVAL). Try again in ${retryAfter} s.`,
+    retryAfter,
+  }
+}
+
+/** How many of the devices may be away at once: the share, rounded down, but always one. */
+export const rotationSlots = (devices: number, share: number): number => Math.max(1, Math.floor(devices * share))
+
+/** A waiting rotation's turn has come. */
+export const start = (rotation: RotationRecord, oldIp: string | null, now: number, timeoutMs: number): RotationRecord => ({
+  ...rotation,
+  state: 'draining',
+  oldIp: oldIp ?? rotation.oldIp,
+  startedAt: now,
+  deadlineAt: now + timeoutMs,
+})
+
+/** The end of a rotation. `detail` is cut to what its column holds. */
+export const end = (
+  rotation: RotationRecord,
+  state: RotationOutcome,
+  now: number,
+  over: Partial<Pick<RotationRecord, 'newIp' | 'reason' | 'detail' | 'method' | 'oldIp'>> = {},
+): RotationRecord => ({ ...rotation, ...over, state, endedAt: now, detail: (over.detail ?? rotation.detail)?.slice(0, 500) ?? null })
+
+/** A rotation whose deadline has passed has failed, whatever it was doing. */
+export function expire(rotation: RotationRecord, now: number): RotationRecord | null {
+  if (rotation.deadlineAt === null || now < rotation.deadlineAt) return null
+  const detail =
+    rotation.state === 'draining' ? 'The agent never said that it had begun.' : `The device had not come back in time (${rotation.state}).`
+  return end(rotation, 'failed', now, { reason: 'deadline_exceeded', detail })
+}
+
+/** What the hub makes of a report. */
+export interface ReportResult {
+  rotation: RotationRecord
+  /** The addresses seen before the change, made fresh by this report. */
+  before: Exits
+}
+
+/**
+ * An agent's report, with the address from which it came. The verdict is the hub's own: `changed` only if that address is another
+ * than the one the hub saw before, whatever the report says; `failed` stays, unless only the agent's own probe had failed.
+ */
+export function applyReport(rotation: RotationRecord, before: Exits, report: CommandReportJson, seenIp: string, now: number): ReportResult {
+  const method = report.method ?? rotation.method
+  if (!isFinal(report.state)) {
+    const advanced = ORDER.indexOf(report.state) > ORDER.indexOf(rotation.state)
+    // A report repeated after the change comes from the new address: only one that agrees with what it says of the old one counts.
+    const isFromBefore = report.state !== 'verifying' && report.old_ip !== null && isSameExit(report.old_ip, seenIp)
+    return {
+      rotation: { ...rotation, method, state: advanced ? report.state : rotation.state, oldIp: isFromBefore ? seenIp : rotation.oldIp },
+      before: isFromBefore ? seeAddress(before, seenIp, now).exits : before,
+    }
+  }
+  return { rotation: verdict({ ...rotation, method }, before, report, seenIp, now), before }
+}
+
+function verdict(rotation: RotationRecord, before: Exits, report: CommandReportJson, seenIp: string, now: number): RotationRecord {
+  const { state, reason, detail } = report
+  if (state === 'failed' && reason !== 'probe_failed') return end(rotation, 'failed', now, { reason, detail })
+  const admitsSame = report.old_ip !== null && isSameExit(report.old_ip, seenIp)
+  const seen = compareExit(before, seenIp)
+  if (seen === 'unknown')
+    return end(rotation, 'failed', now, {
+      reason: 'probe_failed',
+      detail: 'The hub had seen no address of the device to compare with: let it send a heartbeat first.',
+    })
+  if (seen === 'different' && !admitsSame) return end(rotation, 'changed', now, { newIp: seenIp, reason: null, detail: remark(report, 'changed', seenIp) })
+  if (state === 'failed') return end(rotation, 'failed', now, { reason, detail })
+  return end(rotation, 'unchanged', now, { newIp: seenIp, reason: null, detail: remark(report, 'unchanged', seenIp) })
+}
+
+/** Where agent and hub disagree, the record says so. */
+const remark = (report: CommandReportJson, outcome: RotationOutcome, seenIp: string): string | null =>
+  report.state === outcome ? report.detail : `The agent reported ${report.state}, the hub saw ${seenIp}: ${outcome}.`

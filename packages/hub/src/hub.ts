@@ -1,0 +1,127 @@
+import { randomUUID } from 'node:crypto'
+import type { FastifyInstance } from 'fastify'
+import type { Logger } from 'pino'
+import { EventFeed } from './api/event-feed.ts'
+import { pageFolder } from './api/page.ts'
+import { buildApi } from './api/server.ts'
+import { Attempts } from './auth/attempts.ts'
+import { Enrolment } from './auth/enrolment.ts'
+import { firstAdminKey, requireAdminKey } from './auth/first-key.ts'
+import { KeyRing } from './auth/key-ring.ts'
+import { completeConfig, type HubConfig, type HubOptions, hubOptions } from './config.ts'
+import { HubError } from './errors.ts'
+import { startClockwork } from './fleet/clockwork.ts'
+import { FleetEvents } from './fleet/events.ts'
+import { Fleet } from './fleet/fleet.ts'
+import { Rotations } from './fleet/rotations.ts'
+import { createLog } from './log.ts'
+import { openStore } from './store/index.ts'
+import { version } from './version.ts'
+
+/** Requests under way at a stop may take this long to end. */
+const CLOSE_TIMEOUT_MS = 3_000
+
+/** A running hub. */
+export interface Hub {
+  /** Where it can be reached, e.g. `http://127.0.0.1:3001`. */
+  readonly url: string
+  readonly host: string
+  readonly port: number
+  /** The admin key that this start made because there was none; shown nowhere else. */
+  readonly adminKey: string | null
+  /** Ends streams and polls, finishes what was begun, writes what waits, closes the database. */
+  close(): Promise<void>
+}
+
+/** What an embedding program may put in the place of the hub's own. */
+export interface HubParts {
+  log?: Logger
+}
+
+/**
+ * Starts a hub.
+ * @throws HubError with a `StartCode` and a sentence that says what to do; nothing is left open then
+ */
+export async function createHub(options: HubOptions = {}, parts: HubParts = {}): Promise<Hub> {
+  const config = configOf(options)
+  const log = parts.log ?? createLog(config.logLevel)
+  const now = Date.now
+  const newId = randomUUID
+  const closing: (() => unknown)[] = []
+  const close = async (): Promise<void> => {
+    for (let step = closing.pop(); step; step = closing.pop()) await step()
+  }
+
+  try {
+    const store = await openStore(config)
+    closing.push(() => store.close())
+
+    const attempts = new Attempts(now)
+    const keys = await KeyRing.load({ store: store.keys, attempts, isShared: config.databaseUrl !== null, now, newId })
+    await requireAdminKey(keys, config)
+
+    const events = new FleetEvents()
+    const fleet = await Fleet.load(fleetOptions(config), { store, events, log, now, newId })
+    closing.push(() => fleet.close())
+    const rotations = await Rotations.load(rotationOptions(config), { fleet, store, events, log, now, newId })
+    const enrolment = new Enrolment({ ...config, fleet, keys, store: store.enrolment, attempts, now, newId })
+
+    const feed = new EventFeed(fleet, events)
+    const context = { config, log, now, newId, store, keys, fleet, rotations, enrolment, feed }
+    const app = await buildApi(context, { version, pageFolder: pageFolder() })
+    closing.push(() => closeServer(app))
+    closing.push(() => Promise.all([feed.close(), rotations.close()]))
+    const url = await listen(app, config)
+
+    const adminKey = await firstAdminKey(keys)
+    closing.push(startClockwork({ fleet, rotations, pulse: store.pulse, log, now }))
+    return { url, host: config.host, port: Number(new URL(url).port), adminKey, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+function configOf(options: HubOptions): HubConfig {
+  const parsed = hubOptions.safeParse(options)
+  if (parsed.success) return completeConfig(parsed.data)
+  const problems = parsed.error.issues.map(({ path, message }) => `  ${path.join('.') || 'options'}: ${message}`)
+  throw new HubError('config_invalid', `The options are not valid:\n${problems.join('\n')}`)
+}
+
+const fleetOptions = (config: HubConfig) => ({
+  maxDevices: config.maxDevices,
+  newNamesPerMinute: config.newNamesPerMinute,
+  timeouts: { agentMs: config.agentTimeoutMs, bareMs: config.bareTimeoutMs },
+  defaultRotationInterval: config.defaultRotationInterval,
+})
+
+const rotationOptions = (config: HubConfig) => ({
+  minIntervalMs: config.rotationMinIntervalMs,
+  maxParallel: config.rotationMaxParallel,
+  timeoutMs: config.rotationTimeoutMs,
+  drainMs: config.rotationDrainMs,
+})
+
+async function listen(app: FastifyInstance, { host, port }: HubConfig): Promise<string> {
+  try {
+    await app.listen({ host, port })
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code
+    if (code === 'EADDRINUSE')
+      throw new HubError('port_in_use', `Port ${port} of ${host} is taken: stop the program that has it, or choose another with --port.`, { cause })
+    throw new HubError('address_unavailable', `The hub cannot listen on ${host} port ${port} (${code ?? String(cause)}): choose another --host or --port.`, {
+      cause,
+    })
+  }
+  const address = app.server.address()
+  const actualPort = address !== null && typeof address === 'object' ? address.port : port
+  return `http://${host.includes(':') ? `[${host}]` : host}:${actualPort}`
+}
+
+/** Lets requests under way end, then ends what is left. */
+async function closeServer(app: FastifyInstance): Promise<void> {
+  const timer = setTimeout(() => app.server.closeAllConnections(), CLOSE_TIMEOUT_MS)
+  await app.close()
+  clearTimeout(timer)
+}

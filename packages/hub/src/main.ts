@@ -1,0 +1,62 @@
+#!/usr/bin/env node
+import { Command } from 'commander'
+import { createKeyCommand } from './admin.ts'
+import { readConfig, type Variable, variables } from './config-sources.ts'
+import { HubError } from './errors.ts'
+import { createHub } from './hub.ts'
+import { version } from './version.ts'
+
+/** A stop that takes longer than this is ended. */
+const STOP_TIMEOUT_MS = 10_000
+
+type Flags = Record<'port' | 'host' | 'dataDir' | 'logLevel', string | undefined>
+
+const help = (select: (variable: Variable) => boolean): string =>
+  variables
+    .filter(select)
+    .map(({ env, help: text }) => `  ${env.join(', ').padEnd(26)} ${text}`)
+    .join('\n')
+
+const program = new Command('mobilepool-hub')
+  .description('The service behind a MobilePool fleet: heartbeats, devices, rotations, API and page.')
+  .version(version)
+  .enablePositionalOptions()
+
+for (const { flag, option, help: text } of variables) if (flag !== undefined) program.option(`${flag} <${option}>`, text)
+
+program
+  .addHelpText('after', `\nEnvironment (a flag goes before its variable):\n${help(() => true)}\n`)
+  .action((flags: Flags) => serve(flags))
+
+const admin = program.command('admin').description('work on the database while no hub is running on it (Postgres: also while one is)')
+admin.addCommand(createKeyCommand((flags) => readConfig(process.env, given({ ...program.opts<Flags>(), ...flags }))))
+
+const given = (flags: Record<string, string | undefined>): Record<string, string> =>
+  Object.fromEntries(Object.entries(flags).filter((entry): entry is [string, string] => entry[1] !== undefined))
+
+async function serve(flags: Flags): Promise<void> {
+  const hub = await createHub(readConfig(process.env, given(flags)))
+  const lines = [`MobilePool hub ${version}: ${hub.url}/`]
+  if (hub.adminKey !== null) lines.push(`Admin key, shown this once: ${hub.adminKey}`)
+  lines.push(`A device's crontab line: * * * * * curl -fsS -m 10 "${hub.url}/proxy_server?name=$(hostname)" > /dev/null`)
+  process.stdout.write(`${lines.join('\n')}\n`)
+
+  let isStopping = false
+  const stop = (signal: NodeJS.Signals): void => {
+    // Whoever presses Ctrl-C twice does not want to wait.
+    if (isStopping) process.exit(signal === 'SIGINT' ? 130 : 143)
+    isStopping = true
+    setTimeout(() => process.exit(1), STOP_TIMEOUT_MS).unref()
+    hub.close().catch(fail)
+  }
+  process.on('SIGINT', stop)
+  process.on('SIGTERM', stop)
+}
+
+/** Expected failures are one sentence, the others a bug report. */
+function fail(error: unknown): void {
+  process.stderr.write(`mobilepool-hub: ${error instanceof HubError ? error.message : error instanceof Error ? error.stack : String(error)}\n`)
+  process.exitCode = 1
+}
+
+program.parseAsync().catch(fail)

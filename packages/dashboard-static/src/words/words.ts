@@ -1,0 +1,43 @@
+import { shallowRef } from 'vue'
+import { en } from './en.ts'
+
+/** What can be said. */
+export type WordKey = keyof typeof en
+
+/** A text, or one a plural category; every language has `other`. */
+type Wording = string | ({ readonly other: string } & { readonly [Category in Intl.LDMLPluralRule]?: string })
+
+/** All words of one language. */
+type Words = Readonly<Record<WordKey, Wording>>
+
+interface Language {
+  readonly words: Words
+  readonly plural: Intl.PluralRules
+  readonly number: Intl.NumberFormat
+  readonly dateTime: Intl.DateTimeFormat
+}
+
+const language = (tag: string, words: Words): Language => ({
+  words,
+  plural: new Intl.PluralRules(tag),
+  number: new Intl.NumberFormat(tag, { maximumFractionDigits: 1 }),
+  dateTime: new Intl.DateTimeFormat(tag, { dateStyle: 'medium', timeStyle: 'medium' }),
+})
+
+/** The language shown. A ref, so that whatever was said with `t` is said anew when it changes. */
+const current = shallowRef(language('en', en))
+
+/** Says `key` with its values; `count` chooses the plural form. Numbers are written the language's way. */
+export function t(key: WordKey, values: Readonly<Record<string, string | number>> = {}): string {
+  const { words, plural, number } = current.value
+  const wording: Wording = words[key]
+  const { count } = values
+  const text = typeof wording === 'string' ? wording : (typeof count === 'number' && wording[plural.select(count)]) || wording.other
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) => {
+    const value = values[name]
+    return typeof value === 'number' ? number.format(value) : (value ?? whole)
+  })
+}
+
+/** A moment in full, in the reader's time zone; `at` in ms since the epoch. */
+export const moment = (at: number): string => current.value.dateTime.format(at)

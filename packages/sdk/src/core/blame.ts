@@ -1,0 +1,30 @@
+import type { AttemptKind } from '../errors.ts'
+
+/**
+ * Whose fault an attempt's outcome is.
+ *
+ * - `device`: certainly the device's (its proxy cannot be reached, refuses our credentials, has no connection).
+ * - `suspect`: the device's or the target's; what another device then got for the same request tells which.
+ * - `hang`: a suspect that cost the caller a whole time-out.
+ * - `nobody`: a proper answer, the caller's own doing, or a rotation.
+ */
+export type Blame = 'device' | 'suspect' | 'hang' | 'nobody'
+
+export const blameOf: Readonly<Record<AttemptKind, Blame>> = {
+  answered: 'nobody',
+  banned: 'nobody',
+  target_error: 'suspect',
+  draining: 'nobody',
+  device_offline: 'device',
+  device_auth: 'device',
+  device_connect: 'device',
+  tunnel_refused: 'suspect',
+  tunnel_timeout: 'hang',
+  target_tls: 'suspect',
+  no_response: 'suspect',
+  response_timeout: 'hang',
+  response_broken: 'suspect',
+  rotated: 'nobody',
+  aborted: 'nobody',
+  caller: 'nobody',
+}

@@ -1,0 +1,59 @@
+import type { Applicant } from './admission-queue.ts'
+import type { Device } from './device.ts'
+import type { Fleet } from './fleet.ts'
+import { hasRoom, type LimitSettings } from './limits.ts'
+
+/**
+ * What a request that gets no device at once may hope for.
+ *
+ * - `busy`: a device that may serve it only has to finish something first.
+ * - `again`: only devices that already failed it are up; one of them may have another go.
+ * - `coming`: a device is about to come back (rotation, rest, end of a quarantine), at `at` when that is known.
+ * - `starved`: every device that is up is quarantined for its site, the first until `until`.
+ * - `nothing`: no device will be there.
+ */
+export type Outlook =
+  | { readonly kind: 'busy' }
+  | { readonly kind: 'again' }
+  | { readonly kind: 'coming'; readonly at: number }
+  | { readonly kind: 'starved'; readonly until: number }
+  | { readonly kind: 'nothing' }
+
+const BUSY: Outlook = { kind: 'busy' }
+const AGAIN: Outlook = { kind: 'again' }
+const NOTHING: Outlook = { kind: 'nothing' }
+
+/** Walks over the fleet, so it is asked only when no device could be picked. */
+export function lookOut(applicant: Applicant, fleet: Fleet, deadline: number, now: number): Outlook {
+  const { site, tried } = applicant
+  let isReusable = false
+  let quarantineEnds = Number.POSITIVE_INFINITY
+  for (const device of fleet.ready) {
+    const until = device.exit.quarantinedUntil(site, now)
+    if (until > 0) quarantineEnds = Math.min(quarantineEnds, until)
+    else if (!tried.includes(device)) return BUSY
+    else isReusable = true
+  }
+  if (isReusable) return AGAIN
+
+  let at = quarantineEnds <= deadline ? quarantineEnds : Number.POSITIVE_INFINITY
+  let isComing = Number.isFinite(at)
+  for (const device of fleet.all()) {
+    if (device.rotating) isComing = true
+    else if (device.online && device.rest !== null && device.rest.until <= deadline) {
+      isComing = true
+      at = Math.min(at, Math.max(device.rest.until, device.exit.quarantinedUntil(site, now)))
+    }
+  }
+  if (isComing) return { kind: 'coming', at }
+  return Number.isFinite(quarantineEnds) ? { kind: 'starved', until: quarantineEnds } : NOTHING
+}
+
+/** Whether the device may take the request now. */
+export function isEligible(device: Device, applicant: Applicant, limits: LimitSettings, mayReuse: boolean, now: number): boolean {
+  return (
+    hasRoom(device, limits) &&
+    device.exit.quarantinedUntil(applicant.site, now) === 0 &&
+    (mayReuse || applicant.tried.length === 0 || !applicant.tried.includes(device))
+  )
+}

@@ -1,0 +1,365 @@
+import type { AttemptKind } from '../errors.ts'
+import { AdmissionQueue, type Applicant } from './admission-queue.ts'
+import type { Balancer } from './balancers/balancer.ts'
+import { blameOf } from './blame.ts'
+import { Device, type DeviceFacts } from './device.ts'
+import { beginProbation, countFault, deservesEjection, type EjectionSettings, eject, forgiveFaults, mayEjectOneMore } from './ejection.ts'
+import { Fleet } from './fleet.ts'
+import { hasRoom, type LimitSettings } from './limits.ts'
+import { isEligible, lookOut } from './outlook.ts'
+import { type ExitMemory, Quarantine, type QuarantineSettings } from './quarantine.ts'
+
+export interface CoreSettings {
+  readonly limits: LimitSettings
+  readonly queue: { readonly timeoutMs: number; readonly max: number }
+  /** Null: no device is ever taken out. */
+  readonly ejection: EjectionSettings | null
+  readonly quarantine: QuarantineSettings
+}
+
+/** What the core did besides what it was asked for. */
+export type CoreEvent =
+  | { readonly type: 'ejected'; readonly device: Device; readonly until: number; readonly faults: number }
+  | { readonly type: 'restored'; readonly device: Device }
+
+/** What becomes of a request that asks for a device. */
+export type Decision =
+  | { readonly kind: 'assigned'; readonly device: Device }
+  /** It waits, or (from `consider`) it would have to. */
+  | { readonly kind: 'wait' }
+  /** Every device that is up is quarantined for its site; the first may be used again at `until`. */
+  | { readonly kind: 'starved'; readonly until: number }
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'full' }
+
+/** An attempt that is over, as the verdict on its device needs it. */
+export interface JudgedAttempt {
+  readonly device: Device
+  /** The exit that the device had when the attempt began. */
+  readonly exit: ExitMemory
+  readonly kind: AttemptKind
+}
+
+/** What a look at the clock brought. */
+export interface Tick<A> {
+  readonly served: readonly { readonly applicant: A; readonly device: Device }[]
+  readonly late: readonly A[]
+}
+
+const WAIT: Decision = { kind: 'wait' }
+const NOTHING: Decision = { kind: 'nothing' }
+const FULL: Decision = { kind: 'full' }
+const NO_EVENTS: readonly CoreEvent[] = []
+
+/** How long a device is left alone that answered that it is draining: short, because its rotation lasts seconds. */
+const FENCE_MS = 1_000
+
+/**
+ * The pool core: who gets which device, and what is learnt from how it went. No I/O and no clock of its own: every method
+ * takes `now` (milliseconds), and `wakeAt` says when `tick` has to be called next.
+ */
+export class PoolCore<A extends Applicant> {
+  readonly fleet = new Fleet()
+  readonly #settings: CoreSettings
+  readonly #balancer: Balancer
+  readonly #queue = new AdmissionQueue<A>()
+  readonly #quarantine: Quarantine
+  #recheckAt = Number.POSITIVE_INFINITY
+  #unknownExits = 0
+  #mayGrow: boolean = true
+
+  constructor(settings: CoreSettings, balancer: Balancer) {
+    this.#settings = settings
+    this.#balancer = balancer
+    this.#quarantine = new Quarantine(settings.quarantine)
+  }
+
+  get queued(): number {
+    return this.#queue.length
+  }
+
+  // ---- the fleet ----
+
+  /** Whether devices may still appear: a request then waits for one instead of failing at once. True until said otherwise. */
+  setMayGrow(mayGrow: boolean): void {
+    this.#mayGrow = mayGrow
+  }
+
+  addDevice(facts: DeviceFacts, exitIp: string | null, now: number): Device {
+    const device = new Device(facts, this.#exitOf(exitIp, now))
+    device.exitIp = exitIp
+    this.fleet.add(device)
+    return device
+  }
+
+  removeDevice(device: Device): void {
+    device.online = false
+    this.fleet.remove(device)
+  }
+
+  setOnline(device: Device, online: boolean): void {
+    if (online && !device.online) forgiveFaults(device)
+    device.online = online
+    this.fleet.place(device)
+  }
+
+  setRotating(device: Device, rotating: boolean): void {
+    device.rotating = rotating
+    this.fleet.place(device)
+  }
+
+  /** Another exit IP has another memory of bans. Null: unknown, and not the one before. */
+  setExitIp(device: Device, exitIp: string | null, now: number): void {
+    device.exitIp = exitIp
+    device.exit = this.#exitOf(exitIp, now)
+  }
+
+  /** Something outside has shown that the device works: its ejection ends. */
+  vouchFor(device: Device): readonly CoreEvent[] {
+    const wasOut = device.rest?.reason === 'ejected' || device.probing
+    device.rest = null
+    forgiveFaults(device)
+    device.ejectionsInARow = 0
+    this.fleet.place(device)
+    return wasOut ? [{ type: 'restored', device }] : NO_EVENTS
+  }
+
+  // ---- admission ----
+
+  /** Gives the request a device now, or queues it, or says why neither. */
+  admit(applicant: A, now: number): Decision {
+    const decision = this.consider(applicant, now)
+    if (decision.kind === 'assigned') this.#take(decision.device)
+    return decision.kind === 'wait' ? this.enqueue(applicant, now) : decision
+  }
+
+  /** What `admit` would decide, without doing it. */
+  consider(applicant: A, now: number): Decision {
+    this.#endRests(now)
+    const device = this.#pick(applicant, false, now)
+    if (device !== undefined) return { kind: 'assigned', device }
+    const outlook = lookOut(applicant, this.fleet, now + this.#settings.queue.timeoutMs, now)
+    switch (outlook.kind) {
+      case 'again': {
+        const again = this.#pick(applicant, true, now)
+        return again === undefined ? WAIT : { kind: 'assigned', device: again }
+      }
+      case 'busy':
+        return WAIT
+      case 'coming': // of quarantines only the end is known, so it sets the alarm
+        this.#recheckAt = Math.min(this.#recheckAt, outlook.at)
+        return WAIT
+      case 'starved':
+        return outlook
+      case 'nothing':
+        return this.#mayGrow ? WAIT : NOTHING
+    }
+  }
+
+  /** Queues the request although nothing says that a device will come: somebody has promised to bring one. */
+  enqueue(applicant: A, now: number): Decision {
+    if (this.#queue.length >= this.#settings.queue.max) return FULL
+    this.#queue.add(applicant, now + this.#settings.queue.timeoutMs)
+    return WAIT
+  }
+
+  /** The request is no longer wanted; false when it did not wait. */
+  withdraw(applicant: A): boolean {
+    return this.#queue.remove(applicant)
+  }
+
+  /** Empties the queue. */
+  withdrawAll(): A[] {
+    return this.#queue.takeAll(() => true)
+  }
+
+  /**
+   * Whether a device other than those it tried may serve the request, now or soon. `starved`: only once a quarantine is over
+   * or an exit IP has changed. Asked before an answer is given up for another one.
+   */
+  prospect(applicant: A, now: number): 'now' | 'soon' | 'starved' | 'none' {
+    this.#endRests(now)
+    const outlook = lookOut(applicant, this.fleet, now + this.#settings.queue.timeoutMs, now)
+    switch (outlook.kind) {
+      case 'busy':
+        return 'now'
+      case 'coming':
+        return 'soon'
+      case 'starved':
+        return 'starved'
+      case 'again':
+      case 'nothing':
+        return 'none'
+    }
+  }
+
+  /** The sites that are waited for in vain: every device that is up is quarantined for them, or there is no device at all. */
+  hopelessSites(now: number): { site: string; decision: Decision }[] {
+    const hopeless: { site: string; decision: Decision }[] = []
+    for (const site of this.#queue.sites()) {
+      const outlook = lookOut({ site, order: 0, tried: [] }, this.fleet, now + this.#settings.queue.timeoutMs, now)
+      if (outlook.kind === 'starved') hopeless.push({ site, decision: outlook })
+      if (outlook.kind === 'nothing' && !this.#mayGrow) hopeless.push({ site, decision: NOTHING })
+    }
+    return hopeless
+  }
+
+  /** Takes everybody out of the queue who waits for this site. */
+  withdrawSite(site: string): A[] {
+    return this.#queue.takeAll(({ applicant }) => applicant.site === site)
+  }
+
+  /** The device has finished one request. */
+  release(device: Device): void {
+    device.inFlight--
+  }
+
+  /** Hands free room to those who wait, first come, first served. */
+  serveWaiting(now: number): { applicant: A; device: Device }[] {
+    const served: { applicant: A; device: Device }[] = []
+    if (this.#queue.length === 0) return served
+    this.#endRests(now)
+    while (this.#queue.length > 0 && this.#hasRoomSomewhere()) {
+      let device: Device | undefined
+      const applicant = this.#queue.takeFirst((waiting) => {
+        device = this.#pick(waiting, false, now) ?? this.#pickAgain(waiting, now)
+        return device !== undefined
+      })
+      if (applicant === undefined || device === undefined) break
+      this.#take(device)
+      served.push({ applicant, device })
+    }
+    return served
+  }
+
+  /** To be called at `wakeAt`. */
+  tick(now: number): Tick<A> {
+    if (this.#recheckAt <= now) this.#recheckAt = this.#nextQuarantineEnd(now)
+    const served = this.serveWaiting(now)
+    return { served, late: this.#queue.takeAll(({ deadline }) => deadline <= now) }
+  }
+
+  /** When the clock alone changes something for those who wait; infinity when nobody does. */
+  wakeAt(): number {
+    if (this.#queue.length === 0) return Number.POSITIVE_INFINITY
+    return Math.min(this.#queue.earliestDeadline, this.fleet.earliestReturn, this.#recheckAt)
+  }
+
+  // ---- what was learnt ----
+
+  /** A ban answer: the exit is not used for the site for a while. */
+  noteBan(attempt: JudgedAttempt, site: string, retryAfterMs: number | undefined, now: number): { until: number; strikes: number } {
+    attempt.device.tally.bans++
+    return this.#quarantine.ban(attempt.exit, site, retryAfterMs, now)
+  }
+
+  /** A proper answer of the site through this exit. */
+  noteAnswer(exit: ExitMemory, site: string, now: number): void {
+    if (exit.sites.size > 0) this.#quarantine.clear(exit, site, now)
+  }
+
+  /** A whole response came through the device. */
+  noteComplete(device: Device): readonly CoreEvent[] {
+    return forgiveFaults(device) ? [{ type: 'restored', device }] : NO_EVENTS
+  }
+
+  /** The device said that it is draining: it is left alone for a moment, and it is not its fault. */
+  noteDraining(device: Device, now: number): void {
+    if (device.rest === null) device.rest = { reason: 'fenced', until: now + FENCE_MS }
+    this.fleet.place(device)
+  }
+
+  /** An attempt ended; a certain fault of its device counts at once, a suspicion waits for `settle`. */
+  noteAttemptEnd(attempt: JudgedAttempt, now: number): readonly CoreEvent[] {
+    return blameOf[attempt.kind] === 'device' ? this.#fault(attempt.device, 'one', now) : NO_EVENTS
+  }
+
+  /**
+   * The request is over. Where another device got an answer, what was suspected of the earlier ones is confirmed: the ban was
+   * the exit's, the failure the device's. Where several devices failed alike it was the target, and none is blamed.
+   */
+  settle(attempts: readonly JudgedAttempt[], servedBy: Device | null, site: string, now: number): readonly CoreEvent[] {
+    const devices = new Set(attempts.map((attempt) => attempt.device))
+    const events: CoreEvent[] = []
+    for (const { device, exit, kind } of attempts) {
+      const isConfirmed = servedBy !== null && servedBy !== device
+      const blame = blameOf[kind]
+      if (kind === 'banned' && isConfirmed) this.#quarantine.confirm(exit, site, now)
+      if (blame !== 'suspect' && blame !== 'hang') continue
+      if (isConfirmed) events.push(...this.#fault(device, blame === 'hang' ? 'hang' : 'one', now))
+      else if (devices.size === 1 && servedBy === null && kind !== 'target_error') events.push(...this.#fault(device, 'one', now))
+    }
+    return events
+  }
+
+  // ---- inside ----
+
+  #pick(applicant: Applicant, mayReuse: boolean, now: number): Device | undefined {
+    return this.#balancer.pick({
+      ready: this.fleet.ready,
+      isEligible: (device) => isEligible(device, applicant, this.#settings.limits, mayReuse, now),
+    })
+  }
+
+  /** A device that failed this request already, where no other is up. */
+  #pickAgain(applicant: Applicant, now: number): Device | undefined {
+    if (applicant.tried.length === 0) return undefined
+    return lookOut(applicant, this.fleet, now, now).kind === 'again' ? this.#pick(applicant, true, now) : undefined
+  }
+
+  #take(device: Device): void {
+    device.inFlight++
+    device.tally.requests++
+  }
+
+  #hasRoomSomewhere(): boolean {
+    return this.fleet.ready.some((device) => hasRoom(device, this.#settings.limits))
+  }
+
+  #fault(device: Device, weight: 'one' | 'hang', now: number): readonly CoreEvent[] {
+    const settings = this.#settings.ejection
+    if (settings === null) {
+      device.tally.faults++
+      return NO_EVENTS
+    }
+    countFault(device, weight, settings)
+    if (!device.online || device.rest?.reason === 'ejected' || !deservesEjection(device, settings)) return NO_EVENTS
+    let up = 0
+    let ejected = 0
+    for (const other of this.fleet.all()) {
+      if (!other.online) continue
+      up++
+      if (other.rest?.reason === 'ejected') ejected++
+    }
+    if (!mayEjectOneMore(ejected, up, settings)) return NO_EVENTS
+    const faults = device.consecutiveFaults
+    const until = eject(device, now, settings)
+    this.fleet.place(device)
+    return [{ type: 'ejected', device, until, faults }]
+  }
+
+  #endRests(now: number): void {
+    if (this.fleet.earliestReturn > now) return
+    for (const device of this.fleet.rested(now)) {
+      if (device.rest?.reason === 'ejected') beginProbation(device)
+      device.rest = null
+      this.fleet.place(device)
+    }
+  }
+
+  #nextQuarantineEnd(now: number): number {
+    let earliest = Number.POSITIVE_INFINITY
+    for (const site of this.#queue.sites()) {
+      for (const device of this.fleet.ready) {
+        const until = device.exit.quarantinedUntil(site, now)
+        if (until > 0) earliest = Math.min(earliest, until)
+      }
+    }
+    return earliest
+  }
+
+  #exitOf(exitIp: string | null, now: number): ExitMemory {
+    const key = exitIp ?? `unknown ${++this.#unknownExits}`
+    return this.#quarantine.exit(key, now, () => new Set([...this.fleet.all()].map((device) => device.exit)))
+  }
+}

@@ -1,0 +1,28 @@
+/** Methods whose repetition has no further effect (RFC 9110, 9.2.2, and QUERY). */
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE', 'QUERY'])
+
+/** What decides whether a request may be sent once more. */
+export interface RepeatFacts {
+  /**
+   * How far the failed attempt came. `unsent`: its request line was never written. `not_forwarded`: the device said that it did
+   * not pass it on. `sent`: the target may have acted on it.
+   */
+  readonly reached: 'unsent' | 'not_forwarded' | 'sent'
+  readonly method: string
+  /** The body can be sent again: none, bytes in memory, or buffered. */
+  readonly isReplayable: boolean
+  /** The caller vouches for it: an `Idempotency-Key` header, or undici's `idempotent: true`. */
+  readonly isDeclaredIdempotent: boolean
+}
+
+/**
+ * Failed before its request line was written: any method, and the body is untouched.
+ * Not forwarded: any method, if the body can be sent again.
+ * Sent: idempotent methods (or all, where the caller asked for that) with a body that can be sent again.
+ */
+export function mayRepeat(facts: RepeatFacts, methods: 'idempotent' | 'all'): boolean {
+  if (facts.reached === 'unsent') return true
+  if (!facts.isReplayable) return false
+  if (facts.reached === 'not_forwarded') return true
+  return methods === 'all' || facts.isDeclaredIdempotent || IDEMPOTENT.has(facts.method)
+}

@@ -1,0 +1,232 @@
+import type { Duplex } from 'node:stream'
+import type { Device } from '../core/device.ts'
+import type { JudgedAttempt } from '../core/pool-core.ts'
+import type { ExitMemory } from '../core/quarantine.ts'
+import { type AttemptKind, type AttemptReport, MobilePoolError, type Phase } from '../errors.ts'
+import type { PendingConnection } from './connect-device.ts'
+import type { ConnectingHandler, Generation } from './generation.ts'
+import type { DispatchController, ResponseHeaders } from './handlers.ts'
+
+/** What an attempt needs of the request that it belongs to. */
+export interface AttemptOwner {
+  readonly isPaused: boolean
+  readonly isAborted: boolean
+  readonly abortReason: Error
+  readonly firstByteTimeoutMs: number
+  now(): number
+  /** Judges a response head: `deliver` it, or give it up because the request goes on to another device. */
+  onHead(attempt: Attempt, statusCode: number, headers: ResponseHeaders): 'deliver' | 'give_up'
+  /** The response was given up: time for the next attempt. */
+  onGivenUp(): void
+  /** The response is the caller's from now on. */
+  onDelivery(attempt: Attempt, controller: DispatchController, statusCode: number, headers: ResponseHeaders, statusMessage?: string): void
+  onUpgrade(attempt: Attempt, controller: DispatchController, statusCode: number, headers: ResponseHeaders, socket: Duplex): void
+  onInformation(controller: DispatchController, statusCode: number, headers: ResponseHeaders, statusMessage?: string): void
+  onData(chunk: Buffer): void
+  onEnd(attempt: Attempt, controller: DispatchController, trailers: ResponseHeaders): void
+  /** The attempt failed before the request was over. */
+  onFailure(attempt: Attempt, error: Error): void
+  onResponseStarted(): void
+  onBodySent(chunk: Buffer): void
+  onRequestSent(): void
+  /** The device is free again. */
+  onRelease(attempt: Attempt): void
+}
+
+/**
+ * How far an attempt is.
+ * `unsent`: connecting; the request line was not written. `sent`: waiting for the response. `delivering`: the caller gets it.
+ * `draining`: its response is read to its end only to keep the socket. `over`: nothing of it counts any more.
+ */
+type Stage = 'unsent' | 'sent' | 'delivering' | 'draining' | 'over'
+
+/** A response given up is read to its end when it is at most this long: cheaper than a new connection. */
+const DRAIN_BYTES = 16_384
+
+/** One attempt of a request on one device: the handler that undici drives. */
+export class Attempt implements ConnectingHandler, JudgedAttempt {
+  readonly device: Device
+  readonly exit: ExitMemory
+  readonly exitIp: string | null
+  kind: AttemptKind = 'answered'
+  readonly #owner: AttemptOwner
+  readonly #startedAt: number
+  #stage: Stage = 'unsent'
+  #controller: DispatchController | null = null
+  #pending: PendingConnection | null = null
+  #generation: Generation | null = null
+  #timer: NodeJS.Timeout | undefined
+  #drained = 0
+  #isReleased: boolean = false
+  #report: AttemptReport | null = null
+
+  constructor(owner: AttemptOwner, device: Device) {
+    this.#owner = owner
+    this.device = device
+    this.exit = device.exit
+    this.exitIp = device.exitIp
+    this.#startedAt = owner.now()
+  }
+
+  get wasSent(): boolean {
+    return this.#stage !== 'unsent'
+  }
+
+  get isDelivering(): boolean {
+    return this.#stage === 'delivering'
+  }
+
+  /** The live connection, for pause and resume. */
+  get controller(): DispatchController | null {
+    return this.#controller
+  }
+
+  /** Who carries it; an upgraded socket goes there. */
+  carriedBy(generation: Generation): void {
+    this.#generation = generation
+  }
+
+  /** What it came to, for errors and events; kept once it is known. */
+  conclude(kind: AttemptKind, phase: Phase, details: { statusCode?: number; errno?: string } = {}): AttemptReport {
+    this.kind = kind
+    const { device, exitIp } = this
+    this.#report = {
+      deviceId: device.id,
+      device: device.facts.name,
+      exitIp,
+      kind,
+      phase,
+      durationMs: Math.round(this.#owner.now() - this.#startedAt),
+      ...details,
+    }
+    return this.#report
+  }
+
+  get report(): AttemptReport {
+    return this.#report ?? this.conclude(this.kind, 'response')
+  }
+
+  /** The caller aborted: ends it wherever it is. Returns whether the end will be reported through `onFailure`. */
+  abort(reason: Error): boolean {
+    if (this.#stage === 'unsent') {
+      this.#leave()
+      this.#pending?.cancel(reason)
+      return false
+    }
+    this.#controller?.abort(reason)
+    return true
+  }
+
+  onConnecting(pending: PendingConnection): void {
+    this.#pending = pending
+  }
+
+  onRequestStart(controller: DispatchController): void {
+    this.#controller = controller
+    this.#pending = null
+    if (this.#stage !== 'unsent') {
+      controller.abort(this.#owner.abortReason)
+      return
+    }
+    this.#stage = 'sent'
+    if (this.#owner.isPaused) controller.pause()
+    this.#awaitProgress()
+  }
+
+  onResponseStarted(): void {
+    if (this.#stage === 'sent') this.#owner.onResponseStarted()
+  }
+
+  onBodySent(chunk: Buffer): void {
+    if (this.#stage !== 'sent') return
+    this.#awaitProgress()
+    this.#owner.onBodySent(chunk)
+  }
+
+  onRequestSent(): void {
+    if (this.#stage === 'sent') this.#owner.onRequestSent()
+  }
+
+  onResponseStart(controller: DispatchController, statusCode: number, headers: ResponseHeaders, statusMessage?: string): void {
+    if (this.#stage !== 'sent') return
+    if (statusCode < 200) {
+      this.#awaitProgress()
+      this.#owner.onInformation(controller, statusCode, headers, statusMessage)
+      return
+    }
+    clearTimeout(this.#timer)
+    if (this.#owner.onHead(this, statusCode, headers) === 'deliver') {
+      this.#stage = 'delivering'
+      this.#owner.onDelivery(this, controller, statusCode, headers, statusMessage)
+      return
+    }
+    if (Number(headers['content-length']) <= DRAIN_BYTES) {
+      this.#stage = 'draining'
+      if (controller.paused) controller.resume()
+    } else {
+      this.#leave()
+      controller.abort(this.#owner.abortReason)
+    }
+    this.#owner.onGivenUp()
+  }
+
+  onRequestUpgrade(controller: DispatchController, statusCode: number, headers: ResponseHeaders, socket: Duplex): void {
+    if (this.#stage !== 'sent') {
+      socket.destroy()
+      return
+    }
+    clearTimeout(this.#timer)
+    this.#stage = 'over'
+    this.#generation?.adopt(socket)
+    socket.once('close', () => this.#release())
+    this.#owner.onUpgrade(this, controller, statusCode, headers, socket)
+  }
+
+  onResponseData(controller: DispatchController, chunk: Buffer): void {
+    if (this.#stage === 'delivering') this.#owner.onData(chunk)
+    else if (this.#stage === 'draining') {
+      this.#drained += chunk.length
+      if (this.#drained <= DRAIN_BYTES) return
+      this.#leave()
+      controller.abort(this.#owner.abortReason)
+    }
+  }
+
+  onResponseEnd(controller: DispatchController, trailers: ResponseHeaders): void {
+    const wasDelivering = this.#stage === 'delivering'
+    this.#leave()
+    if (wasDelivering) this.#owner.onEnd(this, controller, trailers)
+  }
+
+  onResponseError(_controller: DispatchController | null, error: Error): void {
+    clearTimeout(this.#timer)
+    const counts = this.#stage !== 'over' && this.#stage !== 'draining'
+    if (counts) this.#owner.onFailure(this, error)
+    this.#leave()
+  }
+
+  /** Nothing for `firstByteTimeoutMs`: no progress in sending, no byte of an answer. */
+  #awaitProgress(): void {
+    clearTimeout(this.#timer)
+    const limit = this.#owner.firstByteTimeoutMs
+    this.#timer = setTimeout(() => {
+      const error = new MobilePoolError('MP_RESPONSE_TIMEOUT', `device ${this.device.facts.name}: no response within ${limit} ms`, {
+        phase: 'response',
+        deviceId: this.device.id,
+      })
+      this.#controller?.abort(error)
+    }, limit)
+  }
+
+  #leave(): void {
+    clearTimeout(this.#timer)
+    this.#stage = 'over'
+    this.#release()
+  }
+
+  #release(): void {
+    if (this.#isReleased) return
+    this.#isReleased = true
+    this.#owner.onRelease(this)
+  }
+}

@@ -1,0 +1,297 @@
+/// <reference path="./undici-deep.d.ts" />
+import { InvalidArgumentError } from 'undici/lib/core/errors.js'
+import type { Clock } from '../clock.ts'
+import type { Device } from '../core/device.ts'
+import type { CoreEvent, PoolCore } from '../core/pool-core.ts'
+import type { ExitMemory } from '../core/quarantine.ts'
+import type { RetryBudget } from '../core/retry-budget.ts'
+import { type AttemptKind, type AttemptReport, MobilePoolError } from '../errors.ts'
+import type { Emit } from '../events.ts'
+import type { Attempt } from './attempt.ts'
+import type { ResponseRules } from './classify-response.ts'
+import type { DispatchHandler, DispatchOptions } from './handlers.ts'
+import { closedError, lateError, noDeviceError, queueFullError, starvedError } from './no-device-errors.ts'
+import { RequestRun } from './request-run.ts'
+import type { RetrySettings, RunHost } from './run-host.ts'
+import { targetOf } from './target.ts'
+import type { Transport } from './transport.ts'
+
+export interface EngineSettings {
+  readonly retry: RetrySettings
+  readonly rules: ResponseRules
+  readonly firstByteTimeoutMs: number
+  readonly exposeHeaders: boolean
+  readonly queueTimeoutMs: number
+  readonly queueMax: number
+}
+
+export interface EngineParts {
+  readonly clock: Clock
+  readonly core: PoolCore<RequestRun>
+  readonly budget: RetryBudget
+  readonly siteOf: (hostname: string) => string
+  readonly transportOf: (device: Device) => Transport | undefined
+  readonly emit: Emit
+  /** A device met a ban. */
+  readonly onBan: (device: Device) => void
+  /** Nobody can serve the site: returns whether a rotation that may help is under way. */
+  readonly helpStarved: (site: string) => boolean
+  /** Why there may be no devices: the hub does not answer, or refuses. */
+  readonly sourceTrouble: () => string | null
+}
+
+/** Requests since the pool began. */
+export interface RequestCounts {
+  started: number
+  answered: number
+  failed: number
+  aborted: number
+  /** Attempts beyond the first. */
+  retried: number
+}
+
+/** Carries requests: the pool core decides, this does, and one timer wakes the core for those who wait. */
+export class DispatchEngine implements RunHost {
+  readonly retry: RetrySettings
+  readonly rules: ResponseRules
+  readonly firstByteTimeoutMs: number
+  readonly exposeHeaders: boolean
+  readonly counts: RequestCounts = { started: 0, answered: 0, failed: 0, aborted: 0, retried: 0 }
+  readonly #parts: EngineParts
+  readonly #settings: EngineSettings
+  readonly #runs = new Set<RequestRun>()
+  readonly #idle: (() => void)[] = []
+  #alarm: { readonly at: number; readonly callOff: () => void } | null = null
+  #isClosed: boolean = false
+
+  constructor(settings: EngineSettings, parts: EngineParts) {
+    this.#settings = settings
+    this.#parts = parts
+    this.retry = settings.retry
+    this.rules = settings.rules
+    this.firstByteTimeoutMs = settings.firstByteTimeoutMs
+    this.exposeHeaders = settings.exposeHeaders
+  }
+
+  get inFlight(): number {
+    return this.#runs.size - this.#parts.core.queued
+  }
+
+  /** Takes a request. Whatever becomes of it, the handler hears of it. */
+  dispatch(options: DispatchOptions, handler: DispatchHandler): void {
+    const target = targetOf(options)
+    if (target === undefined || typeof options.path !== 'string') {
+      handler.onResponseError?.(null, new InvalidArgumentError('a request needs an http: or https: origin and a path'))
+      return
+    }
+    if (this.#isClosed) {
+      handler.onResponseError?.(null, closedError())
+      return
+    }
+    this.counts.started++
+    this.#parts.budget.deposit()
+    const run = new RequestRun(this, options, handler, target, this.counts.started)
+    this.#runs.add(run)
+    run.start()
+  }
+
+  // ---- for the runs ----
+
+  now(): number {
+    return this.#parts.clock.now()
+  }
+
+  siteOf(hostname: string): string {
+    return this.#parts.siteOf(hostname)
+  }
+
+  admit(run: RequestRun): void {
+    const { core } = this.#parts
+    const now = this.now()
+    let decision = core.admit(run, now)
+    if (decision.kind === 'starved' && this.#helpStarved(run.site, decision.until)) decision = core.enqueue(run, now)
+    switch (decision.kind) {
+      case 'assigned':
+        run.assigned(decision.device)
+        return
+      case 'wait':
+        run.queued()
+        this.#setAlarm()
+        return
+      case 'starved':
+        run.refused(starvedError(run.site, decision.until, core.fleet, now))
+        return
+      case 'nothing':
+        run.refused(noDeviceError(core.fleet, this.#parts.sourceTrouble()))
+        return
+      case 'full':
+        run.refused(queueFullError(this.#settings.queueMax))
+    }
+  }
+
+  withdraw(run: RequestRun): void {
+    if (this.#parts.core.withdraw(run)) this.#setAlarm()
+  }
+
+  send(run: RequestRun, attempt: Attempt): void {
+    const transport = this.#parts.transportOf(attempt.device)
+    if (transport === undefined) {
+      const gone = new MobilePoolError('MP_DEVICE_ROTATED', `device ${attempt.device.facts.name} has left the pool`, {
+        phase: 'connect',
+        deviceId: attempt.device.id,
+      })
+      attempt.onResponseError(null, gone)
+      return
+    }
+    attempt.carriedBy(transport.dispatch(run.options, run.target, attempt))
+  }
+
+  usesAbsoluteForm(device: Device, run: RequestRun): boolean {
+    return this.#parts.transportOf(device)?.usesAbsoluteForm(run.options, run.target) ?? false
+  }
+
+  hasHope(run: RequestRun, kind: AttemptKind): boolean {
+    const prospect = this.#parts.core.prospect(run, this.now())
+    if (prospect === 'now') return true
+    // For a target's own error another exit is worth a try, but not a wait.
+    if (kind !== 'banned') return false
+    return prospect === 'soon' || (prospect === 'starved' && this.#parts.helpStarved(run.site))
+  }
+
+  spendRetry(): boolean {
+    return this.#parts.budget.withdraw()
+  }
+
+  noteBan(attempt: Attempt, site: string, retryAfterMs: number | undefined, report: AttemptReport): void {
+    const { core, emit, onBan } = this.#parts
+    const { deviceId, device, exitIp, statusCode = 0 } = report
+    const { until, strikes } = core.noteBan(attempt, site, retryAfterMs, this.now())
+    emit('ban', { deviceId, device, site, exitIp, statusCode, until, strikes })
+    onBan(attempt.device)
+    this.#refuseHopeless()
+  }
+
+  noteAnswer(exit: ExitMemory, site: string): void {
+    this.#parts.core.noteAnswer(exit, site, this.now())
+  }
+
+  noteAttemptEnd(attempt: Attempt): void {
+    if (attempt.kind === 'draining') this.#parts.core.noteDraining(attempt.device, this.now())
+    this.publish(this.#parts.core.noteAttemptEnd(attempt, this.now()))
+  }
+
+  noteComplete(device: Device): void {
+    this.publish(this.#parts.core.noteComplete(device))
+  }
+
+  noteRetry(run: RequestRun, failed: AttemptReport): void {
+    this.counts.retried++
+    this.#parts.emit('retry', { site: run.site, attempt: failed })
+  }
+
+  judge(attempts: readonly Attempt[], servedBy: Device | null, site: string): void {
+    this.publish(this.#parts.core.settle(attempts, servedBy, site, this.now()))
+  }
+
+  release(device: Device): void {
+    this.#parts.core.release(device)
+    this.#serveWaiting()
+  }
+
+  settled(run: RequestRun, outcome: 'answered' | 'failed' | 'aborted'): void {
+    this.counts[outcome]++
+    this.#runs.delete(run)
+    if (this.#runs.size === 0) for (const resolve of this.#idle.splice(0)) resolve()
+  }
+
+  // ---- for the pool ----
+
+  /** Devices came, went, rotated or changed their IP: those who wait are looked at again. */
+  fleetChanged(): void {
+    this.#serveWaiting()
+    this.#refuseHopeless()
+    this.#setAlarm()
+  }
+
+  /** Ends the wait of everybody who waits, e.g. because the hub refuses the token. */
+  refuseWaiting(error: MobilePoolError): void {
+    for (const run of this.#parts.core.withdrawAll()) run.refused(error)
+    this.#setAlarm()
+  }
+
+  /** Tells listeners what the core did. */
+  publish(events: readonly CoreEvent[]): void {
+    for (const event of events) {
+      const ref = { deviceId: event.device.id, device: event.device.facts.name }
+      if (event.type === 'ejected') this.#parts.emit('eject', { ...ref, faults: event.faults, until: event.until })
+      else this.#parts.emit('restore', ref)
+    }
+  }
+
+  /** Takes no new requests; resolves when those under way are over, at the latest after `timeoutMs`. */
+  async close(timeoutMs: number): Promise<void> {
+    this.#isClosed = true
+    if (this.#runs.size === 0) return
+    await new Promise<void>((resolve) => {
+      const callOff = this.#parts.clock.schedule(timeoutMs, resolve, { keepsProcessAlive: true })
+      this.#idle.push(() => {
+        callOff()
+        resolve()
+      })
+    })
+  }
+
+  /** Ends every request with this error. */
+  destroy(error: Error): void {
+    this.#isClosed = true
+    for (const run of [...this.#runs]) run.abort(error)
+    this.#setAlarm()
+  }
+
+  // ---- inside ----
+
+  #serveWaiting(): void {
+    if (this.#parts.core.queued === 0) return
+    for (const { applicant, device } of this.#parts.core.serveWaiting(this.now())) applicant.assigned(device)
+    this.#setAlarm()
+  }
+
+  #refuseHopeless(): void {
+    const { core } = this.#parts
+    if (core.queued === 0) return
+    const now = this.now()
+    for (const { site, decision } of core.hopelessSites(now)) {
+      if (decision.kind === 'starved' && this.#helpStarved(site, decision.until)) continue
+      const error =
+        decision.kind === 'starved'
+          ? starvedError(site, decision.until, core.fleet, now)
+          : noDeviceError(core.fleet, this.#parts.sourceTrouble())
+      for (const run of core.withdrawSite(site)) run.refused(error)
+    }
+  }
+
+  #helpStarved(site: string, until: number): boolean {
+    this.#parts.emit('starved', { site, until })
+    return this.#parts.helpStarved(site)
+  }
+
+  /** One timer for all who wait. It keeps the process alive: somebody awaits them. */
+  #setAlarm(): void {
+    const at = this.#parts.core.wakeAt()
+    if (this.#alarm !== null && this.#alarm.at <= at && Number.isFinite(at)) return
+    this.#alarm?.callOff()
+    this.#alarm = null
+    if (!Number.isFinite(at)) return
+    const callOff = this.#parts.clock.schedule(at - this.now(), () => this.#wake(), { keepsProcessAlive: true })
+    this.#alarm = { at, callOff }
+  }
+
+  #wake(): void {
+    this.#alarm = null
+    const { core } = this.#parts
+    const { served, late } = core.tick(this.now())
+    for (const { applicant, device } of served) applicant.assigned(device)
+    for (const run of late) run.refused(lateError(core.fleet, this.#settings.queueTimeoutMs, this.#parts.sourceTrouble()))
+    this.#setAlarm()
+  }
+}

@@ -1,0 +1,38 @@
+import type { DeviceState } from '../core/device.ts'
+import type { Fleet } from '../core/fleet.ts'
+import { MobilePoolError } from '../errors.ts'
+
+/** Where the fleet stands, in words: `5 devices: 3 offline, 2 rotating`. */
+export function describeFleet(fleet: Fleet): string {
+  if (fleet.size === 0) return 'the pool has no device'
+  const counts = new Map<DeviceState, number>()
+  for (const { state } of fleet.all()) counts.set(state, (counts.get(state) ?? 0) + 1)
+  const states = [...counts].map(([state, count]) => `${count} ${state}`).join(', ')
+  return `${fleet.size} ${fleet.size === 1 ? 'device' : 'devices'}: ${states}`
+}
+
+/** Nothing is there, and nothing will come. `why`: what the source of devices says, where it is the reason. */
+export const noDeviceError = (fleet: Fleet, why: string | null): MobilePoolError =>
+  new MobilePoolError('MP_NO_DEVICE', `no device can take the request (${describeFleet(fleet)})${why === null ? '' : `; ${why}`}`)
+
+export const starvedError = (site: string, until: number, fleet: Fleet, now: number): MobilePoolError =>
+  new MobilePoolError(
+    'MP_NO_DEVICE',
+    `every device that is up is quarantined for ${site} after ban answers, the first until ${new Date(until).toISOString()} (${describeFleet(fleet)})`,
+    { retryAfterMs: Math.ceil(until - now) },
+  )
+
+export function lateError(fleet: Fleet, timeoutMs: number, why: string | null): MobilePoolError {
+  const suffix = `${describeFleet(fleet)}${why === null ? '' : `; ${why}`}`
+  return fleet.ready.length === 0
+    ? new MobilePoolError('MP_NO_DEVICE', `no device came up within ${timeoutMs} ms (${suffix})`)
+    : new MobilePoolError(
+        'MP_QUEUE_TIMEOUT',
+        `no device became free within ${timeoutMs} ms (${suffix}): send fewer requests at once, or raise perDevice.concurrency or queue.timeoutMs`,
+      )
+}
+
+export const queueFullError = (max: number): MobilePoolError =>
+  new MobilePoolError('MP_QUEUE_FULL', `${max} requests wait for a device already: send fewer at once, or raise queue.max`)
+
+export const closedError = (): MobilePoolError => new MobilePoolError('MP_CLOSED', 'the pool is closed')

@@ -1,0 +1,332 @@
+/// <reference path="./undici-deep.d.ts" />
+import { AsyncResource } from 'node:async_hooks'
+import type { Duplex } from 'node:stream'
+import { RequestAbortedError } from 'undici/lib/core/errors.js'
+import type { Applicant } from '../core/admission-queue.ts'
+import type { Device } from '../core/device.ts'
+import { readRetryAfter } from '../core/retry-after.ts'
+import { mayRepeat, type RepeatFacts } from '../core/retry-rules.ts'
+import { type AttemptReport, MobilePoolError } from '../errors.ts'
+import { Attempt, type AttemptOwner } from './attempt.ts'
+import { brokenResponseError, deviceWordError, finalError, noResponseError, withAttempts } from './attempt-errors.ts'
+import { classifyError } from './classify-error.ts'
+import { classifyResponse } from './classify-response.ts'
+import { exposeAttempt } from './expose-attempt.ts'
+import type { DispatchController, DispatchHandler, DispatchOptions, ResponseHeaders } from './handlers.ts'
+import { bufferBody, isReplayable, isWorthBuffering } from './replay-body.ts'
+import { headerValue } from './request-headers.ts'
+import type { RunHost } from './run-host.ts'
+import type { Target } from './target.ts'
+
+/**
+ * One request of the caller's, on as many devices as it takes. It is the controller that the caller's handler holds, whichever
+ * connection is the live one; the handler sees nothing but `onRequestStart` until one attempt's response is delivered,
+ * and from then on the request is never repeated.
+ */
+export class RequestRun implements DispatchController, AttemptOwner, Applicant {
+  readonly site: string
+  readonly order: number
+  readonly target: Target
+  readonly tried: Device[] = []
+  rawHeaders: unknown = null
+  rawTrailers: unknown = null
+  options: DispatchOptions
+  readonly #host: RunHost
+  readonly #handler: DispatchHandler
+  readonly #attempts: Attempt[] = []
+  readonly #giveUpAt: number
+  #isReplayable: boolean
+  #isPaused: boolean = false
+  #reason: Error | null = null
+  #isSettled: boolean = false
+  #live: Attempt | null = null
+  #lastError: Error | null = null
+  /** After a response was given up: the end of it all, or null to ask for another device. */
+  #stopWith: Error | null = null
+  /** Keeps the caller's async context (AsyncLocalStorage, tracing) while the request waits in the queue. */
+  #context: AsyncResource | null = null
+
+  constructor(host: RunHost, options: DispatchOptions, handler: DispatchHandler, target: Target, order: number) {
+    this.#host = host
+    this.options = options
+    this.#handler = handler
+    this.target = target
+    this.order = order
+    this.site = host.siteOf(target.hostname)
+    this.#giveUpAt = host.now() + host.retry.maxElapsedMs
+    this.#isReplayable = isReplayable(options.body)
+  }
+
+  // ---- the caller's controller ----
+
+  get aborted(): boolean {
+    return this.#reason !== null
+  }
+
+  get reason(): Error | null {
+    return this.#reason
+  }
+
+  get paused(): boolean {
+    return this.#isPaused
+  }
+
+  pause(): void {
+    this.#isPaused = true
+    this.#live?.controller?.pause()
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return
+    this.#isPaused = false
+    this.#live?.controller?.resume()
+  }
+
+  abort(reason?: Error): void {
+    if (this.#reason !== null || this.#isSettled) return
+    this.#reason = reason ?? new RequestAbortedError()
+    if (this.#live?.abort(this.#reason)) return
+    this.#host.withdraw(this)
+    this.#fail(this.#reason)
+  }
+
+  // ---- its way ----
+
+  /** Begins. The caller's handler is told at once, so that an abort reaches the request while it waits or connects. */
+  start(): void {
+    try {
+      this.#handler.onRequestStart?.(this, null)
+    } catch (error) {
+      this.fail(toError(error))
+      return
+    }
+    if (this.#isSettled || this.#reason !== null) return
+    const { body, headers } = this.options
+    if (this.#isReplayable || !isWorthBuffering(body, headers, this.#host.retry.maxReplayBytes)) {
+      this.#host.admit(this)
+      return
+    }
+    bufferBody(body, () => !this.#isSettled).then(
+      (buffered) => {
+        if (this.#isSettled || buffered === undefined) return
+        this.options = { ...this.options, body: buffered }
+        this.#isReplayable = true
+        this.#host.admit(this)
+      },
+      (error) => this.fail(toError(error)),
+    )
+  }
+
+  /** It has to wait. */
+  queued(): void {
+    this.#context ??= new AsyncResource('MOBILEPOOL_QUEUE')
+  }
+
+  /** A device is its own now. */
+  assigned(device: Device): void {
+    if (this.#context === null) this.#attempt(device)
+    else this.#context.runInAsyncScope(() => this.#attempt(device))
+  }
+
+  /** No device will come. What the last attempt met says more than that there is no other device. */
+  refused(error: MobilePoolError): void {
+    this.fail(this.#lastError === null ? withAttempts(error, this.reports) : this.#final(this.#lastError))
+  }
+
+  /** Ends it with this error. */
+  fail(error: Error): void {
+    if (this.#context === null) this.#fail(error)
+    else this.#context.runInAsyncScope(() => this.#fail(error))
+  }
+
+  /** What its attempts came to so far. */
+  get reports(): AttemptReport[] {
+    return this.#attempts.map((attempt) => attempt.report)
+  }
+
+  // ---- its attempt's owner ----
+
+  get isPaused(): boolean {
+    return this.#isPaused
+  }
+
+  get isAborted(): boolean {
+    return this.#reason !== null
+  }
+
+  get abortReason(): Error {
+    return this.#reason ?? new RequestAbortedError()
+  }
+
+  get firstByteTimeoutMs(): number {
+    return this.#host.firstByteTimeoutMs
+  }
+
+  now(): number {
+    return this.#host.now()
+  }
+
+  onHead(attempt: Attempt, statusCode: number, headers: ResponseHeaders): 'deliver' | 'give_up' {
+    const isAbsoluteForm = this.#host.usesAbsoluteForm(attempt.device, this)
+    const { kind, isUnforwarded } = classifyResponse(statusCode, headers, isAbsoluteForm, this.#host.rules)
+    const report = attempt.conclude(kind, 'response', { statusCode })
+    if (kind === 'answered') return 'deliver'
+    if (kind === 'banned') this.#host.noteBan(attempt, this.site, readRetryAfter(headers['retry-after'], this.now()), report)
+    else this.#host.noteAttemptEnd(attempt)
+
+    const isSitesAnswer = kind === 'banned' || kind === 'target_error'
+    this.#lastError = isSitesAnswer ? null : deviceWordError(report)
+    if (kind !== 'draining') this.tried.push(attempt.device)
+    const goesOn = this.#mayGoOn(attempt, isUnforwarded ? 'not_forwarded' : 'sent', isSitesAnswer)
+    if (goesOn) this.#host.noteRetry(this, report)
+    this.#stopWith = goesOn ? null : this.#lastError
+    // The site's own answer is the caller's; what the device's proxy said instead of it is an error.
+    return isSitesAnswer && !goesOn ? 'deliver' : 'give_up'
+  }
+
+  onGivenUp(): void {
+    this.#live = null
+    if (this.#stopWith === null) this.#host.admit(this)
+    else this.fail(this.#final(this.#stopWith))
+  }
+
+  onDelivery(attempt: Attempt, controller: DispatchController, statusCode: number, headers: ResponseHeaders, statusMessage?: string): void {
+    if (attempt.kind === 'answered') this.#host.noteAnswer(attempt.exit, this.site)
+    this.#judge(attempt.kind === 'answered' ? attempt.device : null)
+    const shown = this.#host.exposeHeaders
+      ? exposeAttempt(attempt, this.#attempts.length, headers, controller.rawHeaders)
+      : { headers, rawHeaders: controller.rawHeaders }
+    this.rawHeaders = shown.rawHeaders
+    this.#handler.onResponseStart?.(this, statusCode, shown.headers, statusMessage)
+  }
+
+  onUpgrade(attempt: Attempt, controller: DispatchController, statusCode: number, headers: ResponseHeaders, socket: Duplex): void {
+    attempt.conclude('answered', 'response', { statusCode })
+    this.#judge(attempt.device)
+    this.rawHeaders = controller.rawHeaders
+    this.#settle('answered')
+    this.#handler.onRequestUpgrade?.(this, statusCode, headers, socket)
+  }
+
+  onInformation(controller: DispatchController, statusCode: number, headers: ResponseHeaders, statusMessage?: string): void {
+    this.rawHeaders = controller.rawHeaders
+    this.#handler.onResponseStart?.(this, statusCode, headers, statusMessage)
+  }
+
+  onData(chunk: Buffer): void {
+    this.#handler.onResponseData?.(this, chunk)
+  }
+
+  onEnd(attempt: Attempt, controller: DispatchController, trailers: ResponseHeaders): void {
+    this.rawTrailers = controller.rawTrailers
+    if (attempt.kind === 'answered') this.#host.noteComplete(attempt.device)
+    this.#settle('answered')
+    this.#handler.onResponseEnd?.(this, trailers)
+  }
+
+  onFailure(attempt: Attempt, error: Error): void {
+    this.#live = null
+    if (this.#reason !== null) {
+      attempt.conclude('aborted', attempt.isDelivering ? 'body' : 'request')
+      this.#fail(this.#reason)
+      return
+    }
+    if (attempt.isDelivering) {
+      this.#breakOff(attempt, error)
+      return
+    }
+    const reached = attempt.wasSent ? 'sent' : 'unsent'
+    const { kind, phase, errno } = classifyError(error, reached)
+    const report = attempt.conclude(kind, phase, { ...(errno === undefined ? {} : { errno }), ...statusOf(error) })
+    if (kind === 'caller') {
+      this.fail(error)
+      return
+    }
+    this.#host.noteAttemptEnd(attempt)
+    this.#lastError = error instanceof MobilePoolError ? error : noResponseError(attempt, error)
+    if (kind !== 'draining') this.tried.push(attempt.device)
+    if (this.#mayGoOn(attempt, reached, false)) {
+      this.#host.noteRetry(this, report)
+      this.#host.admit(this)
+    } else this.fail(this.#final(this.#lastError))
+  }
+
+  onResponseStarted(): void {
+    this.#handler.onResponseStarted?.()
+  }
+
+  onBodySent(chunk: Buffer): void {
+    this.#handler.onBodySent?.(chunk)
+  }
+
+  onRequestSent(): void {
+    this.#handler.onRequestSent?.()
+  }
+
+  onRelease(attempt: Attempt): void {
+    this.#host.release(attempt.device)
+  }
+
+  // ---- inside ----
+
+  #attempt(device: Device): void {
+    const attempt = new Attempt(this, device)
+    this.#attempts.push(attempt)
+    this.#live = attempt
+    this.#host.send(this, attempt)
+  }
+
+  /**
+   * Whether the request goes on to another device. `holdsAnswer`: there is a response that could be delivered instead,
+   * so it is given up only when another device is there to ask.
+   */
+  #mayGoOn(attempt: Attempt, reached: RepeatFacts['reached'], holdsAnswer: boolean): boolean {
+    const { retry } = this.#host
+    const facts: RepeatFacts = {
+      reached,
+      method: this.options.method,
+      isReplayable: this.#isReplayable,
+      isDeclaredIdempotent: this.options.idempotent === true || headerValue(this.options.headers, 'idempotency-key') !== undefined,
+    }
+    if (!mayRepeat(facts, retry.methods)) return false
+    // A device that is draining has not taken the request: that is no attempt, and only time bounds it.
+    const made = this.#attempts.filter(({ kind }) => kind !== 'draining').length
+    if (made >= retry.attempts || this.now() >= this.#giveUpAt) return false
+    if (holdsAnswer && !this.#host.hasHope(this, attempt.kind)) return false
+    return reached === 'unsent' || attempt.kind === 'draining' || this.#host.spendRetry()
+  }
+
+  /** The response had begun: nothing may be repeated or spliced. */
+  #breakOff(attempt: Attempt, cause: Error): void {
+    const isRotation = cause instanceof MobilePoolError && cause.code === 'MP_DEVICE_ROTATED'
+    const { errno } = classifyError(cause, 'sent')
+    attempt.conclude(isRotation ? 'rotated' : 'response_broken', 'body', errno === undefined ? {} : { errno })
+    this.fail(this.#final(isRotation ? cause : brokenResponseError(attempt, cause)))
+  }
+
+  #final(error: Error): Error {
+    return finalError(error, this.target.host, this.reports)
+  }
+
+  #judge(servedBy: Device | null): void {
+    if (this.#attempts.length > 0) this.#host.judge(this.#attempts, servedBy, this.site)
+  }
+
+  #fail(error: Error): void {
+    if (this.#isSettled) return
+    if (this.#reason === null && this.#live === null) this.#judge(null)
+    this.#settle(this.#reason === null ? 'failed' : 'aborted')
+    this.#handler.onResponseError?.(this, error)
+  }
+
+  #settle(outcome: 'answered' | 'failed' | 'aborted'): void {
+    this.#isSettled = true
+    this.#live = null
+    this.#host.settled(this, outcome)
+  }
+}
+
+const toError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))
+
+const statusOf = (error: Error): { statusCode?: number } =>
+  error instanceof MobilePoolError && error.statusCode !== undefined ? { statusCode: error.statusCode } : {}

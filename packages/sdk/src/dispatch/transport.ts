@@ -1,0 +1,101 @@
+import type { ConnectionOptions } from 'node:tls'
+import type { Clock } from '../clock.ts'
+import { MobilePoolError } from '../errors.ts'
+import { type Endpoint, parseEndpoint } from './endpoint.ts'
+import { type ConnectingHandler, Generation, type GenerationSettings } from './generation.ts'
+import type { DispatchOptions } from './handlers.ts'
+import { cleanHeaders, forwardHeaders } from './request-headers.ts'
+import type { Target } from './target.ts'
+
+export interface TransportSettings extends GenerationSettings {
+  readonly connectTimeoutMs: number
+  readonly proxyTls: ConnectionOptions
+}
+
+/** How requests get to one device. */
+export interface TransportTarget {
+  readonly deviceId: string
+  readonly deviceName: string
+  readonly proxyUrl: string
+  /** `auto`: absolute form for http:, CONNECT for https: and upgrades. `always`: CONNECT for all. */
+  readonly tunnel: 'auto' | 'always'
+}
+
+/**
+ * The connections of one device. They are made when the first request needs them (a fleet of thousands costs nothing while idle)
+ * and belong to a generation that `renew` swaps out.
+ */
+export class Transport {
+  readonly target: TransportTarget
+  readonly #endpoint: Endpoint
+  readonly #settings: TransportSettings
+  readonly #clock: Clock
+  #current: Generation | null = null
+  readonly #leaving = new Set<Generation>()
+  /** How often the connections were thrown away. */
+  generation = 0
+
+  constructor(target: TransportTarget, settings: TransportSettings, clock: Clock) {
+    this.target = target
+    this.#endpoint = parseEndpoint(target.proxyUrl)
+    this.#settings = settings
+    this.#clock = clock
+  }
+
+  /** Whether a request to this target goes in absolute form: the device's proxy then sees and answers it itself. */
+  usesAbsoluteForm(options: DispatchOptions, target: Target): boolean {
+    return target.isPlainHttp && this.target.tunnel === 'auto' && !options.upgrade && options.method !== 'CONNECT'
+  }
+
+  /** Sends a request; returns the generation that carries it. */
+  dispatch(options: DispatchOptions, target: Target, handler: ConnectingHandler): Generation {
+    const generation = this.#open()
+    if (this.usesAbsoluteForm(options, target)) {
+      const headers = forwardHeaders(options.headers, target.host, this.#endpoint.authorization)
+      generation.forward({ ...options, path: target.origin + options.path, headers }, handler)
+    } else generation.tunnel({ ...options, headers: cleanHeaders(options.headers) }, handler)
+    return generation
+  }
+
+  /**
+   * New requests use new sockets at once. Of the old ones the idle close now, so that the device sees itself drained, and those in
+   * flight get `graceMs` to finish. Resolves when none of them is left.
+   */
+  async renew(graceMs: number): Promise<void> {
+    const old = this.#current
+    this.#current = null
+    this.generation++
+    if (old === null) return
+    this.#leaving.add(old)
+    const callOff = this.#clock.schedule(graceMs, () => {
+      const error = new MobilePoolError(
+        'MP_DEVICE_ROTATED',
+        `device ${this.target.deviceName}: the request was still under way ${graceMs} ms after the drain began`,
+        {
+          phase: 'body',
+          deviceId: this.target.deviceId,
+        },
+      )
+      void old.destroy(error)
+    })
+    await old.close()
+    callOff()
+    this.#leaving.delete(old)
+  }
+
+  /** Ends everything now. */
+  async destroy(error: Error): Promise<void> {
+    const all = [...this.#leaving, ...(this.#current === null ? [] : [this.#current])]
+    this.#current = null
+    this.#leaving.clear()
+    await Promise.all(all.map((generation) => generation.destroy(error)))
+  }
+
+  #open(): Generation {
+    if (this.#current !== null) return this.#current
+    const { deviceId, deviceName } = this.target
+    const { proxyTls, connectTimeoutMs } = this.#settings
+    this.#current = new Generation({ deviceId, deviceName, endpoint: this.#endpoint, proxyTls, connectTimeoutMs }, this.#settings)
+    return this.#current
+  }
+}

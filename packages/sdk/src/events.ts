@@ -1,0 +1,60 @@
+import type { RotationFailure, RotationOutcome, RotationTrigger } from './contract/index.ts'
+import type { AttemptReport } from './errors.ts'
+
+/** Which device an event is about. */
+export interface DeviceRef {
+  readonly deviceId: string
+  /** Its name. */
+  readonly device: string
+}
+
+/** How a rotation ended. */
+export interface RotationResult extends DeviceRef {
+  /** `changed` only when the exit IP was seen to be another one. */
+  readonly outcome: RotationOutcome
+  readonly trigger: RotationTrigger
+  readonly oldIp: string | null
+  readonly newIp: string | null
+  /** From the request to the end, drain included. */
+  readonly durationMs: number
+  /** Why it failed. */
+  readonly reason?: RotationFailure
+  /** One sentence for people. */
+  readonly detail?: string
+}
+
+/** Events of a pool: the name, and what listeners get. Times are milliseconds since 1970. */
+export interface PoolEvents {
+  /** An attempt failed and the request goes on to another device. */
+  retry: [{ readonly site: string; readonly attempt: AttemptReport }]
+  /** A ban answer: the exit IP is not used for the site until then. `strikes`: requests in a row that met it. */
+  ban: [
+    DeviceRef & {
+      readonly site: string
+      readonly exitIp: string | null
+      readonly statusCode: number
+      readonly until: number
+      readonly strikes: number
+    },
+  ]
+  /** Every device that is up is quarantined for the site. */
+  starved: [{ readonly site: string; readonly until: number }]
+  /** A device's own failures took it out. */
+  eject: [DeviceRef & { readonly faults: number; readonly until: number }]
+  /** It is back. */
+  restore: [DeviceRef]
+  /** A device drains, because it or somebody else wants it to rotate. */
+  rotationStart: [DeviceRef]
+  rotationEnd: [RotationResult]
+  /** A trigger asked for a rotation that did not begin. Requests are not affected. */
+  rotationError: [DeviceRef & { readonly trigger: RotationTrigger; readonly error: Error }]
+  deviceAdded: [DeviceRef]
+  deviceRemoved: [DeviceRef]
+  /** A device has another exit IP, by rotation or by itself. */
+  ipChanged: [DeviceRef & { readonly oldIp: string | null; readonly newIp: string | null }]
+  /** The hub's stream of changes is up or down. While it is down, the last known fleet serves on. */
+  source: [{ readonly isUp: true } | { readonly isUp: false; readonly reason: string; readonly retryInMs: number }]
+}
+
+/** Tells listeners of the pool. */
+export type Emit = <Name extends keyof PoolEvents>(name: Name, ...event: PoolEvents[Name]) => void

@@ -1,0 +1,19 @@
+export type { BalancerName } from './core/balancers/index.ts'
+export type { DeviceState } from './core/device.ts'
+export { type AttemptKind, type AttemptReport, MobilePoolError, type MobilePoolErrorCode, type Phase } from './errors.ts'
+export type { DeviceRef, PoolEvents, RotationResult } from './events.ts'
+export { MobilePool } from './mobile-pool.ts'
+export type {
+  BanOptions,
+  EjectOptions,
+  FilterOptions,
+  HubOptions,
+  MobilePoolOptions,
+  RetryOptions,
+  RotateOptions,
+  StaticDevice,
+} from './options/pool-options.ts'
+export type { FetchDispatcher, MobilePoolApi } from './pool-api.ts'
+export type { RotationContext } from './rotation/rotation-call.ts'
+export type { RotationTally } from './rotation/rotations.ts'
+export type { DeviceStats, PoolStats } from './stats.ts'

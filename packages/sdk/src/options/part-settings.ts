@@ -1,0 +1,41 @@
+import type { CoreSettings } from '../core/pool-core.ts'
+import type { EngineSettings } from '../dispatch/dispatch-engine.ts'
+import type { TransportSettings } from '../dispatch/transport.ts'
+import type { TriggerSettings } from '../rotation/triggers.ts'
+import type { PoolSettings } from './parse-options.ts'
+import { poolDefaults as defaults } from './pool-options.ts'
+
+/** At most half of the devices that are up are ever ejected. */
+const MAX_EJECTED_SHARE = 0.5
+
+/** What each part of a pool needs of its options. */
+export const coreSettings = ({ perDevice, queue, ban, eject }: PoolSettings): CoreSettings => ({
+  limits: perDevice,
+  queue,
+  ejection: eject === false ? null : { ...eject, maxShare: MAX_EJECTED_SHARE },
+  quarantine: { quarantineMs: ban === false ? defaults.ban.quarantineMs : ban.quarantineMs },
+})
+
+export const engineSettings = ({ retry, ban, timeouts, exposeHeaders, queue }: PoolSettings): EngineSettings => ({
+  retry: retry === false ? { ...defaults.retry, attempts: 1 } : retry,
+  rules: { banStatuses: new Set(ban === false ? [] : ban.statuses), retryStatuses: new Set(retry === false ? [] : retry.statuses) },
+  firstByteTimeoutMs: timeouts.firstByteMs,
+  exposeHeaders,
+  queueTimeoutMs: queue.timeoutMs,
+  queueMax: queue.max,
+})
+
+export const transportSettings = ({ timeouts, keepAlive, requestTls, proxyTls }: PoolSettings): TransportSettings => ({
+  connectTimeoutMs: timeouts.connectMs,
+  idleMs: keepAlive.idleMs,
+  maxIdleMs: keepAlive.maxIdleMs,
+  requestTls,
+  proxyTls,
+})
+
+export const triggerSettings = ({ rotate }: PoolSettings): TriggerSettings => ({
+  everyMs: rotate.everyMs ?? null,
+  onBanCount: rotate.onBan?.count ?? null,
+  minIntervalMs: rotate.minIntervalMs,
+  maxParallel: rotate.maxParallel,
+})

@@ -1,0 +1,164 @@
+import type { ConnectionOptions } from 'node:tls'
+import type { DeviceType } from '../contract/index.ts'
+import type { BalancerName } from '../core/balancers/index.ts'
+import type { RotationContext } from '../rotation/rotation-call.ts'
+
+/** One device of a fixed list. */
+export interface StaticDevice {
+  /** What events, errors and `pool.rotate` call it. @default host and port of its URL */
+  id?: string
+  /** Its proxy: `http://user:password@10.0.0.5:8080`, or https://. */
+  url: string | URL
+  /** Share of the traffic relative to the others. Above 0, up to 1000. @default 1 */
+  weight?: number
+  tags?: readonly string[]
+  operator?: string
+  region?: string
+  /** @default 'generic' */
+  type?: DeviceType
+  /** `auto`: absolute form for http:, CONNECT for https: and WebSocket. `always`: CONNECT for everything. @default 'auto' */
+  tunnel?: 'auto' | 'always'
+  /**
+   * Changes its exit IP: a URL that is fetched with GET, or a function. The function may return the new exit IP, if it knows it;
+   * otherwise `exitIpUrl` is what tells whether the IP changed.
+   */
+  // biome-ignore lint/suspicious/noConfusingVoidType: a function that returns nothing is the common case
+  rotate?: string | URL | ((context: RotationContext) => Promise<string | void>)
+}
+
+/** A hub. */
+export interface HubOptions {
+  /** Where it listens, e.g. `http://hub:3001`. */
+  url: string | URL
+  /** An API key of the hub. May stand in the URL instead, as its password: `http://:KEY@hub:3001`. */
+  token?: string
+}
+
+/** Which of the hub's devices, or of the list's, to use. Everything given must match; upper and lower case count alike. */
+export interface FilterOptions {
+  operator?: string | readonly string[]
+  region?: string | readonly string[]
+  type?: DeviceType | readonly DeviceType[]
+  /** All of them must be on the device. */
+  tags?: readonly string[]
+}
+
+export interface RetryOptions {
+  /** Attempts a request, the first included. 1 to 20. @default 3 */
+  attempts?: number
+  /**
+   * What may be sent again after it was sent once. `idempotent`: GET, HEAD, OPTIONS, PUT, DELETE, TRACE, QUERY, and requests with an
+   * `Idempotency-Key` header. `all`: every method. What was never sent is repeated for every method. @default 'idempotent'
+   */
+  methods?: 'idempotent' | 'all'
+  /** Statuses for which another device is tried, besides those of `ban`. @default [502, 503, 504] */
+  statuses?: readonly number[]
+  /** Retries as a share of all requests, so that an outage does not multiply the traffic. 0 to 1. @default 0.2 */
+  budget?: number
+  /** No further attempt begins after this time. @default 60000 */
+  maxElapsedMs?: number
+  /** Bodies up to this size are kept in memory so that they can be sent again: `fetch` hides even strings in a stream. @default 1048576 */
+  maxReplayBytes?: number
+}
+
+export interface BanOptions {
+  /** Statuses that mean that the exit IP is banned at the site. @default [403, 429] */
+  statuses?: readonly number[]
+  /**
+   * How long a banned exit IP is not used for the site. `Retry-After` in the answer goes first. A ban that no other exit IP has
+   * confirmed lasts a sixtieth of it, a tenth when it repeats, then all of it. @default 600000
+   */
+  quarantineMs?: number
+}
+
+export interface EjectOptions {
+  /** Failures of a device in a row, without a complete response between, that take it out. @default 3 */
+  consecutive?: number
+  /** For how long the first time; it doubles each time. @default 10000 */
+  baseMs?: number
+  /** @default 300000 */
+  maxMs?: number
+}
+
+export interface RotateOptions {
+  /** Rotates every device so often, give or take a tenth. At least 1000. @default never */
+  everyMs?: number
+  /** Rotates a device when so many requests met a ban at its exit IP, or when no device is left for a site. @default never */
+  onBan?: {
+    /** @default 3 */
+    count?: number
+  }
+  /** How long requests in flight may take to finish before a rotation. @default 15000 */
+  drainMs?: number
+  /** Between two rotations of a device because of bans, at least. @default 30000 */
+  minIntervalMs?: number
+  /** Rotations that the pool's triggers ask for at the same time, at most. @default 4 */
+  maxParallel?: number
+  /** How long a rotation URL or function of a listed device may take. @default 90000 */
+  callTimeoutMs?: number
+  /** How long to look for a new exit IP of a listed device afterwards. @default 30000 */
+  verifyMs?: number
+}
+
+/** Options of `new MobilePool()`. Either `hub` or `devices` must be given. */
+export interface MobilePoolOptions {
+  /** A hub that knows the fleet: its URL, or URL and token. */
+  hub?: string | URL | HubOptions
+  /** A fixed list of devices: proxy URLs, or objects. */
+  devices?: readonly (string | URL | StaticDevice)[]
+  filter?: FilterOptions
+  /** How requests are spread. @default 'least-connections' */
+  balancer?: BalancerName
+  perDevice?: {
+    /** Requests in flight on one device. 1 to 10000. @default 10 */
+    concurrency?: number
+  }
+  /** Requests that wait for a free device. First come, first served. */
+  queue?: {
+    /** How long one waits. @default 60000 */
+    timeoutMs?: number
+    /** How many may wait. @default 10000 */
+    max?: number
+  }
+  timeouts?: {
+    /** TCP, CONNECT and TLS together. @default 10000 */
+    connectMs?: number
+    /** From sending the request to the first byte of the response; sending a long body does not count. @default 30000 */
+    firstByteMs?: number
+  }
+  /** False: every request is sent once. */
+  retry?: false | RetryOptions
+  /** False: no status means a ban. */
+  ban?: false | BanOptions
+  /** False: no device is taken out because of its failures. At most half of those that are up ever are. */
+  eject?: false | EjectOptions
+  rotate?: RotateOptions
+  /** An echo that answers with the address it sees (text, or JSON with `ip`): how rotations of listed devices are verified. */
+  exitIpUrl?: string | URL
+  keepAlive?: {
+    /** How long an idle connection is kept. @default 30000 */
+    idleMs?: number
+    /** How long at most, whatever the server says. @default 60000 */
+    maxIdleMs?: number
+  }
+  /** Adds `x-mobilepool-device`, `x-mobilepool-ip` and `x-mobilepool-attempts` to responses. @default true */
+  exposeHeaders?: boolean
+  /** TLS towards targets, as for `tls.connect`. */
+  requestTls?: ConnectionOptions
+  /** TLS towards https:// proxies, as for `tls.connect`. */
+  proxyTls?: ConnectionOptions
+}
+
+/** What is not given. */
+export const poolDefaults = {
+  balancer: 'least-connections',
+  perDevice: { concurrency: 10 },
+  queue: { timeoutMs: 60_000, max: 10_000 },
+  timeouts: { connectMs: 10_000, firstByteMs: 30_000 },
+  retry: { attempts: 3, methods: 'idempotent', statuses: [502, 503, 504], budget: 0.2, maxElapsedMs: 60_000, maxReplayBytes: 1_048_576 },
+  ban: { statuses: [403, 429], quarantineMs: 600_000 },
+  eject: { consecutive: 3, baseMs: 10_000, maxMs: 300_000 },
+  rotate: { onBanCount: 3, drainMs: 15_000, minIntervalMs: 30_000, maxParallel: 4, callTimeoutMs: 90_000, verifyMs: 30_000 },
+  keepAlive: { idleMs: 30_000, maxIdleMs: 60_000 },
+  exposeHeaders: true,
+} as const

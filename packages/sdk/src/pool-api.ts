@@ -1,0 +1,53 @@
+import type { RotationTrigger } from './contract/index.ts'
+import type { PoolEvents, RotationResult } from './events.ts'
+import type { MobilePoolOptions } from './options/pool-options.ts'
+import type { PoolStats } from './stats.ts'
+
+/**
+ * The dispatcher type of whatever `fetch` your `@types/node` declares (undici-types 6, 7 or 8), so that `fetch(url, { dispatcher: pool })`
+ * type-checks under all of them. With `lib: dom`, whose `fetch` knows no dispatcher, it is `unknown`: use `pool.fetch`.
+ */
+export type FetchDispatcher = NonNullable<Parameters<typeof fetch>[1]> extends { dispatcher?: infer D } ? NonNullable<D> : unknown
+
+/** What a pool offers besides being a dispatcher. */
+export interface MobilePoolApi extends AsyncDisposable {
+  /** The pool, typed to fit the `dispatcher` option of npm undici 6, 7 and 8. */
+  // biome-ignore lint/suspicious/noExplicitAny: each undici major has its own Dispatcher type, and this has to fit them all
+  readonly dispatcher: any
+
+  /** Built-in `fetch` through the pool. Throws `MobilePoolError` itself, not wrapped in `TypeError: fetch failed`. */
+  readonly fetch: typeof globalThis.fetch
+
+  /**
+   * Gives a device a new exit IP. Resolves when the rotation is over, with what it came to: see `outcome`.
+   * Throws `MobilePoolError` when it cannot begin: `MP_UNKNOWN_DEVICE`, `MP_ROTATION_UNSUPPORTED`, `MP_ROTATION_TOO_SOON`
+   * (with `retryAfterMs`), `MP_HUB_UNREACHABLE`, `MP_HUB_REFUSED`. One rotation at a time a device: a second call joins the first.
+   */
+  rotate(idOrName: string, options?: { trigger?: RotationTrigger }): Promise<RotationResult>
+
+  /** Where pool and devices stand now, and what they did since the pool began. */
+  stats(): PoolStats
+
+  /** Sends every `fetch` of the process, and npm undici's, through the pool; disposing of the result undoes it. */
+  installGlobal(): Disposable
+
+  /**
+   * Takes no new requests, waits for those under way (at most `timeoutMs`, 30,000 when left out), and leaves no socket or timer behind.
+   */
+  close(options?: { timeoutMs?: number }): Promise<void>
+
+  /** Ends everything now; requests under way fail with this error, or with `MP_CLOSED`. */
+  destroy(error?: Error): Promise<void>
+
+  on<Name extends keyof PoolEvents>(name: Name, listener: (...event: PoolEvents[Name]) => void): this
+  once<Name extends keyof PoolEvents>(name: Name, listener: (...event: PoolEvents[Name]) => void): this
+  off<Name extends keyof PoolEvents>(name: Name, listener: (...event: PoolEvents[Name]) => void): this
+}
+
+/** A pool: give it as `dispatcher` to `fetch`. */
+export type MobilePool = MobilePoolApi & FetchDispatcher
+
+export interface MobilePoolConstructor {
+  /** Begins at once; requests wait until the hub has told its devices. Throws `MP_OPTIONS` when an option is wrong. */
+  new (options: MobilePoolOptions): MobilePool
+}

@@ -1,0 +1,135 @@
+import { type Clock, systemClock } from './clock.ts'
+import { balancers } from './core/balancers/index.ts'
+import type { Device } from './core/device.ts'
+import { PoolCore } from './core/pool-core.ts'
+import { RetryBudget } from './core/retry-budget.ts'
+import { createSiteLookup } from './core/site.ts'
+import { DispatchEngine } from './dispatch/dispatch-engine.ts'
+import { closedError } from './dispatch/no-device-errors.ts'
+import type { RequestRun } from './dispatch/request-run.ts'
+import type { Emit } from './events.ts'
+import type { PoolSettings } from './options/parse-options.ts'
+import { coreSettings, engineSettings, transportSettings, triggerSettings } from './options/part-settings.ts'
+import { Drains } from './rotation/drains.ts'
+import { Rotations } from './rotation/rotations.ts'
+import { Triggers } from './rotation/triggers.ts'
+import { openSource } from './sources/open-source.ts'
+import { Roster } from './sources/roster.ts'
+import { SourceFeed } from './sources/source-feed.ts'
+
+/** What a pool is made of. */
+export interface PoolParts {
+  readonly clock: Clock
+  readonly core: PoolCore<RequestRun>
+  readonly engine: DispatchEngine
+  readonly roster: Roster<RequestRun>
+  readonly rotations: Rotations
+  readonly isSourceUp: () => boolean
+  start(): void
+  /** Lets requests under way finish, at most for so long, then ends the rest. */
+  close(timeoutMs: number): Promise<void>
+  destroy(error: Error): Promise<void>
+}
+
+/** Puts a pool together. Nothing runs before `start`. */
+export function assemblePool(
+  settings: PoolSettings,
+  emit: Emit,
+  clock: Clock = systemClock,
+  random: () => number = Math.random,
+): PoolParts {
+  const core = new PoolCore<RequestRun>(coreSettings(settings), balancers[settings.balancer](random))
+  const transportOf = (device: Device) => roster.transportOf(device)
+
+  const roster = new Roster<RequestRun>({
+    core,
+    clock,
+    emit,
+    filter: settings.filter,
+    transport: transportSettings(settings),
+    graceMs: settings.rotate.drainMs,
+  })
+
+  const engine: DispatchEngine = new DispatchEngine(engineSettings(settings), {
+    clock,
+    core,
+    budget: new RetryBudget(settings.retry === false ? 0 : settings.retry.budget),
+    siteOf: createSiteLookup(),
+    transportOf,
+    emit,
+    onBan: (device) => triggers.noteBan(device),
+    helpStarved: (site) => triggers.helpStarved(site),
+    sourceTrouble: () => feed.trouble,
+  })
+
+  const drains = new Drains({
+    clock,
+    emit,
+    transportOf,
+    setRotating: (device, rotating) => {
+      core.setRotating(device, rotating)
+      engine.fleetChanged()
+    },
+    graceMs: settings.rotate.drainMs,
+  })
+
+  const setExitIp = (device: Device, exitIp: string | null): void =>
+    exitIp === null ? core.setExitIp(device, null, clock.now()) : roster.setExitIp(device.id, exitIp)
+
+  const rotations = new Rotations({
+    find: (idOrName) => roster.find(idOrName),
+    turn: (id, trigger) => source.rotate(id, trigger),
+    drains,
+    emit,
+    setExitIp,
+    vouchFor: (device) => engine.publish(core.vouchFor(device)),
+    onEnd: (device) => triggers.noteRotation(device),
+  })
+
+  const triggers: Triggers = new Triggers(triggerSettings(settings), {
+    clock,
+    random,
+    emit,
+    devices: () => core.fleet.all(),
+    rotate: (id, trigger) => rotations.rotate(id, trigger),
+    onRefusal: () => engine.fleetChanged(),
+  })
+
+  const source = openSource(settings, {
+    clock,
+    random,
+    drains,
+    setExitIp,
+    find: (id) => roster.find(id),
+    transportOf,
+    onEnd: (result) => rotations.noteEnd(result),
+  })
+  const feed: SourceFeed = new SourceFeed({ core, engine, roster, drains, rotations, triggers, emit })
+
+  const stop = async (error: Error): Promise<void> => {
+    triggers.close()
+    engine.destroy(error)
+    await source.close()
+    drains.close()
+    await roster.destroy(error)
+  }
+
+  return {
+    clock,
+    core,
+    engine,
+    roster,
+    rotations,
+    isSourceUp: () => feed.isUp,
+    start() {
+      core.setMayGrow(source.mayGrow)
+      source.start(feed)
+    },
+    async close(timeoutMs) {
+      triggers.close()
+      await engine.close(timeoutMs)
+      await stop(closedError())
+    },
+    destroy: stop,
+  }
+}

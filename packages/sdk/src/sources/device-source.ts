@@ -1,0 +1,48 @@
+import type { RotationTrigger } from '../contract/index.ts'
+import type { RotationResult } from '../events.ts'
+
+/** A device as its source describes it. */
+export interface DeviceRecord {
+  readonly id: string
+  readonly name: string
+  /** Null: it cannot be reached, so it gets no traffic. */
+  readonly proxyUrl: string | null
+  readonly exitIp: string | null
+  readonly isOnline: boolean
+  /** It is rotating, or about to. */
+  readonly isRotating: boolean
+  readonly weight: number
+  readonly tags: readonly string[]
+  readonly operator: string | null
+  readonly region: string | null
+  readonly type: string
+  readonly tunnel: 'auto' | 'always'
+}
+
+/** What a source tells the pool. */
+export interface SourceListener {
+  /** The whole fleet. What is not in it is gone. */
+  onSnapshot(devices: readonly DeviceRecord[]): void
+  onDevice(device: DeviceRecord): void
+  onDeviceRemoved(id: string): void
+  onExitIp(id: string, exitIp: string): void
+  /** A rotation of the device is announced or under way. */
+  onRotationRunning(id: string): void
+  /** It is over. Told once a rotation. */
+  onRotationEnd(result: RotationResult): void
+  /** The stream of changes is up again. */
+  onUp(): void
+  /** It is down; `isRefusal`: trying again will not help until somebody changes a key. */
+  onDown(trouble: { readonly reason: string; readonly retryInMs: number; readonly isRefusal: boolean }): void
+}
+
+/** Where devices come from. */
+export interface DeviceSource {
+  /** Whether devices may still appear after the first snapshot. */
+  readonly mayGrow: boolean
+  start(listener: SourceListener): void
+  /** Begins a rotation and resolves when it is over. Throws `MobilePoolError` when it cannot begin. */
+  rotate(id: string, trigger: RotationTrigger): Promise<RotationResult>
+  /** Stops; nothing of it stays open. */
+  close(): Promise<void>
+}

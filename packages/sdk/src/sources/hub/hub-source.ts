@@ -1,0 +1,157 @@
+import type { Clock } from '../../clock.ts'
+import type { DeviceJson, HubEvent, RotationTrigger } from '../../contract/index.ts'
+import { MobilePoolError } from '../../errors.ts'
+import type { RotationResult } from '../../events.ts'
+import type { DeviceRecord, DeviceSource, SourceListener } from '../device-source.ts'
+import { type BackoffSettings, backoffMs } from './backoff.ts'
+import type { HubClient } from './hub-client.ts'
+import { HubRotations } from './hub-rotations.ts'
+import { pause } from './pause.ts'
+import { readEvents } from './read-events.ts'
+
+export interface HubSourceParts {
+  readonly client: HubClient
+  readonly clock: Clock
+  readonly random: () => number
+  readonly backoff: BackoffSettings
+}
+
+/** A stream that ends sooner than this without a word was no stream: the next try waits. */
+const QUICK_END_MS = 5_000
+
+/**
+ * The fleet as the hub tells it: its list once, then its stream of events, resumed where it broke off.
+ * While the hub is down the pool keeps what it was told last.
+ */
+export class HubSource implements DeviceSource {
+  readonly mayGrow = true
+  readonly #parts: HubSourceParts
+  #rotations: HubRotations | null = null
+  readonly #stop = new AbortController()
+  /** Where the stream goes on; null: the whole list is needed. */
+  #lastEventId: string | null = null
+  #failures = 0
+  #isUp: boolean = false
+  #running: Promise<void> = Promise.resolve()
+
+  constructor(parts: HubSourceParts) {
+    this.#parts = parts
+  }
+
+  start(listener: SourceListener): void {
+    const { client, clock } = this.#parts
+    this.#rotations = new HubRotations({ client, clock, listener, signal: this.#stop.signal })
+    this.#running = this.#run(listener)
+  }
+
+  async rotate(id: string, trigger: RotationTrigger): Promise<RotationResult> {
+    if (this.#rotations === null) throw new MobilePoolError('MP_CLOSED', 'the pool has not begun')
+    return this.#rotations.rotate(id, trigger)
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort(new MobilePoolError('MP_CLOSED', 'the pool is closed'))
+    await this.#parts.client.close()
+    await this.#running
+  }
+
+  async #run(listener: SourceListener): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      try {
+        await this.#list(listener)
+        await this.#follow(listener)
+      } catch (error) {
+        if (this.#stop.signal.aborted) return
+        // Only a hub that does not answer is asked to go on from the same place. What broke the contract would break it again.
+        if (!(error instanceof MobilePoolError && error.code === 'MP_HUB_UNREACHABLE')) this.#lastEventId = null
+        await this.#rest(error, listener)
+      }
+    }
+  }
+
+  async #list(listener: SourceListener): Promise<void> {
+    if (this.#lastEventId !== null) return
+    const { devices, last_event_id: lastEventId } = await this.#parts.client.list(this.#stop.signal)
+    this.#lastEventId = lastEventId
+    listener.onSnapshot(devices.map(toRecord))
+    this.#nowUp(listener)
+  }
+
+  /** Reads the stream until it ends. */
+  async #follow(listener: SourceListener): Promise<void> {
+    const { client, clock } = this.#parts
+    const openedAt = clock.now()
+    const text = await client.openEvents(this.#lastEventId ?? '', this.#stop.signal)
+    this.#nowUp(listener)
+    let hasSpoken = false
+    try {
+      for await (const { id, event } of readEvents(text)) {
+        hasSpoken = true
+        if (id !== undefined && id !== '') this.#lastEventId = id
+        if (event?.name === 'reset') this.#lastEventId = null
+        if (this.#lastEventId === null) break
+        if (event !== undefined) this.#apply(event, listener)
+      }
+    } catch (error) {
+      if (error instanceof MobilePoolError) throw error
+      // The connection broke: it is opened again at once, and only that failing is news.
+    }
+    if (!hasSpoken && clock.now() - openedAt < QUICK_END_MS) {
+      throw new MobilePoolError('MP_HUB_UNREACHABLE', 'the hub closed its stream of events at once', { phase: 'hub' })
+    }
+    this.#failures = 0
+  }
+
+  #apply(event: HubEvent, listener: SourceListener): void {
+    switch (event.name) {
+      case 'device':
+        listener.onDevice(toRecord(event.data))
+        return
+      case 'device_removed':
+        listener.onDeviceRemoved(event.data.id)
+        return
+      case 'ip_changed':
+        listener.onExitIp(event.data.id, event.data.new_ip)
+        return
+      case 'rotation':
+        this.#rotations?.note(event.data)
+        return
+      case 'heartbeats':
+      case 'reset':
+        return
+    }
+  }
+
+  #nowUp(listener: SourceListener): void {
+    if (this.#isUp) return
+    this.#isUp = true
+    listener.onUp()
+  }
+
+  async #rest(error: unknown, listener: SourceListener): Promise<void> {
+    const { clock, random, backoff } = this.#parts
+    this.#failures++
+    this.#isUp = false
+    const retryInMs = Math.round(backoffMs(this.#failures, random, backoff))
+    const reason = error instanceof Error ? error.message : String(error)
+    listener.onDown({ reason, retryInMs, isRefusal: error instanceof MobilePoolError && error.code === 'MP_HUB_REFUSED' })
+    await pause(clock, retryInMs, this.#stop.signal)
+  }
+}
+
+function toRecord(device: DeviceJson): DeviceRecord {
+  return {
+    id: device.id,
+    name: device.name,
+    proxyUrl: device.proxy_url,
+    exitIp: device.exit_ip,
+    isOnline: device.status === 'online',
+    isRotating: device.status === 'rotating',
+    weight: device.weight,
+    tags: device.tags,
+    operator: device.operator,
+    region: device.region,
+    type: device.device_type,
+    tunnel: 'auto',
+  }
+}

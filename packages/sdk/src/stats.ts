@@ -1,0 +1,55 @@
+import type { Device, DeviceState } from './core/device.ts'
+import type { Fleet } from './core/fleet.ts'
+import type { RequestCounts } from './dispatch/dispatch-engine.ts'
+import type { RotationTally } from './rotation/rotations.ts'
+
+/** One device, now and since the pool began. Times are milliseconds since 1970. */
+export interface DeviceStats {
+  readonly id: string
+  readonly name: string
+  readonly state: DeviceState
+  readonly exitIp: string | null
+  readonly inFlight: number
+  /** Attempts sent to it. */
+  readonly requests: number
+  /** Failures that were its own. */
+  readonly faults: number
+  /** Ban answers met through it. */
+  readonly bans: number
+  readonly ejections: number
+  /** How often its connections were thrown away. */
+  readonly generation: number
+  readonly rotations: Readonly<RotationTally>
+  /** Sites that its exit IP is not used for. */
+  readonly quarantines: readonly { readonly site: string; readonly until: number }[]
+}
+
+export interface PoolStats {
+  readonly requests: Readonly<RequestCounts> & { readonly inFlight: number; readonly queued: number }
+  /** Whether the hub's stream of changes is up; always true for a fixed list. */
+  readonly isSourceUp: boolean
+  /** Devices that take requests now. */
+  readonly ready: number
+  readonly devices: readonly DeviceStats[]
+}
+
+/** What of a device lies outside the core. */
+export interface DeviceExtras {
+  readonly generationOf: (device: Device) => number
+  readonly rotationsOf: (device: Device) => Readonly<RotationTally>
+}
+
+/** A snapshot of the fleet: it does not change with the pool. */
+export function fleetStats(fleet: Fleet, { generationOf, rotationsOf }: DeviceExtras, now: number): DeviceStats[] {
+  return [...fleet.all()].map((device) => ({
+    id: device.id,
+    name: device.facts.name,
+    state: device.state,
+    exitIp: device.exitIp,
+    inFlight: device.inFlight,
+    ...device.tally,
+    generation: generationOf(device),
+    rotations: { ...rotationsOf(device) },
+    quarantines: [...device.exit.sites].filter(([, { until }]) => until > now).map(([site, { until }]) => ({ site, until })),
+  }))
+}

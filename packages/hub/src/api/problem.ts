@@ -34,10 +34,12 @@ function asRefusal(error: FastifyError): Refusal {
     return code === 'internal' ? internal : { code, detail: error.message, ...error.extras }
   }
   if (hasZodFastifySchemaValidationErrors(error)) {
-    const errors = error.validation.map(({ instancePath, message }) => ({
+    const all = error.validation.map(({ instancePath, message }) => ({
       field: instancePath.slice(1).replaceAll('/', '.') || String(error.validationContext ?? 'request'),
       message: message ?? 'is not valid',
     }))
+    // An empty name is also one of odd letters: the first complaint about a field says enough.
+    const errors = all.filter(({ field }, index) => all.findIndex((other) => other.field === field) === index)
     return { code: 'bad_request', detail: errors.map(({ field, message }) => `${field} ${message}`).join('; '), errors }
   }
   const status = error.statusCode ?? 500

@@ -55,7 +55,7 @@ export async function buildApi(context: ApiContext, about: { version: string; pa
   app.setNotFoundHandler((request, reply) =>
     sendProblem(request, reply, { code: 'not_found', detail: `There is no ${request.method} ${pathOf(request.url)}; the API is described at /openapi.json.` }),
   )
-  takeEmptyJson(app)
+  takeJson(app)
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
   })
@@ -80,10 +80,10 @@ export async function buildApi(context: ApiContext, about: { version: string; pa
 
 const pathOf = (url: string): string => url.split('?', 1)[0] ?? url
 
-/** `Content-Type: application/json` with nothing after it is no body, not a broken one. */
-function takeEmptyJson(app: FastifyInstance): void {
+/** JSON only; `Content-Type: application/json` with nothing after it is no body, not a broken one. */
+function takeJson(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')
-  app.removeContentTypeParser('application/json')
+  app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body: string, done) => {
     if (body === '') done(null, undefined)
     else parse(request, body, done)

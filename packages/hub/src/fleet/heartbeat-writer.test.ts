@@ -1,0 +1,120 @@
+import pino from 'pino'
+import { expect, test, vi } from 'vitest'
+import { HubError } from '../errors.ts'
+import type { Beat } from '../store/index.ts'
+import { HeartbeatWriter } from './heartbeat-writer.ts'
+
+const T0 = Date.parse('2026-11-22T03:00:00.000Z')
+const down = new HubError('database_down', 'away')
+const badValue = Object.assign(new Error('invalid input syntax for type inet'), { code: '22P02' })
+
+const beat = (name: string, over: Partial<Beat> = {}): Beat => ({
+  deviceId: `id-${name}`,
+  name,
+  isNew: false,
+  createdAt: T0,
+  seenAt: T0,
+  ip: '112.161.54.7',
+  ipChanges: 0,
+  stints: [],
+  ...over,
+})
+
+/** A writer over a store whose answers the test gives, group by group. */
+function writerOver(answer: (group: readonly Beat[]) => Promise<void>) {
+  const groups: Beat[][] = []
+  const stored: string[] = []
+  const write = async (group: readonly Beat[]): Promise<void> => {
+    groups.push([...group])
+    await answer(group)
+  }
+  const writer = new HeartbeatWriter({ write }, { rotationInterval: 600 }, (ids) => stored.push(...ids), pino({ level: 'silent' }))
+  return { writer, groups, stored }
+}
+
+test('beats of one moment are one group, and each is told when it is written', async () => {
+  const { writer, groups, stored } = writerOver(async () => {})
+  await Promise.all([writer.write(beat('seoul-01')), writer.write(beat('moscow-07')), writer.write(beat('busan-03'))])
+  expect(groups.map((group) => group.map(({ name }) => name))).toEqual([['seoul-01', 'moscow-07', 'busan-03']])
+  expect(stored).toEqual(['id-seoul-01', 'id-moscow-07', 'id-busan-03'])
+  expect(writer.waiting).toBe(0)
+})
+
+test('of one device the latest beat is written, with every stretch at an address', async () => {
+  const { writer, groups } = writerOver(async () => {})
+  const first = { ip: '1.1.1.1', firstSeen: T0, lastSeen: T0 }
+  const second = { ip: '2.2.2.2', firstSeen: T0 + 1, lastSeen: T0 + 1 }
+  await Promise.all([
+    writer.write(beat('seoul-01', { isNew: true, ip: '1.1.1.1', stints: [first] })),
+    writer.write(beat('seoul-01', { seenAt: T0 + 1, ip: '2.2.2.2', ipChanges: 1, stints: [{ ...first, lastSeen: T0 + 1 }, second] })),
+  ])
+  expect(groups).toEqual([
+    [beat('seoul-01', { isNew: true, seenAt: T0 + 1, ip: '2.2.2.2', ipChanges: 1, stints: [{ ...first, lastSeen: T0 + 1 }, second] })],
+  ])
+})
+
+test('while the database is away beats are answered at once, kept one a device, and written when it is back', async () => {
+  let isDown = true
+  const { writer, groups } = writerOver(() => (isDown ? Promise.reject(down) : Promise.resolve()))
+  for (let second = 0; second < 50; second++) {
+    const written = writer.write(beat('seoul-01', { seenAt: T0 + second * 1_000 }))
+    if (second === 0) await written
+  }
+  void writer.write(beat('moscow-07'))
+  expect(writer.waiting).toBe(2)
+  isDown = false
+  await vi.waitFor(() => expect(writer.waiting).toBe(0), { timeout: 5_000 })
+  expect(groups.at(-1)?.map(({ name, seenAt }) => [name, seenAt])).toEqual([
+    ['seoul-01', T0 + 49_000],
+    ['moscow-07', T0],
+  ])
+})
+
+test('a beat that came while its device’s former one failed is the one that stays', async () => {
+  let fail: (error: unknown) => void = () => {}
+  let tries = 0
+  const { writer, groups } = writerOver(() => (tries++ === 0 ? new Promise((_, reject) => (fail = reject)) : Promise.resolve()))
+  const first = writer.write(beat('seoul-01', { isNew: true }))
+  await vi.waitFor(() => expect(groups).toHaveLength(1))
+  void writer.write(beat('seoul-01', { seenAt: T0 + 1, isNew: true }))
+  fail(down)
+  await first
+  await vi.waitFor(() => expect(writer.waiting).toBe(0), { timeout: 5_000 })
+  expect(groups.at(-1)).toEqual([beat('seoul-01', { seenAt: T0 + 1, isNew: true })])
+})
+
+test('a value that the database refuses costs its own beat only', async () => {
+  const { writer, groups } = writerOver(async (group) => {
+    if (group.some(({ ip }) => ip === 'garbage')) throw badValue
+  })
+  await Promise.all(['a', 'b', 'c', 'd', 'e'].map((name) => writer.write(beat(name, name === 'd' ? { ip: 'garbage' } : {}))))
+  const written = groups.filter((group) => group.every(({ ip }) => ip !== 'garbage')).flatMap((group) => group.map(({ name }) => name))
+  expect(written.toSorted()).toEqual(['a', 'b', 'c', 'e'])
+  expect(writer.waiting).toBe(0)
+})
+
+test('a group has at most five hundred beats', async () => {
+  const { writer, groups } = writerOver(async () => {})
+  await Promise.all(Array.from({ length: 1_200 }, (_, index) => writer.write(beat(`d-${index}`))))
+  expect(groups.map((group) => group.length)).toEqual([500, 500, 200])
+})
+
+test('closing writes what waits, and does not hang on a database that is away', async () => {
+  const well = writerOver(async () => {})
+  void well.writer.write(beat('seoul-01'))
+  await well.writer.close()
+  expect(well.groups).toHaveLength(1)
+  const away = writerOver(() => Promise.reject(down))
+  void away.writer.write(beat('seoul-01'))
+  await away.writer.close()
+  expect(away.writer.waiting).toBe(1)
+})
+
+test('a device that is removed is not written any more', async () => {
+  const { writer, groups } = writerOver(async () => {})
+  const written = writer.write(beat('omsk-05'))
+  writer.forget('id-omsk-05')
+  await written
+  await writer.write(beat('seoul-01'))
+  expect(groups.flat().map(({ name }) => name)).toEqual(['seoul-01'])
+})

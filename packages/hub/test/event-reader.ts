@@ -1,0 +1,89 @@
+import { type ClientRequest, type IncomingHttpHeaders, request } from 'node:http'
+import { vi } from 'vitest'
+
+/** One server-sent event as it was received. */
+export interface ReceivedEvent {
+  /** Empty when it brought none. */
+  id: string
+  name: string
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into events of many shapes
+  data: any
+}
+
+/** Reads a stream of server-sent events the plain way: bytes, blank lines, fields. */
+export class EventReader {
+  readonly events: ReceivedEvent[] = []
+  text = ''
+  headers: IncomingHttpHeaders = {}
+  isOpen = false
+  readonly opened: Promise<void>
+  readonly ended: Promise<void>
+  readonly #request: ClientRequest
+  #parsed = 0
+
+  constructor(url: string, { headers = {} }: { headers?: Record<string, string> } = {}) {
+    let end: () => void = () => {}
+    this.ended = new Promise((resolve) => {
+      end = resolve
+    })
+    this.#request = request(url, { agent: false, headers: { accept: 'text/event-stream', ...headers } })
+    this.opened = new Promise((resolve, reject) => {
+      this.#request.on('error', (error) => (this.isOpen ? end() : reject(error)))
+      this.#request.on('response', (reply) => {
+        this.headers = reply.headers
+        reply.setEncoding('utf8')
+        reply.on('data', (chunk: string) => {
+          this.#take(chunk)
+          if (this.isOpen) return
+          this.isOpen = true
+          resolve()
+        })
+        const over = (): void => {
+          this.isOpen = false
+          end()
+          reject(new Error(`the stream ended: ${reply.statusCode} ${this.text}`))
+        }
+        reply.on('close', over)
+        reply.on('error', over)
+      })
+    })
+    this.#request.end()
+  }
+
+  /** The id of the last numbered event. */
+  get lastEventId(): string {
+    return this.events.findLast(({ id }) => id !== '')?.id ?? ''
+  }
+
+  /** Waits until an event of that name has come. */
+  async until(name: string): Promise<ReceivedEvent> {
+    return vi.waitFor(
+      () => {
+        const found = this.events.find((event) => event.name === name)
+        if (!found) throw new Error(`no event "${name}" among ${this.events.map((event) => event.name).join(', ') || 'none'}`)
+        return found
+      },
+      { timeout: 10_000, interval: 10 },
+    )
+  }
+
+  close(): void {
+    this.#request.destroy()
+  }
+
+  #take(chunk: string): void {
+    this.text += chunk
+    for (let end = this.text.indexOf('\n\n', this.#parsed); end >= 0; end = this.text.indexOf('\n\n', this.#parsed)) {
+      const fields = new Map(
+        this.text
+          .slice(this.#parsed, end)
+          .split('\n')
+          .filter((line) => line !== '' && !line.startsWith(':'))
+          .map((line): [string, string] => [line.slice(0, line.indexOf(': ')), line.slice(line.indexOf(': ') + 2)]),
+      )
+      this.#parsed = end + 2
+      const data = fields.get('data')
+      if (data !== undefined) this.events.push({ id: fields.get('id') ?? '', name: fields.get('event') ?? 'message', data: JSON.parse(data) })
+    }
+  }
+}

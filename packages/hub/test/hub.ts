@@ -1,0 +1,93 @@
+import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Writable } from 'node:stream'
+import pino from 'pino'
+import { createHub, type Hub, type HubOptions } from '../src/index.ts'
+import { openStore } from '../src/store/index.ts'
+import { type Answer, type Ask, send } from './client.ts'
+
+/** The admin key of every hub that tests start. */
+export const ADMIN_KEY = 'mp_test-admin-key-0123456789abcdef'
+const SECRET_KEY = 'a secret key of the tests'
+
+/** A hub of the tests, with what they need of it. */
+export interface TestHub extends Hub {
+  readonly dataDir: string
+  /** Everything it logged, at the finest level. */
+  log(): string
+  /** A request to it; `key: 'admin'` is the admin's. */
+  ask(path: string, ask?: Ask): Promise<Answer>
+  /** Adopts or adds a device, as an admin; returns its JSON. */
+  addDevice(body: { name: string } & Record<string, unknown>): Promise<Answer['json']>
+  /** Enrols a device and returns its key. */
+  enrol(name: string): Promise<string>
+  /** A key of scope `proxy`. */
+  parserKey(): Promise<string>
+  /** Stops it and starts another on the same data. */
+  restart(over?: HubOptions): Promise<TestHub>
+  /** Stops it and removes its data. */
+  remove(): Promise<void>
+}
+
+let template: Promise<string> | null = null
+
+/** An empty embedded database, made once: initdb takes seconds. */
+async function freshDataDir(): Promise<string> {
+  template ??= (async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'mobilepool-template-'))
+    await (await openStore({ dataDir: dir, databaseUrl: null, databasePoolSize: 2, secretKey: SECRET_KEY })).close()
+    process.once('exit', () => void rm(dir, { recursive: true, force: true }))
+    return dir
+  })()
+  const dir = await mkdtemp(join(tmpdir(), 'mobilepool-hub-'))
+  await cp(await template, dir, { recursive: true })
+  return dir
+}
+
+/** Starts a hub on a free port of 127.0.0.1, with a database of its own. */
+export async function startHub(options: HubOptions = {}): Promise<TestHub> {
+  const dataDir = options.dataDir ?? (options.databaseUrl ? await mkdtemp(join(tmpdir(), 'mobilepool-hub-')) : await freshDataDir())
+  let logged = ''
+  const sink = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      logged += chunk.toString()
+      done()
+    },
+  })
+  const hub = await createHub(
+    { port: 0, adminKey: ADMIN_KEY, secretKey: SECRET_KEY, rotationMinIntervalMs: 0, newNamesPerMinute: 1_000, ...options, dataDir },
+    { log: pino({ level: 'trace' }, sink) },
+  )
+  const ask = (path: string, { key, ...rest }: Ask = {}): Promise<Answer> =>
+    send(hub.url + path, { ...rest, ...(key === undefined ? {} : { key: key === 'admin' ? ADMIN_KEY : key }) })
+  const expectStatus = (answer: Answer, status: number): Answer => {
+    if (answer.status !== status) throw new Error(`expected ${status}: ${answer.status} ${answer.text}`)
+    return answer
+  }
+  return {
+    ...hub,
+    dataDir,
+    log: () => logged,
+    ask,
+    async addDevice(body) {
+      return expectStatus(await ask('/api/v1/admin/devices', { method: 'POST', key: 'admin', body }), 201).json
+    },
+    async enrol(name) {
+      const { token } = expectStatus(await ask('/api/v1/agents/tokens', { method: 'POST', key: 'admin', body: { name } }), 201).json
+      const body = { token, name, device_type: 'android', agent_version: '0.0.0-test' }
+      return expectStatus(await ask('/api/v1/agents/enroll', { method: 'POST', body }), 201).json.device_key
+    },
+    async parserKey() {
+      return expectStatus(await ask('/api/v1/keys', { method: 'POST', key: 'admin', body: { name: 'parser', scope: 'proxy' } }), 201).json.key
+    },
+    async restart(over = {}) {
+      await hub.close()
+      return startHub({ ...options, ...over, dataDir })
+    },
+    async remove() {
+      await hub.close()
+      await rm(dataDir, { recursive: true, force: true })
+    },
+  }
+}

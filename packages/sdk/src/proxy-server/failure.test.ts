@@ -23,6 +23,16 @@ test.each([
   expect(failure.detail).not.toContain('hunter2')
 })
 
+test.each([
+  ['queryA', 'ENOTFOUND'],
+  ['queryA', 'ECONNREFUSED'],
+  ['queryA', 'ETIMEOUT'],
+  ['queryAaaa', 'ESERVFAIL'],
+  ['getaddrinfo', 'EAI_FAIL'],
+])('%s failing with %s is the name server’s failure, not the target’s', (syscall, code) => {
+  expect(failureOf(Object.assign(withCode(code), { syscall })).code).toBe('dns_failed')
+})
+
 test('connect() chooses the answer by throwing a ProxyError', () => {
   expect(failureOf(new ProxyError('target_refused', 'Port 25 is closed here.'))).toEqual({
     code: 'target_refused',

@@ -10,7 +10,6 @@ export interface Failure {
 /** Node's error codes and what they mean to the client. */
 const meanings: Record<string, { code: ReplyCode; detail: string }> = {
   ENOTFOUND: { code: 'dns_failed', detail: 'The name of the target has no address.' },
-  ENODATA: { code: 'dns_failed', detail: 'The name of the target has no address.' },
   EAI_AGAIN: { code: 'dns_failed', detail: 'The name server did not answer.' },
   ECONNREFUSED: { code: 'connection_refused', detail: 'The target refused the connection.' },
   ECONNRESET: { code: 'connection_reset', detail: 'The connection to the target was reset.' },
@@ -25,8 +24,16 @@ const meanings: Record<string, { code: ReplyCode; detail: string }> = {
 /** Says what an error on the way to the target means. Texts of foreign errors are not passed on: they can hold anything. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof ProxyError && error.code in replyStatuses) return { code: error.code as ReplyCode, detail: error.message }
-  const code = (error as { code?: unknown } | null)?.code
+  const { code, syscall } = (error ?? {}) as { code?: unknown; syscall?: unknown }
   if (typeof code === 'string') {
+    // A name server that refuses or does not answer has the codes of a target that does.
+    if (typeof syscall === 'string' && (syscall.startsWith('query') || syscall === 'getaddrinfo')) {
+      const isUnknown = code === 'ENOTFOUND' || code === 'ENODATA'
+      return {
+        code: 'dns_failed',
+        detail: isUnknown ? 'The name of the target has no address.' : `The name server did not help (${code}).`,
+      }
+    }
     const meaning = meanings[code]
     if (meaning) return meaning
     if (code.startsWith('HPE_')) return { code: 'bad_response', detail: `The target's answer is not valid HTTP/1.1 (${code}).` }

@@ -1,0 +1,166 @@
+import type { Logger } from 'pino'
+import { createBackOff } from './back-off.ts'
+import { type Clock, systemClock } from './clock.ts'
+import { CommandLoop } from './commands/command-loop.ts'
+import { CommandJournal } from './commands/journal.ts'
+import { type AgentConfig, type AgentConfigInput, parseConfig } from './config.ts'
+import { ensureEnrolled } from './enrolment.ts'
+import { AgentError } from './errors.ts'
+import { Heartbeat } from './heartbeat.ts'
+import { heartbeatComposer } from './heartbeat-content.ts'
+import { createLocalProxy, proxyUrlOf } from './local-proxy.ts'
+import { createLogger } from './logger.ts'
+import { type OpenDevice, openDevice } from './open-device.ts'
+import { reportOf } from './rotation/result.ts'
+import { Rotator } from './rotation/rotator.ts'
+import { TrafficGate } from './traffic-gate.ts'
+import { watchOver } from './watchdog.ts'
+
+/** Waits between tries to reach the hub for orders. */
+const MIN_WAIT_MS = 1_000
+const MAX_WAIT_MS = 30_000
+/** How long a stopping agent may take to report the result that it has just got. */
+const LAST_REPORT_MS = 2_000
+
+/** What a started agent is. */
+export interface AgentInfo {
+  readonly name: string
+  readonly deviceId: string
+  /** Where parsers reach the device, with credentials. */
+  readonly proxyUrl: string
+}
+
+/** One device's agent. */
+export interface Agent {
+  /**
+   * Enrols the device on its first start, and resolves when its proxy takes requests. Throws `AgentError`: `state_dir`, `not_enrolled`,
+   * `enroll_refused`, `bad_config`.
+   */
+  start(): Promise<AgentInfo>
+  /** Ends a rotation under way as `canceled`, with the device switched on again, and closes everything. */
+  stop(): Promise<void>
+}
+
+/** What can be put in the place of the real thing. */
+export interface AgentTools {
+  clock?: Clock
+  random?: () => number
+  log?: Logger
+}
+
+/** Makes an agent; throws `bad_config` with every problem of the configuration. */
+export function createAgent(input: AgentConfigInput | Record<string, unknown>, tools: AgentTools = {}): Agent {
+  const config = parseConfig(input)
+  const stopping = new AbortController()
+  let running: Promise<RunningAgent> | null = null
+  return {
+    start: async () => {
+      running ??= launch(config, tools, stopping.signal)
+      return (await running).info
+    },
+    stop: async () => {
+      stopping.abort(new AgentError('canceled', 'The agent was stopped.'))
+      const agent = await running?.catch(() => null)
+      await agent?.ended
+    },
+  }
+}
+
+interface RunningAgent {
+  readonly info: AgentInfo
+  /** Resolves when everything is closed, after the signal has aborted. */
+  readonly ended: Promise<void>
+}
+
+async function launch(config: AgentConfig, tools: AgentTools, signal: AbortSignal): Promise<RunningAgent> {
+  const device = await openDevice(config, {
+    clock: tools.clock ?? systemClock,
+    random: tools.random ?? Math.random,
+    log: tools.log ?? createLogger(config.logLevel, config.name),
+  })
+  try {
+    return await serve(device, signal)
+  } catch (error) {
+    await device.close()
+    throw error
+  }
+}
+
+async function serve(device: OpenDevice, signal: AbortSignal): Promise<RunningAgent> {
+  const { config, clock, log, dir, driver, resolver, egress, hub } = device
+  await switchOn(device)
+  const identity = await ensureEnrolled(device, signal)
+  const journal = await CommandJournal.open(dir)
+
+  const proxy = createLocalProxy(egress, identity, (summary) => log.debug(summary, 'exchange'))
+  const gate = new TrafficGate(proxy, [...driver.hostAddresses, ...config.hostAddresses])
+  const rotator = new Rotator({ clock, log, driver, proxy, gate, resolver, hub, journal, onEnd: () => heartbeat.beatNow() })
+  const proxyUrl = proxyUrlOf(await proxy.listen(config.listen.port, config.listen.host), config.advertise, identity)
+
+  const compose = heartbeatComposer(device, proxyUrl)
+  const heartbeat = new Heartbeat({
+    clock,
+    log,
+    hub,
+    name: identity.name,
+    everyMs: config.heartbeatMs,
+    compose: async () => (rotator.isRotating ? null : compose()),
+    onSeen: (exitIp) => {
+      if (!gate.see(exitIp))
+        log.error({ exitIp }, "traffic leaves by the host's own address, not by the device's: nothing is let through until it does")
+    },
+  })
+  const commands = new CommandLoop({
+    clock,
+    log,
+    hub,
+    journal,
+    backOff: createBackOff(MIN_WAIT_MS, MAX_WAIT_MS, device.random),
+    execute: (order, stop) => rotator.rotate(order, stop),
+    onUnauthorized: (error) => {
+      const remedy = `If it was removed there on purpose, stop this agent. Otherwise delete ${dir.path}/device.json, create a new token on the hub and start the agent with --token.`
+      log.error(`${error.message} ${remedy}`)
+    },
+  })
+
+  const takeOrders = async (): Promise<void> => {
+    await endInterrupted(journal, rotator, log, signal).catch((error: Error) => log.error(error.message))
+    await commands.run(signal)
+  }
+  const watched = { driver, isRotating: () => rotator.isRotating }
+  const tasks = Promise.all([takeOrders(), heartbeat.run(signal), watchOver(watched, clock, log, signal)])
+  const end = async (): Promise<void> => {
+    try {
+      await tasks
+      await commands.deliver(AbortSignal.timeout(LAST_REPORT_MS)).catch(() => {})
+    } finally {
+      await proxy.close()
+      await device.close()
+      log.info('stopped')
+    }
+  }
+  log.info({ deviceId: identity.deviceId, proxy: new URL(proxyUrl).host, hub: config.hub }, 'ready')
+  return { info: { name: identity.name, deviceId: identity.deviceId, proxyUrl }, ended: end() }
+}
+
+/** A device that a killed agent left switched off has no way to the hub until it is on. */
+async function switchOn({ driver, call, log }: OpenDevice): Promise<void> {
+  try {
+    if (!(await call((signal) => driver.status(signal))).isDown) return
+    log.warn('the device was left switched off: switching it on')
+    await call((signal) => driver.up(signal))
+  } catch (error) {
+    log.warn({ reason: (error as Error).message }, 'the device does not answer')
+  }
+}
+
+async function endInterrupted(journal: CommandJournal, rotator: Rotator, log: Logger, signal: AbortSignal): Promise<void> {
+  const interrupted = journal.interrupted()
+  if (!interrupted) return
+  log.warn({ rotation: interrupted.id }, 'this rotation was interrupted: finding out what became of it')
+  const result = await rotator.resume(interrupted, signal)
+  // Stopped again before it was known: the next start goes on.
+  if (signal.aborted) return
+  await journal.update(interrupted.id, { report: reportOf(result) })
+  log.info({ rotation: interrupted.id, outcome: result.state, oldIp: result.oldIp, newIp: result.newIp }, 'rotated')
+}

@@ -1,0 +1,86 @@
+import { isIP } from 'node:net'
+import { deviceName, deviceType, ipAddress, label } from '@mobilepool/sdk/contract'
+import { z } from 'zod'
+import { driverKinds } from './drivers/create-driver.ts'
+import { AgentError } from './errors.ts'
+
+const LISTEN_FORM = 'must be address:port, like 127.0.0.1:0 or [::1]:3128'
+
+/** `address:port`, the address in brackets when it is IPv6. */
+const listenAddress = z.string().transform((text, context) => {
+  const parts = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text)
+  const host = parts?.[1] ?? parts?.[2] ?? ''
+  const port = Number(parts?.[3])
+  if (!parts || (isIP(host) === 0 && host !== 'localhost') || port > 65_535) {
+    context.addIssue({ code: 'custom', message: LISTEN_FORM })
+    return z.NEVER
+  }
+  return { host, port }
+})
+
+/** A host that parsers can reach, with a port when it is another one there. */
+const publicAddress = z
+  .string()
+  .regex(/^(\[[0-9a-fA-F:.]+\]|[^\s:/@[\]]+)(:\d{1,5})?$/, 'must be a host, or host:port, that parsers can reach')
+
+const schema = z
+  .strictObject({
+    /** URL of the hub. */
+    hub: z.url({ protocol: /^https?$/, error: 'must be the URL of the hub, like http://127.0.0.1:3001' }),
+    /** One-time token of the enrolment; needed on the first start only. */
+    token: z.string().min(1).max(200).optional(),
+    name: deviceName,
+    /** Folder for the device key, the proxy password and results that the hub has not acknowledged. */
+    stateDir: z.string({ error: 'must be a folder' }).min(1),
+    driver: z.enum(driverKinds, { error: `must be one of: ${driverKinds.join(', ')}` }),
+    /** Checked by the driver. */
+    driverOptions: z.record(z.string(), z.unknown(), { error: 'must be a JSON object' }).default({}),
+    /** Where the device's proxy listens; port 0 takes a free one. @default '127.0.0.1:0' */
+    listen: listenAddress.prefault('127.0.0.1:0'),
+    /** Where parsers reach the proxy, when that is not where it listens. */
+    advertise: publicAddress.optional(),
+    /** Kind of device, as the hub shows it. @default 'generic' */
+    type: deviceType.default('generic'),
+    operator: label.optional(),
+    region: label.optional(),
+    /** Lets parsers reach private and loopback addresses. @default true for simulated devices (they have no others), else false */
+    allowPrivateTargets: z.boolean().optional(),
+    /** Name servers to ask through the device. @default those of the system */
+    dnsServers: z.array(ipAddress).max(10).default([]),
+    /** Public addresses of this host: seen as the device's exit IP they mean a leak. */
+    hostAddresses: z.array(ipAddress).max(100).default([]),
+    /** Milliseconds between heartbeats; the hub misses an agent after 60 s. @default 10000 */
+    heartbeatMs: z.int().min(1_000).max(30_000).default(10_000),
+    logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  })
+  .superRefine((config, context) => {
+    const isUnspecified = config.listen.host === '0.0.0.0' || config.listen.host === '::'
+    if (isUnspecified && config.advertise === undefined) {
+      context.addIssue({
+        code: 'custom',
+        path: ['advertise'],
+        message: `is needed with --listen ${config.listen.host}: where do parsers reach this machine?`,
+      })
+    }
+  })
+  .transform((config) => ({ ...config, allowPrivateTargets: config.allowPrivateTargets ?? config.driver === 'simulated' }))
+
+/** An agent's configuration, checked and complete. */
+export type AgentConfig = z.output<typeof schema>
+/** An agent's configuration as it is written: in a file, or by whoever embeds the agent. */
+export type AgentConfigInput = z.input<typeof schema>
+
+const flagOf = (field: string): string => `--${field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+
+/** Checks a configuration. Throws `bad_config` with every problem, each naming the field and what would be right. */
+export function parseConfig(input: unknown): AgentConfig {
+  const parsed = schema.safeParse(input)
+  if (parsed.success) return parsed.data
+  const problems = parsed.error.issues.map((issue) => {
+    if (issue.code === 'unrecognized_keys') return `${issue.keys.join(', ')}: there is no such option`
+    const [field = ''] = issue.path.map(String)
+    const isMissing = issue.code === 'invalid_type' && (input as Record<string, unknown>)[field] === undefined
+    return `${issue.path.join('.')} (${flagOf(field)}): ${isMissing ? 'is missing' : issue.message}`
+  })
+  throw new AgentError('bad_config', problems.join('\n'))
+}

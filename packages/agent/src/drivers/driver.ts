@@ -1,0 +1,40 @@
+import type { Duplex } from 'node:stream'
+import type { Camelized, RotationMethod, TelemetryJson } from '@mobilepool/sdk/contract'
+import type { ProxyTarget } from '@mobilepool/sdk/proxy-server'
+
+/** One try to get a new address: what is switched off, and for how long. */
+export interface Rung {
+  readonly method: RotationMethod
+  readonly holdMs: number
+}
+
+/** What a device says of itself. */
+export interface DeviceStatus {
+  readonly sim: 'ready' | 'missing' | 'locked' | 'unknown'
+  /** Whether the radio is switched off (airplane mode, data off). */
+  readonly isDown: boolean
+  readonly telemetry: Camelized<TelemetryJson>
+}
+
+/**
+ * A way to control one device (reference: device-control.md 1.0). The agent calls one method at a time, each under a time-out; the signal
+ * says when it is over. A driver throws `AgentError` with the reason why a rotation fails: `device_unreachable`, `permission_denied`,
+ * `auth_failed`, `no_registration`, `no_data_session` ...
+ */
+export interface DeviceDriver {
+  /** The tries to make, in order: methods that were found to work on this device, the mildest first. */
+  ladder(signal: AbortSignal): Promise<readonly Rung[]>
+  status(signal: AbortSignal): Promise<DeviceStatus>
+  /** Switches the data connection off; resolves when it is really off. */
+  down(rung: Rung, signal: AbortSignal): Promise<void>
+  /** Switches everything on again that any `down()` may have switched off. May be called at any time, any number of times. */
+  up(signal: AbortSignal): Promise<void>
+  /** Resolves when the device is registered and has a data session and an address. */
+  waitOnline(signal: AbortSignal): Promise<void>
+  /** The local address of the mobile interface, which all traffic must leave by; null while there is none. */
+  sourceAddress(): string | null
+  /** Addresses of the host itself: one of them seen as the exit IP means that traffic leaves by the wrong interface. */
+  readonly hostAddresses: readonly string[]
+  /** What the device's link does to a connection. Left out where the kernel's own sockets are the link; the simulator loses bytes here. */
+  carry?(connection: Duplex, target: ProxyTarget): Duplex
+}

@@ -1,0 +1,20 @@
+import { type AgentHeartbeatJson, type RotationMethod, toSnake } from '@mobilepool/sdk/contract'
+import type { OpenDevice } from './open-device.ts'
+import { agentVersion } from './version.ts'
+
+/** Composes heartbeats; what the device does not say now is left out, or, of its methods, as it was last known. */
+export function heartbeatComposer(device: Pick<OpenDevice, 'driver' | 'call'>, proxyUrl: string): () => Promise<AgentHeartbeatJson> {
+  const { driver, call } = device
+  let methods: RotationMethod[] = []
+  return async () => {
+    const ladder = await call((signal) => driver.ladder(signal)).catch(() => null)
+    if (ladder) methods = [...new Set(ladder.map((rung) => rung.method))]
+    const status = await call((signal) => driver.status(signal)).catch(() => null)
+    return {
+      agent_version: agentVersion,
+      proxy_url: proxyUrl,
+      methods,
+      ...(status ? { telemetry: toSnake(status.telemetry) } : {}),
+    }
+  }
+}

@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto'
+import type { AgentHeartbeatJson } from '@mobilepool/sdk/contract'
+import type { Logger } from 'pino'
+import type { Clock } from './clock.ts'
+import { AgentError } from './errors.ts'
+import type { HubClient } from './hub/hub-client.ts'
+
+/**
+ * When the next heartbeat is due: every `everyMs`, at an offset of the device's own, so that a thousand agents started together do not
+ * beat together. The offset stays the same over restarts.
+ */
+export function nextBeatAt(now: number, name: string, everyMs: number): number {
+  const offset = createHash('sha256').update(name).digest().readUInt32BE() % everyMs
+  return Math.floor((now - offset) / everyMs + 1) * everyMs + offset
+}
+
+/** What the loop needs of the agent. */
+export interface HeartbeatParts {
+  readonly clock: Clock
+  readonly log: Logger
+  readonly hub: Pick<HubClient, 'heartbeat'>
+  readonly name: string
+  readonly everyMs: number
+  /** The heartbeat to send now; null while the device is rotating and there is nothing to send it by. */
+  compose(signal: AbortSignal): Promise<AgentHeartbeatJson | null>
+  /** Called with the exit IP that the hub saw. */
+  onSeen(exitIp: string): void
+}
+
+/** Sends heartbeats, the first one at once. */
+export class Heartbeat {
+  readonly #parts: HeartbeatParts
+  #isFailing: boolean = false
+  #hurry = new AbortController()
+
+  constructor(parts: HeartbeatParts) {
+    this.#parts = parts
+  }
+
+  /** Sends one now instead of later: after a rotation the hub shall know the new address. */
+  beatNow(): void {
+    this.#hurry.abort()
+  }
+
+  /** Runs until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, name, everyMs } = this.#parts
+    while (!signal.aborted) {
+      this.#hurry = new AbortController()
+      await this.#beat(signal)
+      const pauseMs = nextBeatAt(clock.now(), name, everyMs) - clock.now()
+      await clock.sleep(pauseMs, AbortSignal.any([signal, this.#hurry.signal])).catch(() => {})
+    }
+  }
+
+  async #beat(signal: AbortSignal): Promise<void> {
+    const { hub, log, compose, onSeen } = this.#parts
+    try {
+      const beat = await compose(signal)
+      if (beat === null) return
+      const reply = await hub.heartbeat(beat, signal)
+      if (this.#isFailing) log.info('heartbeats reach the hub again')
+      this.#isFailing = false
+      log.debug({ exitIp: reply.remoteIp }, 'heartbeat')
+      if (reply.ipChanged) log.info({ exitIp: reply.remoteIp }, 'exit IP changed')
+      onSeen(reply.remoteIp)
+    } catch (error) {
+      if (signal.aborted) return
+      const message = error instanceof AgentError ? error.message : String(error)
+      // Once loudly: a night without a hub shall not fill the disk.
+      log[this.#isFailing ? 'debug' : 'warn']({ reason: message }, 'heartbeat failed')
+      this.#isFailing = true
+    }
+  }
+}

@@ -1,0 +1,78 @@
+#!/usr/bin/env node
+import { Command } from 'commander'
+import { createAgent } from './agent.ts'
+import { systemClock } from './clock.ts'
+import { parseConfig } from './config.ts'
+import { type Flags, gatherConfig } from './config-sources.ts'
+import { driverKinds } from './drivers/create-driver.ts'
+import { ensureEnrolled } from './enrolment.ts'
+import { AgentError } from './errors.ts'
+import { createLogger } from './logger.ts'
+import { openDevice } from './open-device.ts'
+import { agentVersion } from './version.ts'
+
+/** `enroll` is run by a person who waits. */
+const ENROL_TIMEOUT_MS = 30_000
+
+const program = new Command('mobilepool-agent')
+  .description('Runs on or beside a mobile device: its proxy, its heartbeats, its rotations.')
+  .version(agentVersion)
+
+function addConfigOptions(command: Command): Command {
+  return command
+    .option('--config <file>', 'JSON file with these options, in camelCase (stateDir, driverOptions, ...)')
+    .option('--hub <url>', 'URL of the hub, e.g. http://127.0.0.1:3001 (env MOBILEPOOL_HUB_URL)')
+    .option('--token <token>', 'one-time token, needed on the first start only (env MOBILEPOOL_TOKEN)')
+    .option('--name <name>', 'name of the device, e.g. seoul-01')
+    .option('--state-dir <folder>', 'folder for the device key and for results not acknowledged yet')
+    .option('--driver <kind>', `how the device is controlled: ${driverKinds.join(', ')}`)
+    .option('--driver-options <json>', 'options of the driver, as a JSON object')
+    .option('--type <type>', 'android, usb_modem, raspberry_pi, mini_pc or generic')
+    .option('--operator <name>', 'mobile operator, as the hub shows it')
+    .option('--region <name>', 'where the device is, as the hub shows it')
+    .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
+}
+
+addConfigOptions(program.command('run').description('run the agent; it enrols the device on the first start'))
+  .option('--listen <address:port>', 'where the proxy listens (default 127.0.0.1:0, a free port)')
+  .option('--advertise <host[:port]>', 'where parsers reach the proxy, when that is elsewhere')
+  .option('--allow-private-targets', 'let parsers reach private and loopback addresses')
+  .action(async (flags: Flags) => {
+    const agent = createAgent(gatherConfig(flags, process.env))
+    let stopped: Promise<void> | null = null
+    const asked = new Promise<void>((resolve) => {
+      for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+        process.once(signal, () => {
+          stopped = agent.stop()
+          resolve()
+        })
+      }
+    })
+    try {
+      await agent.start()
+    } catch (error) {
+      if (!stopped) throw error
+    }
+    await asked
+    await stopped
+  })
+
+addConfigOptions(program.command('enroll').description('enrol the device with a one-time token, then end')).action(async (flags: Flags) => {
+  const config = parseConfig(gatherConfig(flags, process.env))
+  const log = createLogger(config.logLevel, config.name)
+  const device = await openDevice(config, { clock: systemClock, random: Math.random, log })
+  try {
+    const { name, deviceId } = await ensureEnrolled(device, AbortSignal.timeout(ENROL_TIMEOUT_MS))
+    log.info({ name, deviceId }, 'the device is enrolled: start it with mobilepool-agent run')
+  } finally {
+    await device.close()
+  }
+})
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  const isExpected = error instanceof AgentError
+  console.error(isExpected ? `mobilepool-agent: ${error.message}` : error)
+  process.exitCode = 1
+}

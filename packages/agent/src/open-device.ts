@@ -1,0 +1,60 @@
+import type { Logger } from 'pino'
+import { type Clock, within } from './clock.ts'
+import type { AgentConfig } from './config.ts'
+import { createDriver } from './drivers/create-driver.ts'
+import type { DeviceDriver } from './drivers/driver.ts'
+import { createEgress, type Egress } from './egress/egress.ts'
+import { DeviceResolver } from './egress/resolver.ts'
+import { AgentError } from './errors.ts'
+import { HubClient } from './hub/hub-client.ts'
+import { hubConnector } from './hub/hub-connector.ts'
+import { rotationTimes } from './rotation/times.ts'
+import { PrivateDir } from './state/private-dir.ts'
+import { lockState } from './state/state-lock.ts'
+
+/** A device with all that is needed to talk through it, before anybody knows it. */
+export interface OpenDevice {
+  readonly config: AgentConfig
+  readonly clock: Clock
+  readonly random: () => number
+  readonly log: Logger
+  readonly dir: PrivateDir
+  readonly driver: DeviceDriver
+  readonly resolver: DeviceResolver
+  readonly egress: Egress
+  readonly hub: HubClient
+  /** Calls the driver under the time-out of a device call. */
+  call<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T>
+  close(): Promise<void>
+}
+
+/** Takes the state folder for this process and opens the device's driver and its way to the hub. */
+export async function openDevice(config: AgentConfig, tools: Pick<OpenDevice, 'clock' | 'random' | 'log'>): Promise<OpenDevice> {
+  const { clock } = tools
+  const dir = await PrivateDir.open(config.stateDir)
+  const lock = await lockState(dir.path)
+  try {
+    const driver = await createDriver(config.driver, config.driverOptions, { clock, stateDir: dir })
+    const resolver = new DeviceResolver(config.dnsServers, clock.now)
+    const egress = createEgress({ driver, resolver, allowPrivateTargets: config.allowPrivateTargets })
+    const hub = new HubClient({ url: config.hub, connect: hubConnector(egress), now: clock.now })
+    const unanswered = (): Error => new AgentError('device_unreachable', 'The device did not answer.')
+    return {
+      ...tools,
+      config,
+      dir,
+      driver,
+      resolver,
+      egress,
+      hub,
+      call: (run) => within(clock, rotationTimes.deviceCallMs, run, unanswered),
+      close: async () => {
+        await hub.close()
+        await lock.release()
+      },
+    }
+  } catch (error) {
+    await lock.release()
+    throw error
+  }
+}

@@ -1,0 +1,47 @@
+import type { ProxyServer } from '@mobilepool/sdk/proxy-server'
+
+/** Decides whether the proxy takes requests: not while a rotation has fenced it, and not while traffic leaks. */
+export class TrafficGate {
+  readonly #proxy: Pick<ProxyServer, 'refuse' | 'accept' | 'destroyConnections'>
+  readonly #hostAddresses: ReadonlySet<string>
+  #isFenced: boolean = false
+  #isLeaking: boolean = false
+  #lastExitIp: string | null = null
+
+  /** `hostAddresses`: seen as an exit IP, one of them means that traffic leaves by the wrong interface. */
+  constructor(proxy: Pick<ProxyServer, 'refuse' | 'accept' | 'destroyConnections'>, hostAddresses: readonly string[]) {
+    this.#proxy = proxy
+    this.#hostAddresses = new Set(hostAddresses)
+  }
+
+  /** The exit IP that was seen last and was none of the host's. */
+  get lastExitIp(): string | null {
+    return this.#lastExitIp
+  }
+
+  fence(): void {
+    this.#isFenced = true
+    this.#apply()
+  }
+
+  unfence(): void {
+    this.#isFenced = false
+    this.#apply()
+  }
+
+  /** Takes note of the exit IP that the hub saw. False when it is one of the host's: everything is cut then, until it is right again. */
+  see(exitIp: string): boolean {
+    const wasLeaking = this.#isLeaking
+    this.#isLeaking = this.#hostAddresses.has(exitIp)
+    if (!this.#isLeaking) this.#lastExitIp = exitIp
+    if (wasLeaking !== this.#isLeaking) this.#apply()
+    if (this.#isLeaking && !wasLeaking) this.#proxy.destroyConnections()
+    return !this.#isLeaking
+  }
+
+  #apply(): void {
+    if (this.#isLeaking) this.#proxy.refuse('egress_leak')
+    else if (this.#isFenced) this.#proxy.refuse('draining')
+    else this.#proxy.accept()
+  }
+}

@@ -46,8 +46,8 @@ class PoolDispatcher extends Dispatcher {
   }
 
   override dispatch(options: DispatchOptions, handler: DispatchHandler | LegacyHandler): boolean {
-    if (typeof handler !== 'object' || handler === null) throw new InvalidArgumentError('handler must be an object')
-    if (typeof options !== 'object' || options === null) throw new InvalidArgumentError('options must be an object')
+    if (!isObject(handler)) throw new InvalidArgumentError('handler must be an object')
+    if (!isObject(options)) throw new InvalidArgumentError('options must be an object')
     this.#parts.engine.dispatch(options, liftHandler(handler))
     // Never busy: what has no device yet waits in the pool's own queue.
     return true
@@ -109,6 +109,8 @@ class PoolDispatcher extends Dispatcher {
 }
 
 Object.assign(PoolDispatcher.prototype, api)
+
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null
 
 function finished(done: Promise<void>, callback: unknown): Promise<void> {
   if (typeof callback === 'function') void done.then(() => callback(null, null))

@@ -6,6 +6,7 @@ export function readRetryAfter(value: string | string[] | undefined, now: number
   const text = (Array.isArray(value) ? value[0] : value)?.trim()
   if (text === undefined || text === '') return undefined
   if (/^\d+$/.test(text)) return Number(text) * 1000
-  const date = Date.parse(text)
+  // An HTTP date begins with a weekday; Date.parse would make a year of "-5".
+  const date = /^[a-z]/i.test(text) ? Date.parse(text) : Number.NaN
   return Number.isNaN(date) ? undefined : Math.max(0, date - now)
 }

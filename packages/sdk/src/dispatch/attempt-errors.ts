@@ -1,5 +1,6 @@
 import { type AttemptReport, MobilePoolError, type MobilePoolErrorCode, type Phase } from '../errors.ts'
 import type { Attempt } from './attempt.ts'
+import { errnoOf } from './connect-device.ts'
 
 /** The error of an attempt that ended without a response, from undici's or the socket's. */
 export function noResponseError(attempt: Attempt, cause: Error): MobilePoolError {
@@ -58,7 +59,12 @@ export function withAttempts(error: MobilePoolError, attempts: readonly AttemptR
 }
 
 function at({ device }: Attempt, code: MobilePoolErrorCode, phase: Phase, what: string, cause: Error): MobilePoolError {
-  return new MobilePoolError(code, `device ${device.facts.name}: ${what} (${cause.message})`, { phase, deviceId: device.id, cause })
+  return new MobilePoolError(code, `device ${device.facts.name}: ${what} (${cause.message})`, {
+    phase,
+    deviceId: device.id,
+    cause,
+    ...given({ errno: errnoOf(cause) }),
+  })
 }
 
 /** The fields that are there: `exactOptionalPropertyTypes` tells `undefined` from absent. */

@@ -4,7 +4,7 @@ import type { JudgedAttempt } from '../core/pool-core.ts'
 import type { ExitMemory } from '../core/quarantine.ts'
 import { type AttemptKind, type AttemptReport, MobilePoolError, type Phase } from '../errors.ts'
 import type { PendingConnection } from './connect-device.ts'
-import type { ConnectingHandler, Generation } from './generation.ts'
+import type { CarriedHandler, Generation } from './generation.ts'
 import type { DispatchController, ResponseHeaders } from './handlers.ts'
 
 /** What an attempt needs of the request that it belongs to. */
@@ -44,7 +44,7 @@ type Stage = 'unsent' | 'sent' | 'delivering' | 'draining' | 'over'
 const DRAIN_BYTES = 16_384
 
 /** One attempt of a request on one device: the handler that undici drives. */
-export class Attempt implements ConnectingHandler, JudgedAttempt {
+export class Attempt implements CarriedHandler, JudgedAttempt {
   readonly device: Device
   readonly exit: ExitMemory
   readonly exitIp: string | null
@@ -81,7 +81,6 @@ export class Attempt implements ConnectingHandler, JudgedAttempt {
     return this.#controller
   }
 
-  /** Who carries it; an upgraded socket goes there. */
   carriedBy(generation: Generation): void {
     this.#generation = generation
   }
@@ -129,6 +128,7 @@ export class Attempt implements ConnectingHandler, JudgedAttempt {
       return
     }
     this.#stage = 'sent'
+    this.#generation?.noLongerWaits()
     if (this.#owner.isPaused) controller.pause()
     this.#awaitProgress()
   }
@@ -220,6 +220,7 @@ export class Attempt implements ConnectingHandler, JudgedAttempt {
 
   #leave(): void {
     clearTimeout(this.#timer)
+    if (this.#stage === 'unsent') this.#generation?.noLongerWaits()
     this.#stage = 'over'
     this.#release()
   }

@@ -39,9 +39,9 @@ export function classifyError(error: Error, reached: 'unsent' | 'sent'): FailedA
   if (errno !== undefined && CALLERS_FAULTS.has(errno)) return { kind: 'caller', phase: 'request', ...details }
   if (reached === 'unsent') return { kind: 'device_connect', phase: 'connect', ...details }
   if (errno === 'UND_ERR_HEADERS_TIMEOUT') return { kind: 'response_timeout', phase: 'response', ...details }
-  return { kind: isTransportError(errno) ? 'no_response' : 'caller', phase: 'request', ...details }
+  return { kind: isTransportError(error, errno) ? 'no_response' : 'caller', phase: 'request', ...details }
 }
 
-/** An error of a socket or of undici, as opposed to one that the caller's request body threw. */
-const isTransportError = (code: string | undefined): boolean =>
-  code !== undefined && /^(E[A-Z]+|UND_ERR_.+|HPE_.+|ERR_(SSL|TLS|STREAM)_.+)$/.test(code)
+/** An error of a socket or of undici (its parser's has no code), as opposed to one that the caller's request body threw. */
+const isTransportError = ({ name }: Error, code: string | undefined): boolean =>
+  name === 'HTTPParserError' || (code !== undefined && /^(E[A-Z]+|UND_ERR_.+|HPE_.+|ERR_(SSL|TLS|STREAM)_.+)$/.test(code))

@@ -77,7 +77,10 @@ export function connectForward(link: DeviceLink, callback: SocketCallback): Pend
     isDone = true
     clearTimeout(timer)
     socket.off('error', onError).off('close', onClose)
-    if (error === null) return callback(null, socket)
+    if (error === null) {
+      callback(null, socket)
+      return
+    }
     socket.on('error', () => {}).destroy()
     callback(error, null)
   }

@@ -143,7 +143,7 @@ export class DispatchEngine implements RunHost {
       attempt.onResponseError(null, gone)
       return
     }
-    attempt.carriedBy(transport.dispatch(run.options, run.target, attempt))
+    transport.dispatch(run.options, run.target, attempt)
   }
 
   usesAbsoluteForm(device: Device, run: RequestRun): boolean {

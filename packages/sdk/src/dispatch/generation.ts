@@ -5,7 +5,7 @@ import type { ConnectionOptions } from 'node:tls'
 import buildConnector from 'undici/lib/core/connect.js'
 import Agent from 'undici/lib/dispatcher/agent.js'
 import Pool from 'undici/lib/dispatcher/pool.js'
-import { connectForward, type DeviceLink, type PendingConnection } from './connect-device.ts'
+import { connectForward, type DeviceLink, type PendingConnection, type SocketCallback } from './connect-device.ts'
 import type { DispatchHandler, DispatchOptions } from './handlers.ts'
 import { openTunnel, type TunnelUpgrade } from './open-tunnel.ts'
 
@@ -18,8 +18,10 @@ export interface GenerationSettings {
   readonly maxIdleMs: number
 }
 
-/** A handler that learns of the connection made for it, so that an abort can reach it there. */
-export interface ConnectingHandler extends DispatchHandler {
+/** A handler that learns who carries it, and of the connection made for it, so that an abort can reach it there. */
+export interface CarriedHandler extends DispatchHandler {
+  /** Told before anything else. Whoever is told answers with one `noLongerWaits`, when it has its connection or gives up. */
+  carriedBy?(generation: Generation): void
   onConnecting?(pending: PendingConnection): void
 }
 
@@ -34,7 +36,9 @@ export class Generation {
   readonly #upgraded = new Set<Duplex>()
   #onUpgradedGone: (() => void) | null = null
   /** Whom undici is dispatching for right now: it calls the connector within `dispatch()`. */
-  #current: ConnectingHandler | null = null
+  #current: CarriedHandler | null = null
+  /** Requests that have no connection yet. */
+  #waiting = 0
 
   constructor(link: DeviceLink, settings: GenerationSettings) {
     this.#link = link
@@ -46,6 +50,7 @@ export class Generation {
     this.#tunnels = new Agent({
       ...shared,
       connect: ({ hostname, host, protocol, port, servername }, callback) => {
+        if (this.#refuseIdly(callback)) return
         const isSecure = protocol === 'https:'
         const upgrade: TunnelUpgrade = (httpSocket, done) => {
           connectTls({ hostname, host, protocol, port, servername, httpSocket }, done)
@@ -59,20 +64,27 @@ export class Generation {
       `http://${net.isIPv6(link.endpoint.hostname) ? `[${link.endpoint.hostname}]` : link.endpoint.hostname}:${link.endpoint.port}`,
       {
         ...shared,
-        connect: (_options, callback) => this.#connecting(connectForward(link, callback)),
+        connect: (_options, callback) => {
+          if (!this.#refuseIdly(callback)) this.#connecting(connectForward(link, callback))
+        },
       },
     )
   }
 
   /** Sends a request through a tunnel to its origin. */
-  tunnel(options: DispatchOptions, handler: ConnectingHandler): void {
+  tunnel(options: DispatchOptions, handler: CarriedHandler): void {
     this.#dispatch(this.#tunnels, options, handler)
   }
 
   /** Sends a request in absolute form; its path and headers are ready for that. */
-  forward(options: DispatchOptions, handler: ConnectingHandler): void {
+  forward(options: DispatchOptions, handler: CarriedHandler): void {
     const { hostname, port } = this.#link.endpoint
     this.#dispatch(this.#forwards, { ...options, origin: `http://${hostname}:${port}` }, handler)
+  }
+
+  /** One of those told by `carriedBy` has its connection, or gave up. */
+  noLongerWaits(): void {
+    this.#waiting--
   }
 
   /** An upgraded socket (WebSocket) has left undici's hands; it still belongs to this generation. */
@@ -99,14 +111,28 @@ export class Generation {
     await Promise.all([this.#tunnels.destroy(error), this.#forwards.destroy(error)])
   }
 
-  #dispatch(dispatcher: Agent | Pool, options: DispatchOptions, handler: ConnectingHandler): void {
+  #dispatch(dispatcher: Agent | Pool, options: DispatchOptions, handler: CarriedHandler): void {
     const outer = this.#current
     this.#current = handler
+    if (handler.carriedBy !== undefined) {
+      this.#waiting++
+      handler.carriedBy(this)
+    }
     try {
       dispatcher.dispatch(options, handler)
     } finally {
       this.#current = outer
     }
+  }
+
+  /**
+   * After an abort undici opens a new connection for the request that was aborted, and only then finds that nobody wants it:
+   * on a mobile link that is a whole CONNECT and TLS handshake for nothing.
+   */
+  #refuseIdly(callback: SocketCallback): boolean {
+    const isNeeded = this.#current !== null || this.#waiting > 0
+    if (!isNeeded) queueMicrotask(() => callback(new Error('nobody waits for this connection'), null))
+    return !isNeeded
   }
 
   #connecting(pending: PendingConnection): void {

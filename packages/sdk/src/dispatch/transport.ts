@@ -2,7 +2,7 @@ import type { ConnectionOptions } from 'node:tls'
 import type { Clock } from '../clock.ts'
 import { MobilePoolError } from '../errors.ts'
 import { type Endpoint, parseEndpoint } from './endpoint.ts'
-import { type ConnectingHandler, Generation, type GenerationSettings } from './generation.ts'
+import { type CarriedHandler, Generation, type GenerationSettings } from './generation.ts'
 import type { DispatchOptions } from './handlers.ts'
 import { cleanHeaders, forwardHeaders } from './request-headers.ts'
 import type { Target } from './target.ts'
@@ -47,14 +47,12 @@ export class Transport {
     return target.isPlainHttp && this.target.tunnel === 'auto' && !options.upgrade && options.method !== 'CONNECT'
   }
 
-  /** Sends a request; returns the generation that carries it. */
-  dispatch(options: DispatchOptions, target: Target, handler: ConnectingHandler): Generation {
+  dispatch(options: DispatchOptions, target: Target, handler: CarriedHandler): void {
     const generation = this.#open()
     if (this.usesAbsoluteForm(options, target)) {
       const headers = forwardHeaders(options.headers, target.host, this.#endpoint.authorization)
       generation.forward({ ...options, path: target.origin + options.path, headers }, handler)
     } else generation.tunnel({ ...options, headers: cleanHeaders(options.headers) }, handler)
-    return generation
   }
 
   /**

@@ -1,7 +1,7 @@
 /// <reference path="../dispatch/undici-deep.d.ts" />
 import net from 'node:net'
 import { request } from 'undici/lib/api/index.js'
-import type { ConnectingHandler } from '../dispatch/generation.ts'
+import type { CarriedHandler } from '../dispatch/generation.ts'
 import type { DispatchOptions } from '../dispatch/handlers.ts'
 import { targetOf } from '../dispatch/target.ts'
 import type { Transport } from '../dispatch/transport.ts'
@@ -19,7 +19,7 @@ export async function probeExitIp(transport: Transport, echoUrl: URL, timeoutMs:
     dispatch(options: object, handler: object): boolean {
       const request = options as DispatchOptions
       const target = targetOf(request)
-      if (target !== undefined) transport.dispatch(request, target, handler as ConnectingHandler)
+      if (target !== undefined) transport.dispatch(request, target, handler as CarriedHandler)
       return true
     },
   }

@@ -1,0 +1,66 @@
+import { MobilePool, type MobilePoolOptions, type PoolEvents } from '@mobilepool/sdk'
+import { afterEach } from 'vitest'
+import { eventually } from './eventually.ts'
+import { localhostCertificate } from './servers/certificate.ts'
+import { type FaultyProxy, type FaultyProxyOptions, startFaultyProxy } from './servers/faulty-proxy.ts'
+import { type Origin, type OriginOptions, startOrigin } from './servers/origin.ts'
+
+/** Names of the cast, each with an exit IP of its own. */
+const exitIps = {
+  'seoul-01': '127.10.1.1',
+  'moscow-07': '127.10.7.1',
+  'busan-03': '127.10.3.1',
+  'kazan-02': '127.10.2.1',
+  'omsk-05': '127.10.5.1',
+}
+export type CastName = keyof typeof exitIps
+
+/** Origins, devices and pools of one test file. After each test pools are closed, and no connection to a device may be left. */
+export class Stage {
+  readonly #servers: { close(): Promise<void> }[] = []
+  readonly #devices: FaultyProxy[] = []
+  readonly #pools: MobilePool[] = []
+
+  constructor() {
+    afterEach(() => this.#strike())
+  }
+
+  async origin(options?: OriginOptions): Promise<Origin> {
+    const origin = await startOrigin(options)
+    this.#servers.push(origin)
+    return origin
+  }
+
+  /** A device of the cast: a proxy whose egress is its exit IP. */
+  async device(name: CastName, options: FaultyProxyOptions = {}): Promise<FaultyProxy & { readonly id: CastName }> {
+    const proxy = await startFaultyProxy({ egress: exitIps[name], ...options })
+    this.#servers.push(proxy)
+    this.#devices.push(proxy)
+    return Object.defineProperty(proxy, 'id', { value: name }) as FaultyProxy & { readonly id: CastName }
+  }
+
+  /** A pool over these devices; round-robin, so that the first request goes to the first. */
+  pool(devices: readonly (FaultyProxy & { readonly id: string })[], options: MobilePoolOptions = {}): MobilePool {
+    return this.open({ devices: devices.map(({ id, url }) => ({ id, url })), balancer: 'round-robin', ...options })
+  }
+
+  open(options: MobilePoolOptions): MobilePool {
+    const pool = new MobilePool({ requestTls: { ca: localhostCertificate.cert }, ...options })
+    this.#pools.push(pool)
+    return pool
+  }
+
+  async #strike(): Promise<void> {
+    await Promise.all(this.#pools.splice(0).map((pool) => pool.close({ timeoutMs: 2_000 })))
+    const devices = this.#devices.splice(0)
+    await eventually('no connection to a device is left', () => devices.every(({ sockets }) => sockets.size === 0))
+    await Promise.all(this.#servers.splice(0).map((server) => server.close()))
+  }
+}
+
+/** Collects the events of one name. */
+export function collect<Name extends keyof PoolEvents>(pool: MobilePool, name: Name): PoolEvents[Name][0][] {
+  const events: PoolEvents[Name][0][] = []
+  pool.on(name, (...[event]) => events.push(event))
+  return events
+}

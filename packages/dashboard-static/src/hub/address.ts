@@ -30,7 +30,8 @@ export function parseHubAddress(text: string, pageUrl: URL): string | null {
   if (url.protocol !== 'http:' && url.protocol !== 'https:') return null
   if (url.username || url.password || url.search || url.hash) return null
   if (!HARMLESS_HOST.test(url.hostname) || !HARMLESS_PATH.test(url.pathname)) return null
-  return url.pathname.endsWith('/') ? url.href : `${url.href}/`
+  // Not `href`: that keeps an empty `?` or `#`.
+  return `${url.origin}${url.pathname.replace(/\/*$/, '/')}`
 }
 
 /** `"hub"` of config.json: null where there is no such file (static hosts often answer with a page instead) or nothing is said in it. */

@@ -1,7 +1,7 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
 
 /** A stream that says nothing for so long is dead, ms: hubs send a comment at least every 15 s. */
-export const SILENCE_MS = 40_000
+const SILENCE_MS = 40_000
 /** The longest event that is held, characters. */
 const LONGEST_EVENT = 4 * 1024 * 1024
 
@@ -16,10 +16,10 @@ export interface StreamListener {
 }
 
 /**
- * Reads server-sent events until the stream ends, breaks, falls silent, or the listener has had enough; then closes it and resolves.
- * Never throws: each of those is the same to the caller, who connects anew.
+ * Reads server-sent events until the stream ends, breaks, falls silent, the listener has had enough, or `signal` is aborted; then closes it
+ * and resolves. Never throws: each of those is the same to the caller, who connects anew.
  */
-export async function readEventStream(body: ReadableStream<Uint8Array>, listener: StreamListener, silenceMs = SILENCE_MS): Promise<void> {
+export async function readEventStream(body: ReadableStream<Uint8Array>, listener: StreamListener, signal: AbortSignal): Promise<void> {
   const reader = body.getReader()
   const decoder = new TextDecoder()
   let enough = false
@@ -29,21 +29,24 @@ export async function readEventStream(body: ReadableStream<Uint8Array>, listener
   const parser = createParser({
     maxBufferSize: LONGEST_EVENT,
     onEvent: (event) => {
-      if (!enough && !listener.event(event)) stop()
+      if (!enough && !signal.aborted && !listener.event(event)) stop()
     },
     onRetry: listener.retry,
     onError: (error) => {
       if (error.type === 'max-buffer-size-exceeded') stop()
     },
   })
+  // The pending read() then ends as if the stream had.
+  const leave = (): void => void reader.cancel().catch(stop)
   let timer: ReturnType<typeof setTimeout> | undefined
   const watch = (): void => {
     clearTimeout(timer)
-    // The pending read() then ends as if the stream had.
-    timer = setTimeout(() => void reader.cancel().catch(stop), silenceMs)
+    timer = setTimeout(leave, SILENCE_MS)
   }
+  signal.addEventListener('abort', leave)
   try {
     watch()
+    if (signal.aborted) leave()
     while (!enough) {
       const { done, value } = await reader.read()
       if (done) break
@@ -55,6 +58,7 @@ export async function readEventStream(body: ReadableStream<Uint8Array>, listener
     // A broken stream is an ended one.
   } finally {
     clearTimeout(timer)
+    signal.removeEventListener('abort', leave)
     await reader.cancel().catch(() => undefined)
   }
 }

@@ -1,7 +1,7 @@
 import type { EventSourceMessage } from 'eventsource-parser'
 import { backOffMs } from './back-off.ts'
 import type { HubClient, HubProblem } from './client.ts'
-import { readEventStream } from './event-stream.ts'
+import { readEventStream, type StreamListener } from './event-stream.ts'
 
 /** How the page stands with the hub. */
 export type Link =
@@ -116,13 +116,12 @@ export function followHub(follower: Follower, { client, random = Math.random, no
     follower.link({ phase: 'live' })
     follower.heard()
     const openedAt = now()
-    await readEventStream(answer.value, {
+    const listener: StreamListener = {
       heard: follower.heard,
       retry: (ms) => {
         askedRetryMs = ms
       },
       event: (event) => {
-        if (round.signal.aborted) return false
         if (event.event === 'reset') {
           lastEventId = null
           return false
@@ -133,7 +132,8 @@ export function followHub(follower: Follower, { client, random = Math.random, no
         follower.event(event)
         return true
       },
-    })
+    }
+    await readEventStream(answer.value, listener, round.signal)
     if (now() - openedAt > SOUND_AFTER_MS) attempt = 0
     return null
   }

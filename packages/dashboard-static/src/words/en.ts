@@ -20,13 +20,11 @@ export const en = {
   'headline.waiting.detail': 'Heartbeats arrive; nobody has adopted these names yet, so they carry no traffic.',
   'headline.empty': 'No devices yet',
   'headline.pending': { one: '{count} new name waits to be adopted.', other: '{count} new names wait to be adopted.' },
-  'headline.last': 'As of {age}',
 
   'link.connecting': 'Connecting',
   'link.live': 'Live',
   'link.reconnecting': 'Reconnecting',
   'link.age': 'data is {duration} old',
-  'link.hub': 'Hub',
   'link.try': 'Try now',
   'link.forget': 'Forget key',
 

@@ -13,13 +13,13 @@ export interface ReceivedEvent {
 /** Reads a stream of server-sent events the plain way: bytes, blank lines, fields. */
 export class EventReader {
   readonly events: ReceivedEvent[] = []
-  text = ''
   headers: IncomingHttpHeaders = {}
   isOpen = false
   readonly opened: Promise<void>
   readonly ended: Promise<void>
   readonly #request: ClientRequest
-  #parsed = 0
+  readonly #chunks: string[] = []
+  #rest = ''
 
   constructor(url: string, { headers = {} }: { headers?: Record<string, string> } = {}) {
     let end: () => void = () => {}
@@ -50,6 +50,11 @@ export class EventReader {
     this.#request.end()
   }
 
+  /** Everything received. */
+  get text(): string {
+    return this.#chunks.join('')
+  }
+
   /** The id of the last numbered event. */
   get lastEventId(): string {
     return this.events.findLast(({ id }) => id !== '')?.id ?? ''
@@ -72,16 +77,12 @@ export class EventReader {
   }
 
   #take(chunk: string): void {
-    this.text += chunk
-    for (let end = this.text.indexOf('\n\n', this.#parsed); end >= 0; end = this.text.indexOf('\n\n', this.#parsed)) {
-      const fields = new Map(
-        this.text
-          .slice(this.#parsed, end)
-          .split('\n')
-          .filter((line) => line !== '' && !line.startsWith(':'))
-          .map((line): [string, string] => [line.slice(0, line.indexOf(': ')), line.slice(line.indexOf(': ') + 2)]),
-      )
-      this.#parsed = end + 2
+    this.#chunks.push(chunk)
+    const parts = (this.#rest + chunk).split('\n\n')
+    this.#rest = parts.pop() ?? ''
+    for (const part of parts) {
+      const lines = part.split('\n').filter((line) => line !== '' && !line.startsWith(':'))
+      const fields = new Map(lines.map((line): [string, string] => [line.slice(0, line.indexOf(': ')), line.slice(line.indexOf(': ') + 2)]))
       const data = fields.get('data')
       if (data !== undefined) this.events.push({ id: fields.get('id') ?? '', name: fields.get('event') ?? 'message', data: JSON.parse(data) })
     }

@@ -1,11 +1,12 @@
-import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import pino from 'pino'
+import { afterAll } from 'vitest'
 import { createHub, type Hub, type HubOptions } from '../src/index.ts'
-import { openStore } from '../src/store/index.ts'
 import { type Answer, type Ask, send } from './client.ts'
+import { startPostgres, type TestPostgres } from './postgres.ts'
 
 /** The admin key of every hub that tests start. */
 export const ADMIN_KEY = 'mp_test-admin-key-0123456789abcdef'
@@ -30,24 +31,20 @@ export interface TestHub extends Hub {
   remove(): Promise<void>
 }
 
-let template: Promise<string> | null = null
+let postgres: Promise<TestPostgres> | null = null
+let databases = 0
+afterAll(async () => (await postgres)?.close())
 
-/** An empty embedded database, made once: initdb takes seconds. */
-async function freshDataDir(): Promise<string> {
-  template ??= (async () => {
-    const dir = await mkdtemp(join(tmpdir(), 'mobilepool-template-'))
-    await (await openStore({ dataDir: dir, databaseUrl: null, databasePoolSize: 2, secretKey: SECRET_KEY })).close()
-    process.once('exit', () => void rm(dir, { recursive: true, force: true }))
-    return dir
-  })()
-  const dir = await mkdtemp(join(tmpdir(), 'mobilepool-hub-'))
-  await cp(await template, dir, { recursive: true })
-  return dir
+/** The test file's own Postgres: a hub on it starts in a tenth of the time that the embedded database takes. */
+export const sharedPostgres = (): Promise<TestPostgres> => {
+  postgres ??= startPostgres()
+  return postgres
 }
 
-/** Starts a hub on a free port of 127.0.0.1, with a database of its own. */
+/** Starts a hub on a free port of 127.0.0.1, with a database of its own (`databaseUrl: null`: the embedded one). */
 export async function startHub(options: HubOptions = {}): Promise<TestHub> {
-  const dataDir = options.dataDir ?? (options.databaseUrl ? await mkdtemp(join(tmpdir(), 'mobilepool-hub-')) : await freshDataDir())
+  const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'mobilepool-hub-')))
+  const databaseUrl = options.databaseUrl === undefined ? await (await sharedPostgres()).createDatabase(`hub_${databases++}`) : options.databaseUrl
   let logged = ''
   const sink = new Writable({
     write(chunk: Buffer, _encoding, done) {
@@ -56,7 +53,7 @@ export async function startHub(options: HubOptions = {}): Promise<TestHub> {
     },
   })
   const hub = await createHub(
-    { port: 0, adminKey: ADMIN_KEY, secretKey: SECRET_KEY, rotationMinIntervalMs: 0, newNamesPerMinute: 1_000, ...options, dataDir },
+    { port: 0, adminKey: ADMIN_KEY, secretKey: SECRET_KEY, databasePoolSize: 4, rotationMinIntervalMs: 0, ...options, dataDir, databaseUrl },
     { log: pino({ level: 'trace' }, sink) },
   )
   const ask = (path: string, { key, ...rest }: Ask = {}): Promise<Answer> =>
@@ -83,7 +80,7 @@ export async function startHub(options: HubOptions = {}): Promise<TestHub> {
     },
     async restart(over = {}) {
       await hub.close()
-      return startHub({ ...options, ...over, dataDir })
+      return startHub({ ...options, ...over, dataDir, databaseUrl })
     },
     async remove() {
       await hub.close()

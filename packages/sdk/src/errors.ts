@@ -64,6 +64,7 @@ export type AttemptKind =
   | 'device_offline'
   | 'device_auth'
   | 'device_connect'
+  | 'tunnel_dropped'
   | 'tunnel_refused'
   | 'tunnel_timeout'
   | 'target_tls'

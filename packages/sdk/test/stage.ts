@@ -2,6 +2,7 @@ import { MobilePool, type MobilePoolOptions, type PoolEvents } from '@mobilepool
 import { afterEach } from 'vitest'
 import { eventually } from './eventually.ts'
 import { localhostCertificate } from './servers/certificate.ts'
+import { type FakeHub, startFakeHub } from './servers/fake-hub.ts'
 import { type FaultyProxy, type FaultyProxyOptions, startFaultyProxy } from './servers/faulty-proxy.ts'
 import { type Origin, type OriginOptions, startOrigin } from './servers/origin.ts'
 
@@ -29,6 +30,12 @@ export class Stage {
     const origin = await startOrigin(options)
     this.#servers.push(origin)
     return origin
+  }
+
+  async hub(): Promise<FakeHub> {
+    const hub = await startFakeHub()
+    this.#servers.push(hub)
+    return hub
   }
 
   /** A device of the cast: a proxy whose egress is its exit IP. */

@@ -18,6 +18,8 @@ export const blameOf: Readonly<Record<AttemptKind, Blame>> = {
   device_offline: 'device',
   device_auth: 'device',
   device_connect: 'device',
+  // Some proxies hang up when they cannot reach the target.
+  tunnel_dropped: 'suspect',
   tunnel_refused: 'suspect',
   tunnel_timeout: 'hang',
   target_tls: 'suspect',

@@ -56,8 +56,8 @@ export class Device {
   }
 
   get state(): DeviceState {
-    if (!this.online) return 'offline'
     if (this.rotating) return 'rotating'
+    if (!this.online) return 'offline'
     if (this.rest !== null) return this.rest.reason
     return this.probing ? 'probing' : 'ready'
   }

@@ -23,20 +23,27 @@ const BUSY: Outlook = { kind: 'busy' }
 const AGAIN: Outlook = { kind: 'again' }
 const NOTHING: Outlook = { kind: 'nothing' }
 
-/** Walks over the fleet, so it is asked only when no device could be picked. */
-export function lookOut(applicant: Applicant, fleet: Fleet, deadline: number, now: number): Outlook {
+/**
+ * Walks over the fleet, so it is asked only when no device could be picked. `forAnother`: a request that holds an answer already
+ * asks; the end of a quarantine that it brought about itself is then no hope.
+ */
+export function lookOut(applicant: Applicant, fleet: Fleet, deadline: number, now: number, forAnother = false): Outlook {
   const { site, tried } = applicant
   let isReusable = false
   let quarantineEnds = Number.POSITIVE_INFINITY
+  let hopeAt = Number.POSITIVE_INFINITY
   for (const device of fleet.ready) {
     const until = device.exit.quarantinedUntil(site, now)
-    if (until > 0) quarantineEnds = Math.min(quarantineEnds, until)
-    else if (!tried.includes(device)) return BUSY
+    const wasTried = tried.includes(device)
+    if (until > 0) {
+      quarantineEnds = Math.min(quarantineEnds, until)
+      if (!(forAnother && wasTried)) hopeAt = Math.min(hopeAt, until)
+    } else if (!wasTried) return BUSY
     else isReusable = true
   }
   if (isReusable) return AGAIN
 
-  let at = quarantineEnds <= deadline ? quarantineEnds : Number.POSITIVE_INFINITY
+  let at = hopeAt <= deadline ? hopeAt : Number.POSITIVE_INFINITY
   let isComing = Number.isFinite(at)
   for (const device of fleet.all()) {
     if (device.rotating) isComing = true

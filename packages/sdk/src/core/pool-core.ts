@@ -179,7 +179,7 @@ export class PoolCore<A extends Applicant> {
    */
   prospect(applicant: A, now: number): 'now' | 'soon' | 'starved' | 'none' {
     this.#endRests(now)
-    const outlook = lookOut(applicant, this.fleet, now + this.#settings.queue.timeoutMs, now)
+    const outlook = lookOut(applicant, this.fleet, now + this.#settings.queue.timeoutMs, now, true)
     switch (outlook.kind) {
       case 'busy':
         return 'now'

@@ -32,7 +32,8 @@ const CALLERS_FAULTS = new Set([
 export function classifyError(error: Error, reached: 'unsent' | 'sent'): FailedAttempt {
   const errno = errnoOf(error)
   if (error instanceof MobilePoolError) {
-    const kind = byOwnCode[error.code] ?? 'no_response'
+    const isDropped = error.code === 'MP_DEVICE_CONNECT' && error.phase === 'tunnel'
+    const kind = isDropped ? 'tunnel_dropped' : (byOwnCode[error.code] ?? 'no_response')
     return { kind, phase: error.phase, ...(error.errno === undefined ? {} : { errno: error.errno }) }
   }
   const details = errno === undefined ? {} : { errno }

@@ -48,7 +48,8 @@ export class StaticRotator {
     await drains.begin(device, 'rotation')
     const seen = await this.#turn(device, call, trigger, oldIp)
     const result = { deviceId: id, device: device.facts.name, trigger, oldIp, durationMs: Math.round(clock.now() - startedAt), ...seen }
-    if (seen.newIp === null) this.#parts.setExitIp(device, null)
+    // It was turned, and nobody knows to what: the bans of the IP before are not held against it.
+    if (seen.reason === 'probe_failed' && seen.newIp === null) this.#parts.setExitIp(device, null)
     onEnd(result)
     return result
   }

@@ -83,14 +83,20 @@ export async function startFaultyProxy({ auth, egress = '127.0.0.1', tls: isTls 
     }
     if (breakOff(fault, client)) return
     const { hostname, port } = new URL(`http://${request.url}`)
+    let isOpen = false
     const target = net.connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port), localAddress: proxy.egress }, () => {
+      isOpen = true
       client.write('HTTP/1.1 200 Connection established\r\n\r\n')
       target.write(head)
       client.pipe(target)
       target.pipe(misbehave(proxy.fault, client)).pipe(client)
     })
     target.setNoDelay(true)
-    target.on('error', () => client.destroy()).on('close', () => client.destroy())
+    target.on('error', () => {})
+    target.on('close', () => {
+      if (isOpen) client.destroy()
+      else client.end('HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n')
+    })
     client.on('close', () => target.destroy())
   }
 

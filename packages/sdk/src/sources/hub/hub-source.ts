@@ -16,7 +16,7 @@ export interface HubSourceParts {
   readonly backoff: BackoffSettings
 }
 
-/** A stream that ends sooner than this without a word was no stream: the next try waits. */
+/** A stream that ends sooner than this without a word was no stream: after a second one the next try waits. */
 const QUICK_END_MS = 5_000
 
 /**
@@ -31,6 +31,7 @@ export class HubSource implements DeviceSource {
   /** Where the stream goes on; null: the whole list is needed. */
   #lastEventId: string | null = null
   #failures = 0
+  #quickEnds = 0
   #isUp: boolean = false
   #running: Promise<void> = Promise.resolve()
 
@@ -96,8 +97,10 @@ export class HubSource implements DeviceSource {
       if (error instanceof MobilePoolError) throw error
       // The connection broke: it is opened again at once, and only that failing is news.
     }
-    if (!hasSpoken && clock.now() - openedAt < QUICK_END_MS) {
-      throw new MobilePoolError('MP_HUB_UNREACHABLE', 'the hub closed its stream of events at once', { phase: 'hub' })
+    const isQuick = !hasSpoken && clock.now() - openedAt < QUICK_END_MS
+    this.#quickEnds = isQuick ? this.#quickEnds + 1 : 0
+    if (this.#quickEnds > 1) {
+      throw new MobilePoolError('MP_HUB_UNREACHABLE', 'the hub closes its stream of events at once', { phase: 'hub' })
     }
     this.#failures = 0
   }

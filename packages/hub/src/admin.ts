@@ -36,7 +36,9 @@ async function createKey(config: HubConfig, flags: Flags): Promise<string> {
 
   const store = await openStore(config).catch((error: unknown) => {
     if (error instanceof HubError && error.code === 'data_dir_locked')
-      throw new HubError('data_dir_locked', `${error.message} A running hub makes keys itself: POST /api/v1/keys with an admin key.`, { cause: error })
+      throw new HubError('data_dir_locked', `${error.message} A running hub makes keys itself: POST /api/v1/keys with an admin key.`, {
+        cause: error,
+      })
     throw error
   })
   try {

@@ -59,10 +59,26 @@ test('beyond loopback the status is not public unless it is said', () => {
 
 test('every problem is named at once, by the name it was given under', () => {
   const problems = problemsOf(
-    { API_PORT: 'abc', MAX_DEVICES: '0', TRUST_PROXY: 'nginx', ROTATION_MAX_PARALLEL: '2', PUBLIC_STATUS: 'maybe', CORS_ORIGINS: 'example.com/' },
+    {
+      API_PORT: 'abc',
+      MAX_DEVICES: '0',
+      TRUST_PROXY: 'nginx',
+      ROTATION_MAX_PARALLEL: '2',
+      PUBLIC_STATUS: 'maybe',
+      CORS_ORIGINS: 'example.com/',
+    },
     { logLevel: 'loud' },
   )
-  for (const part of ['API_PORT', '"abc"', 'MAX_DEVICES', 'TRUST_PROXY', 'ROTATION_MAX_PARALLEL', 'PUBLIC_STATUS', 'CORS_ORIGINS', '--log-level'])
+  for (const part of [
+    'API_PORT',
+    '"abc"',
+    'MAX_DEVICES',
+    'TRUST_PROXY',
+    'ROTATION_MAX_PARALLEL',
+    'PUBLIC_STATUS',
+    'CORS_ORIGINS',
+    '--log-level',
+  ])
     expect(problems).toContain(part)
 })
 
@@ -82,9 +98,12 @@ test('a database address that is whole is taken', () => {
     expect(readConfig({ DATABASE_URL: url }).databaseUrl).toBe(url)
 })
 
-test.each(['DATABASE_POOL_SIZE', 'DATABASE_HOST', 'DATABASE_PASSWORD', 'PGHOST'])('%s without DATABASE_URL is refused: it would be ignored in silence', (name) => {
-  expect(problemsOf({ [name]: '20' })).toContain(`${name} set without DATABASE_URL`)
-})
+test.each(['DATABASE_POOL_SIZE', 'DATABASE_HOST', 'DATABASE_PASSWORD', 'PGHOST'])(
+  '%s without DATABASE_URL is refused: it would be ignored in silence',
+  (name) => {
+    expect(problemsOf({ [name]: '20' })).toContain(`${name} set without DATABASE_URL`)
+  },
+)
 
 test('a secret that is not valid is named, never shown', () => {
   const problems = problemsOf({ SECRET_KEY: 'short', MOBILEPOOL_ADMIN_KEY: 'hunter2' })

@@ -139,7 +139,9 @@ export function readConfig(env: Record<string, string | undefined>, flags: Parti
     if (flag !== undefined) given.set(variable.option, { name: variable.flag ?? variable.option, text: flag, variable })
     else if (name !== undefined) given.set(variable.option, { name, text: env[name] ?? '', variable })
   }
-  const parsed = hubOptions.safeParse(Object.fromEntries([...given].map(([option, { text: value, variable }]) => [option, variable.read(value)])))
+  const parsed = hubOptions.safeParse(
+    Object.fromEntries([...given].map(([option, { text: value, variable }]) => [option, variable.read(value)])),
+  )
 
   const problems = parsed.success ? [] : parsed.error.issues.map((issue) => describe(issue, given))
   const halfSet = HALF_SET.filter((name) => env[name])

@@ -21,13 +21,12 @@ export const hubOptions = z.strictObject({
   /** Address to listen on. Beyond loopback the hub starts only when its database holds an admin key. */
   host: z.string().min(1, 'must be an address or a host name').default('127.0.0.1'),
   /** 0 lets the system choose. The Korean specification's port. */
-  port: z
-    .int({ error: 'must be a whole number' })
-    .min(0, 'must be 0 to 65535')
-    .max(65_535, 'must be 0 to 65535')
-    .default(3001),
+  port: z.int({ error: 'must be a whole number' }).min(0, 'must be 0 to 65535').max(65_535, 'must be 0 to 65535').default(3001),
   /** Holds the embedded database and the generated secret key. */
-  dataDir: z.string().min(1, 'must be a folder').default(() => join(homedir(), '.mobilepool', 'hub')),
+  dataDir: z
+    .string()
+    .min(1, 'must be a folder')
+    .default(() => join(homedir(), '.mobilepool', 'hub')),
   /** `postgresql://user:password@host:5432/database`; null: the embedded database. */
   databaseUrl: z
     .string()
@@ -35,11 +34,7 @@ export const hubOptions = z.strictObject({
     .nullable()
     .default(null),
   /** Connections to Postgres; more than ten bring nothing, since heartbeats are written in groups. */
-  databasePoolSize: z
-    .int({ error: 'must be a whole number' })
-    .min(2, 'must be 2 to 200')
-    .max(200, 'must be 2 to 200')
-    .default(10),
+  databasePoolSize: z.int({ error: 'must be a whole number' }).min(2, 'must be 2 to 200').max(200, 'must be 2 to 200').default(10),
   /** Encrypts proxy credentials in the database; null: generated once into a file of the data folder. */
   secretKey: z.string().min(16, 'must have at least 16 characters').max(1024).nullable().default(null),
   /** Accepted as an admin key, besides those made later; kept as a hash. */
@@ -49,11 +44,7 @@ export const hubOptions = z.strictObject({
     .nullable()
     .default(null),
   /** Devices that may be adopted, and as many pending names again. */
-  maxDevices: z
-    .int({ error: 'must be a whole number' })
-    .min(1, 'must be 1 to 1000000')
-    .max(1_000_000, 'must be 1 to 1000000')
-    .default(50),
+  maxDevices: z.int({ error: 'must be a whole number' }).min(1, 'must be 1 to 1000000').max(1_000_000, 'must be 1 to 1000000').default(50),
   /** New names that one address may bring a minute. */
   newNamesPerMinute: z
     .int({ error: 'must be a whole number' })

@@ -23,7 +23,7 @@ const CLOSE_TIMEOUT_MS = 3_000
 
 /** A running hub. */
 export interface Hub {
-  /** Where it can be reached, e.g. `http://127.0.0.1:3001`. */
+  /** Where it can be reached from this machine, e.g. `http://127.0.0.1:3001`. */
   readonly url: string
   readonly host: string
   readonly port: number
@@ -109,14 +109,21 @@ async function listen(app: FastifyInstance, { host, port }: HubConfig): Promise<
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code
     if (code === 'EADDRINUSE')
-      throw new HubError('port_in_use', `Port ${port} of ${host} is taken: stop the program that has it, or choose another with --port.`, { cause })
-    throw new HubError('address_unavailable', `The hub cannot listen on ${host} port ${port} (${code ?? String(cause)}): choose another --host or --port.`, {
-      cause,
-    })
+      throw new HubError('port_in_use', `Port ${port} of ${host} is taken: stop the program that has it, or choose another with --port.`, {
+        cause,
+      })
+    throw new HubError(
+      'address_unavailable',
+      `The hub cannot listen on ${host} port ${port} (${code ?? String(cause)}): choose another --host or --port.`,
+      {
+        cause,
+      },
+    )
   }
   const address = app.server.address()
   const actualPort = address !== null && typeof address === 'object' ? address.port : port
-  return `http://${host.includes(':') ? `[${host}]` : host}:${actualPort}`
+  const reachable = { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host
+  return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${actualPort}`
 }
 
 /** Lets requests under way end, then ends what is left. */

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { hostname } from 'node:os'
 import { Command } from 'commander'
 import { createKeyCommand } from './admin.ts'
 import { readConfig, type Variable, variables } from './config-sources.ts'
@@ -38,7 +39,8 @@ async function serve(flags: Flags): Promise<void> {
   const hub = await createHub(readConfig(process.env, given(flags)))
   const lines = [`MobilePool hub ${version}: ${hub.url}/`]
   if (hub.adminKey !== null) lines.push(`Admin key, shown this once: ${hub.adminKey}`)
-  lines.push(`A device's crontab line: * * * * * curl -fsS -m 10 "${hub.url}/proxy_server?name=$(hostname)" > /dev/null`)
+  const fromElsewhere = /^(0\.0\.0\.0|::)$/.test(hub.host) ? `http://${hostname()}:${hub.port}` : hub.url
+  lines.push(`A device's crontab line: * * * * * curl -fsS -m 10 "${fromElsewhere}/proxy_server?name=$(hostname)" > /dev/null`)
   process.stdout.write(`${lines.join('\n')}\n`)
 
   let isStopping = false
@@ -55,7 +57,9 @@ async function serve(flags: Flags): Promise<void> {
 
 /** Expected failures are one sentence, the others a bug report. */
 function fail(error: unknown): void {
-  process.stderr.write(`mobilepool-hub: ${error instanceof HubError ? error.message : error instanceof Error ? error.stack : String(error)}\n`)
+  process.stderr.write(
+    `mobilepool-hub: ${error instanceof HubError ? error.message : error instanceof Error ? error.stack : String(error)}\n`,
+  )
   process.exitCode = 1
 }
 

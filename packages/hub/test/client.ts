@@ -45,7 +45,12 @@ export function send(url: string, { method = 'GET', body, raw, key, headers = {}
         })
         reply.on('end', () => {
           const isJson = /json/.test(reply.headers['content-type'] ?? '')
-          resolve({ status: reply.statusCode ?? 0, headers: reply.headers, text, json: isJson && text !== '' ? JSON.parse(text) : undefined })
+          resolve({
+            status: reply.statusCode ?? 0,
+            headers: reply.headers,
+            text,
+            json: isJson && text !== '' ? JSON.parse(text) : undefined,
+          })
         })
         reply.on('error', reject)
       },

@@ -13,7 +13,8 @@ beforeAll(async () => {
 })
 afterAll(() => hub.remove())
 
-const admin = (path: string, method = 'GET', body?: unknown) => hub.ask(path, { method, key: 'admin', ...(body === undefined ? {} : { body }) })
+const admin = (path: string, method = 'GET', body?: unknown) =>
+  hub.ask(path, { method, key: 'admin', ...(body === undefined ? {} : { body }) })
 
 describe('devices', () => {
   test('are added with defaults, found by name and by id', async () => {
@@ -41,7 +42,12 @@ describe('devices', () => {
     expect(put.json).toMatchObject({ id, name: 'moscow-08', operator: null, region: 'Moscow', weight: 2.5 })
     expect((await admin(`${DEVICES}/moscow-07`)).status).toBe(404)
     expect((await hub.ask('/proxy_server?name=moscow-08')).status).toBe(200)
-    expect((await admin(`${DEVICES}/moscow-08`)).json).toMatchObject({ id, status: 'online', exit_ip: '127.0.0.1', ip_since: expect.any(String) })
+    expect((await admin(`${DEVICES}/moscow-08`)).json).toMatchObject({
+      id,
+      status: 'online',
+      exit_ip: '127.0.0.1',
+      ip_since: expect.any(String),
+    })
   })
 
   test('that were only heard are pending, and keep their history when adopted', async () => {
@@ -94,7 +100,10 @@ describe('devices', () => {
     const statuses: number[] = []
     for (let n = 0; n < 8; n++) statuses.push((await admin(DEVICES, 'POST', { name: `extra-${n}` })).status)
     expect(statuses).toEqual([201, 201, 201, 201, 201, 409, 409, 409])
-    expect((await admin(DEVICES, 'POST', { name: 'one-more' })).json).toMatchObject({ code: 'device_limit', detail: expect.stringContaining('8') })
+    expect((await admin(DEVICES, 'POST', { name: 'one-more' })).json).toMatchObject({
+      code: 'device_limit',
+      detail: expect.stringContaining('8'),
+    })
     for (let n = 0; n < 5; n++) await admin(`${DEVICES}/extra-${n}`, 'DELETE')
   })
 })
@@ -109,14 +118,18 @@ describe('the parsers’ list', () => {
     ['?type=usb_modem', ['busan-03']],
     ['?status=online', ['busan-03', 'moscow-08']],
   ])('with the filter "%s" holds %j', async (query, names) => {
-    if (query === '') await hub.addDevice({ name: 'kazan-02', operator: 'Beeline', region: 'Kazan', tags: ['slow'], device_type: 'android' })
+    if (query === '')
+      await hub.addDevice({ name: 'kazan-02', operator: 'Beeline', region: 'Kazan', tags: ['slow'], device_type: 'android' })
     const { json } = await hub.ask(`/api/v1/proxy/list${query}`, { key: parser })
     expect(deviceList.parse(json).devices.map(({ name }) => name)).toEqual(names)
     expect(json.total).toBe(names.length)
   })
 
   test('refuses a filter that cannot be', async () => {
-    expect((await hub.ask('/api/v1/proxy/list?status=awake', { key: parser })).json).toMatchObject({ code: 'bad_request', errors: [{ field: 'status' }] })
+    expect((await hub.ask('/api/v1/proxy/list?status=awake', { key: parser })).json).toMatchObject({
+      code: 'bad_request',
+      errors: [{ field: 'status' }],
+    })
   })
 })
 
@@ -135,8 +148,14 @@ describe('a request that is not valid', () => {
   })
 
   test('(broken JSON) is 400, (another type) 415, (too large) 413, (no such route) 404, all of them problems with a request id', async () => {
-    const post = (raw: string, type = 'application/json') => hub.ask(DEVICES, { method: 'POST', key: 'admin', raw, headers: { 'content-type': type } })
-    const answers = [await post('{"name":'), await post('name=x', 'text/plain'), await post(`{"name":"${'x'.repeat(70_000)}"}`), await admin('/api/v1/nothing')]
+    const post = (raw: string, type = 'application/json') =>
+      hub.ask(DEVICES, { method: 'POST', key: 'admin', raw, headers: { 'content-type': type } })
+    const answers = [
+      await post('{"name":'),
+      await post('name=x', 'text/plain'),
+      await post(`{"name":"${'x'.repeat(70_000)}"}`),
+      await admin('/api/v1/nothing'),
+    ]
     expect(answers.map(({ json }) => [json.status, json.code])).toEqual([
       [400, 'bad_request'],
       [415, 'unsupported_media_type'],
@@ -207,7 +226,13 @@ describe('what everybody may ask', () => {
     const operations = Object.entries(json.paths as Record<string, Record<string, unknown>>).flatMap(([path, methods]) =>
       Object.keys(methods).map((method) => `${method} ${path}`),
     )
-    for (const operation of ['get /proxy_server', 'get /status', 'put /api/v1/admin/devices/{id}', 'get /api/v1/events', 'post /api/v1/agents/commands/{id}'])
+    for (const operation of [
+      'get /proxy_server',
+      'get /status',
+      'put /api/v1/admin/devices/{id}',
+      'get /api/v1/events',
+      'post /api/v1/agents/commands/{id}',
+    ])
       expect(operations).toContain(operation)
   })
   test('without PUBLIC_STATUS it takes a key, and says so', async () => {
@@ -226,7 +251,9 @@ describe('what everybody may ask', () => {
     expect((await hub.ask('/status', { headers })).headers['access-control-allow-origin']).toBeUndefined()
     const open = await startHub({ corsOrigins: ['https://page.example'] })
     expect((await open.ask('/status', { headers })).headers['access-control-allow-origin']).toBe('https://page.example')
-    expect((await open.ask('/status', { headers: { origin: 'https://evil.example' } })).headers['access-control-allow-origin']).not.toBe('https://evil.example')
+    expect((await open.ask('/status', { headers: { origin: 'https://evil.example' } })).headers['access-control-allow-origin']).not.toBe(
+      'https://evil.example',
+    )
     const preflight = await open.ask('/api/v1/proxy/list', {
       method: 'OPTIONS',
       headers: { ...headers, 'access-control-request-method': 'GET', 'access-control-request-headers': 'authorization' },
@@ -238,5 +265,6 @@ describe('what everybody may ask', () => {
 })
 
 test('no secret that this file used is in the log', () => {
-  for (const secret of ['correct-horse', parser, 'mp_test-admin-key-0123456789abcdef', 'a secret key of the tests']) expect(hub.log()).not.toContain(secret)
+  for (const secret of ['correct-horse', parser, 'mp_test-admin-key-0123456789abcdef', 'a secret key of the tests'])
+    expect(hub.log()).not.toContain(secret)
 })

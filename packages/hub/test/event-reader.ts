@@ -84,7 +84,8 @@ export class EventReader {
       const lines = part.split('\n').filter((line) => line !== '' && !line.startsWith(':'))
       const fields = new Map(lines.map((line): [string, string] => [line.slice(0, line.indexOf(': ')), line.slice(line.indexOf(': ') + 2)]))
       const data = fields.get('data')
-      if (data !== undefined) this.events.push({ id: fields.get('id') ?? '', name: fields.get('event') ?? 'message', data: JSON.parse(data) })
+      if (data !== undefined)
+        this.events.push({ id: fields.get('id') ?? '', name: fields.get('event') ?? 'message', data: JSON.parse(data) })
     }
   }
 }

@@ -70,7 +70,9 @@ describe('the event stream', () => {
     const byQuery = await listen({}, `/api/v1/events?last_event_id=${first.lastEventId}`)
     await hub.addDevice({ name: 'd-4' })
     for (const stream of [byHeader, byQuery]) {
-      await vi.waitFor(() => expect(stream.events.filter(({ name }) => name === 'device').map(({ data }) => data.name)).toEqual(['d-2', 'd-3', 'd-4']))
+      await vi.waitFor(() =>
+        expect(stream.events.filter(({ name }) => name === 'device').map(({ data }) => data.name)).toEqual(['d-2', 'd-3', 'd-4']),
+      )
       const ids = stream.events.flatMap(({ id }) => (id === '' ? [] : [id]))
       expect(new Set(ids).size).toBe(ids.length)
     }

@@ -38,7 +38,9 @@ describe('the crontab heartbeat', () => {
     const { text, json } = await hub.ask('/status')
     expect(text).toMatch(/^\{"total":\d+,"proxies":\[\{"name":"[^"]+","remote_ip":"[^"]+","last_seen":"[^"]+","created_at":"[^"]+",/)
     statusReply.parse(json)
-    expect(json.proxies).toContainEqual(expect.objectContaining({ name: 'seoul-01', remote_ip: '127.10.1.1', status: 'pending', kind: 'bare' }))
+    expect(json.proxies).toContainEqual(
+      expect.objectContaining({ name: 'seoul-01', remote_ip: '127.10.1.1', status: 'pending', kind: 'bare' }),
+    )
   })
 
   test.each([
@@ -54,7 +56,10 @@ describe('the crontab heartbeat', () => {
     const { status, json, headers } = await beat(query)
     expect(status).toBe(400)
     expect(headers['content-type']).toContain('application/problem+json')
-    expect(problem.parse(json)).toMatchObject({ code: 'bad_request', errors: [{ field: 'name', message: expect.stringContaining(message) }] })
+    expect(problem.parse(json)).toMatchObject({
+      code: 'bad_request',
+      errors: [{ field: 'name', message: expect.stringContaining(message) }],
+    })
   })
 
   test('takes names of any script', async () => {
@@ -68,7 +73,10 @@ describe('the crontab heartbeat', () => {
   })
 
   test('from nowhere but the socket: a forged forwarded header is not believed', async () => {
-    const { json } = await hub.ask('/proxy_server?name=forger', { from: '127.10.5.5', headers: { 'x-forwarded-for': '6.6.6.6', forwarded: 'for=6.6.6.6' } })
+    const { json } = await hub.ask('/proxy_server?name=forger', {
+      from: '127.10.5.5',
+      headers: { 'x-forwarded-for': '6.6.6.6', forwarded: 'for=6.6.6.6' },
+    })
     expect(json.remote_ip).toBe('127.10.5.5')
   })
 

@@ -44,7 +44,8 @@ export const sharedPostgres = (): Promise<TestPostgres> => {
 /** Starts a hub on a free port of 127.0.0.1, with a database of its own (`databaseUrl: null`: the embedded one). */
 export async function startHub(options: HubOptions = {}): Promise<TestHub> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'mobilepool-hub-')))
-  const databaseUrl = options.databaseUrl === undefined ? await (await sharedPostgres()).createDatabase(`hub_${databases++}`) : options.databaseUrl
+  const databaseUrl =
+    options.databaseUrl === undefined ? await (await sharedPostgres()).createDatabase(`hub_${databases++}`) : options.databaseUrl
   let logged = ''
   const sink = new Writable({
     write(chunk: Buffer, _encoding, done) {
@@ -53,7 +54,16 @@ export async function startHub(options: HubOptions = {}): Promise<TestHub> {
     },
   })
   const hub = await createHub(
-    { port: 0, adminKey: ADMIN_KEY, secretKey: SECRET_KEY, databasePoolSize: 4, rotationMinIntervalMs: 0, ...options, dataDir, databaseUrl },
+    {
+      port: 0,
+      adminKey: ADMIN_KEY,
+      secretKey: SECRET_KEY,
+      databasePoolSize: 4,
+      rotationMinIntervalMs: 0,
+      ...options,
+      dataDir,
+      databaseUrl,
+    },
     { log: pino({ level: 'trace' }, sink) },
   )
   const ask = (path: string, { key, ...rest }: Ask = {}): Promise<Answer> =>
@@ -76,7 +86,8 @@ export async function startHub(options: HubOptions = {}): Promise<TestHub> {
       return expectStatus(await ask('/api/v1/agents/enroll', { method: 'POST', body }), 201).json.device_key
     },
     async parserKey() {
-      return expectStatus(await ask('/api/v1/keys', { method: 'POST', key: 'admin', body: { name: 'parser', scope: 'proxy' } }), 201).json.key
+      return expectStatus(await ask('/api/v1/keys', { method: 'POST', key: 'admin', body: { name: 'parser', scope: 'proxy' } }), 201).json
+        .key
     },
     async restart(over = {}) {
       await hub.close()

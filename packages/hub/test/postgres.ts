@@ -18,7 +18,7 @@ export interface TestPostgres {
   createDatabase(name: string): Promise<string>
   /** Stops the server as a crash would (`immediate`) or in order; its data stays. */
   stop(mode?: 'fast' | 'immediate'): Promise<void>
-  /** Starts it again on the same port. */
+  /** Starts it again on the same port, where it does not run. */
   start(): Promise<void>
   /** Stops it and removes its data. */
   close(): Promise<void>
@@ -60,6 +60,7 @@ export async function startPostgres(): Promise<TestPostgres> {
   }
 
   const start = async (): Promise<void> => {
+    if (server) return
     const settings = ['fsync=off', 'full_page_writes=off', 'shared_buffers=32MB', 'max_connections=60', 'unix_socket_directories=']
     const child = run('postgres', ['-D', data, '-h', '127.0.0.1', '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])])
     child.stdout?.resume()

@@ -1,4 +1,13 @@
-import { agentCommands, agentHeartbeatReply, enrollReply, fleetRotateReply, problem, rotateReply, rotation, rotationList } from '@mobilepool/sdk/contract'
+import {
+  agentCommands,
+  agentHeartbeatReply,
+  enrollReply,
+  fleetRotateReply,
+  problem,
+  rotateReply,
+  rotation,
+  rotationList,
+} from '@mobilepool/sdk/contract'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { type ScriptedAgent, scriptedAgent, speakFor } from './agent.ts'
 import { startHub, type TestHub } from './hub.ts'
@@ -58,7 +67,10 @@ describe('an agent', () => {
     const { id } = await deviceOf('busan-03')
     const free = (await hub.ask('/api/v1/agents/tokens', { method: 'POST', key: 'admin' })).json.token
     const enroll = (token: string) =>
-      hub.ask('/api/v1/agents/enroll', { method: 'POST', body: { token, name: 'busan-03', device_type: 'android', agent_version: '1.0.1' } })
+      hub.ask('/api/v1/agents/enroll', {
+        method: 'POST',
+        body: { token, name: 'busan-03', device_type: 'android', agent_version: '1.0.1' },
+      })
     expect((await enroll(free)).json).toMatchObject({ code: 'device_exists' })
     const again = await hub.enrol('busan-03')
     expect((await old.beat('127.10.3.1')).status).toBe(401)
@@ -85,7 +97,11 @@ describe('a rotation', () => {
     expect((await agent.report(id, '127.10.3.1', { state: 'rotating', old_ip: '127.10.3.1' })).json.rotation.state).toBe('rotating')
     expect((await agent.report(id, '127.10.3.2', { state: 'verifying', old_ip: '127.10.3.1' })).json.rotation.state).toBe('verifying')
     const said = { state: 'changed', old_ip: '127.10.3.1', new_ip: '127.10.3.2' }
-    expect((await agent.report(id, '127.10.3.2', said)).json.rotation).toMatchObject({ state: 'changed', old_ip: '127.10.3.1', new_ip: '127.10.3.2' })
+    expect((await agent.report(id, '127.10.3.2', said)).json.rotation).toMatchObject({
+      state: 'changed',
+      old_ip: '127.10.3.1',
+      new_ip: '127.10.3.2',
+    })
     // Repeated because its answer was lost: acknowledged with the same verdict.
     expect((await agent.report(id, '127.10.3.2', said)).json.rotation).toMatchObject({ id, state: 'changed' })
 
@@ -113,8 +129,15 @@ describe('a rotation', () => {
       new_ip: '127.10.3.1',
       detail: expect.stringContaining('the hub saw 127.10.3.1'),
     })
-    expect(await go('127.10.3.2', { state: 'unchanged', old_ip: '127.10.3.1', new_ip: '127.10.3.1' })).toMatchObject({ state: 'changed', new_ip: '127.10.3.2' })
-    expect(await go('127.10.3.3', { state: 'failed', reason: 'egress_leak' })).toMatchObject({ state: 'failed', reason: 'egress_leak', new_ip: null })
+    expect(await go('127.10.3.2', { state: 'unchanged', old_ip: '127.10.3.1', new_ip: '127.10.3.1' })).toMatchObject({
+      state: 'changed',
+      new_ip: '127.10.3.2',
+    })
+    expect(await go('127.10.3.3', { state: 'failed', reason: 'egress_leak' })).toMatchObject({
+      state: 'failed',
+      reason: 'egress_leak',
+      new_ip: null,
+    })
     expect((await deviceOf('busan-03')).rotations).toEqual({ changed: 1, unchanged: 1, failed: 1 })
   })
 

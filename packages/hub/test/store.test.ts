@@ -4,7 +4,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Beat, type DeviceSettings, isBadValue, type KeyRecord, openStore, type RotationRecord, type Store } from '../src/store/index.ts'
+import {
+  type Beat,
+  type DeviceSettings,
+  isBadValue,
+  type KeyRecord,
+  openStore,
+  type RotationRecord,
+  type Store,
+} from '../src/store/index.ts'
 import { startPostgres, type TestPostgres } from './postgres.ts'
 
 const SECRET = 'the operator’s own secret'
@@ -221,7 +229,9 @@ function contract(open: () => Promise<Store>) {
       many.map((one) => beat(one, { isNew: true })),
       newDevice,
     )
-    expect((await store.devices.all()).filter(({ name, lastHeartbeat }) => name.startsWith('many-') && lastHeartbeat === T0)).toHaveLength(1_000)
+    expect((await store.devices.all()).filter(({ name, lastHeartbeat }) => name.startsWith('many-') && lastHeartbeat === T0)).toHaveLength(
+      1_000,
+    )
     for (const { id } of many.slice(0, 3)) await store.devices.remove(id)
   })
 
@@ -330,7 +340,10 @@ describe('the embedded database', () => {
 
   test('a second hub on the folder is refused, by name, and the first goes on', async () => {
     const first = await openStore(options())
-    await expect(openStore(options())).rejects.toMatchObject({ code: 'data_dir_locked', message: expect.stringContaining(String(process.pid)) })
+    await expect(openStore(options())).rejects.toMatchObject({
+      code: 'data_dir_locked',
+      message: expect.stringContaining(String(process.pid)),
+    })
     await first.ping()
     await first.close()
     await (await openStore(options())).close()
@@ -421,7 +434,10 @@ describe('Postgres', () => {
     await client.connect()
     await client.query(`insert into kysely_migration (name, timestamp) values ('9999-from-the-future', '2099-01-01T00:00:00.000Z')`)
     await client.end()
-    await expect(openStore(options(url))).rejects.toMatchObject({ code: 'database_unreachable', message: expect.stringContaining('newer hub') })
+    await expect(openStore(options(url))).rejects.toMatchObject({
+      code: 'database_unreachable',
+      message: expect.stringContaining('newer hub'),
+    })
   })
 
   test('while the server is away every query says database_down, and afterwards all goes on', async () => {

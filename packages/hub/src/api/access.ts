@@ -18,7 +18,10 @@ const callers = new WeakMap<FastifyRequest, Caller>()
 export function addressOf(request: FastifyRequest): string {
   const address = normalAddress(request.ip)
   if (address === null)
-    throw new HubError('bad_request', 'X-Forwarded-For holds no IP address: the proxy in TRUST_PROXY must append the plain address of its client.')
+    throw new HubError(
+      'bad_request',
+      'X-Forwarded-For holds no IP address: the proxy in TRUST_PROXY must append the plain address of its client.',
+    )
   return address
 }
 
@@ -44,7 +47,8 @@ export const mayBring =
   async (request) => {
     const secret = secretOf(request)
     if (secret !== null) admit(request, await identify(keys, secret, request), scopes)
-    else if (!isPublic) throw new HubError('unauthorized', `This hub shows its status to keys only: ${HOW}, or start the hub with PUBLIC_STATUS=true.`)
+    else if (!isPublic)
+      throw new HubError('unauthorized', `This hub shows its status to keys only: ${HOW}, or start the hub with PUBLIC_STATUS=true.`)
   }
 
 /** Who asks; null where no key was brought. */
@@ -74,6 +78,9 @@ export function deviceOf({ fleet }: ApiContext, ref: string): Device {
 
 function admit(request: FastifyRequest, caller: Caller, scopes: readonly KeyScope[]): void {
   if (!scopes.includes(caller.scope))
-    throw new HubError('forbidden', `This key has the scope "${caller.scope}"; it takes ${scopes.map((scope) => `"${scope}"`).join(' or ')}.`)
+    throw new HubError(
+      'forbidden',
+      `This key has the scope "${caller.scope}"; it takes ${scopes.map((scope) => `"${scope}"`).join(' or ')}.`,
+    )
   callers.set(request, caller)
 }

@@ -36,7 +36,12 @@ export const agentRoutes: Routes = (context) => (app, _options, done) => {
     {
       onRequest: needs(context, 'admin'),
       preValidation: emptyBodyIsObject,
-      schema: { summary: 'A token that enrols one device, once', tags, body: enrollTokenRequest, response: { 201: enrollTokenReply, ...problemReplies } },
+      schema: {
+        summary: 'A token that enrols one device, once',
+        tags,
+        body: enrollTokenRequest,
+        response: { 201: enrollTokenReply, ...problemReplies },
+      },
     },
     async (request, reply) => {
       const { token, expiresAt } = await enrolment.createToken(request.body.name ?? null, request.body.ttl * 1000)
@@ -49,7 +54,14 @@ export const agentRoutes: Routes = (context) => (app, _options, done) => {
 
   app.post(
     '/api/v1/agents/enroll',
-    { schema: { summary: 'Trade a token for the device’s key', tags, body: enrollRequest, response: { 201: enrollReply, ...problemReplies } } },
+    {
+      schema: {
+        summary: 'Trade a token for the device’s key',
+        tags,
+        body: enrollRequest,
+        response: { 201: enrollReply, ...problemReplies },
+      },
+    },
     async (request, reply) => {
       isAllowed(addressOf(request))
       const enrolled = await enrolment.enrol(request.body, addressOf(request))
@@ -65,7 +77,12 @@ export const agentRoutes: Routes = (context) => (app, _options, done) => {
     '/api/v1/agents/heartbeat',
     {
       onRequest: byDevice,
-      schema: { summary: 'A heartbeat through the device’s own egress', tags, body: agentHeartbeat, response: { 200: agentHeartbeatReply, ...problemReplies } },
+      schema: {
+        summary: 'A heartbeat through the device’s own egress',
+        tags,
+        body: agentHeartbeat,
+        response: { 200: agentHeartbeatReply, ...problemReplies },
+      },
     },
     async (request) => {
       const address = addressOf(request)
@@ -117,7 +134,11 @@ export const agentRoutes: Routes = (context) => (app, _options, done) => {
       const address = addressOf(request)
       isAllowed(address)
       const device = ownDevice(context, request)
-      const report = { ...request.body, old_ip: normalAddress(request.body.old_ip ?? undefined), new_ip: normalAddress(request.body.new_ip ?? undefined) }
+      const report = {
+        ...request.body,
+        old_ip: normalAddress(request.body.old_ip ?? undefined),
+        new_ip: normalAddress(request.body.new_ip ?? undefined),
+      }
       const rotation = await rotations.report(device, request.params.id, report, address)
       fleet.see(device, address)
       if (!rotation) throw new HubError('not_found', `There is no order ${request.params.id} for ${device.name}.`)

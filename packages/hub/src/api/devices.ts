@@ -29,7 +29,10 @@ export const deviceRoutes: Routes = (context) => (app, _options, done) => {
 
   app.post(
     '/api/v1/admin/devices',
-    { onRequest, schema: { summary: 'Add a device, or adopt a pending name', tags, body: deviceCreate, response: { 201: device, ...problemReplies } } },
+    {
+      onRequest,
+      schema: { summary: 'Add a device, or adopt a pending name', tags, body: deviceCreate, response: { 201: device, ...problemReplies } },
+    },
     async (request, reply) => {
       const added = await adopt(context, request.body)
       return reply.code(201).send(json(added))
@@ -46,11 +49,18 @@ export const deviceRoutes: Routes = (context) => (app, _options, done) => {
     method: ['PUT', 'PATCH'],
     url: '/api/v1/admin/devices/:id',
     onRequest,
-    schema: { summary: 'Change what is given, keep the rest', tags, params, body: deviceUpdate, response: { 200: device, ...problemReplies } },
+    schema: {
+      summary: 'Change what is given, keep the rest',
+      tags,
+      params,
+      body: deviceUpdate,
+      response: { 200: device, ...problemReplies },
+    },
     handler: async (request) => {
       const of = deviceOf(context, request.params.id)
       const changed = await fleet.edit(of, changeOf(request.body))
-      if (!changed) throw fleet.find(of.id) ? nameTaken(request.body.name ?? of.name) : new HubError('not_found', `${of.name} was removed meanwhile.`)
+      if (!changed)
+        throw fleet.find(of.id) ? nameTaken(request.body.name ?? of.name) : new HubError('not_found', `${of.name} was removed meanwhile.`)
       if (changed.maintenance) await rotations.cancel(changed, 'The device was put into maintenance.')
       return json(changed)
     },
@@ -58,7 +68,10 @@ export const deviceRoutes: Routes = (context) => (app, _options, done) => {
 
   app.delete(
     '/api/v1/admin/devices/:id',
-    { onRequest, schema: { summary: 'Remove a device with its history and its keys', tags, params, response: { 204: z.void(), ...problemReplies } } },
+    {
+      onRequest,
+      schema: { summary: 'Remove a device with its history and its keys', tags, params, response: { 204: z.void(), ...problemReplies } },
+    },
     async (request, reply) => {
       const of = deviceOf(context, request.params.id)
       await fleet.remove(of)
@@ -73,7 +86,13 @@ export const deviceRoutes: Routes = (context) => (app, _options, done) => {
     {
       onRequest,
       preValidation: emptyBodyIsObject,
-      schema: { summary: 'Give the device a new exit IP', tags, params, body: rotateRequest, response: { 202: rotateReply, ...problemReplies } },
+      schema: {
+        summary: 'Give the device a new exit IP',
+        tags,
+        params,
+        body: rotateRequest,
+        response: { 202: rotateReply, ...problemReplies },
+      },
     },
     async (request, reply) => {
       const result = await rotations.request(deviceOf(context, request.params.id), request.body)

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { HubEvent, PublicEvent } from '@mobilepool/sdk/contract'
-import type { FleetEvent, FleetEvents } from '../fleet/events.ts'
 import { isPending } from '../fleet/device.ts'
+import type { FleetEvent, FleetEvents } from '../fleet/events.ts'
 import type { Fleet } from '../fleet/fleet.ts'
 import { deviceJson, rotationJson, stamp, statusLine } from './wire.ts'
 
@@ -113,7 +113,11 @@ export class EventFeed {
       const { device } = event
       const status = this.#fleet.status(device)
       const whole = frame({ name: 'device', data: deviceJson(device, status) }, id)
-      return { public: frame({ name: 'device', data: statusLine(device, status) }, id), proxy: isPending(device) ? null : whole, admin: whole }
+      return {
+        public: frame({ name: 'device', data: statusLine(device, status) }, id),
+        proxy: isPending(device) ? null : whole,
+        admin: whole,
+      }
     }
     const same = frame(plain(event), id)
     if (event.type !== 'rotation') return { public: same, proxy: same, admin: same }

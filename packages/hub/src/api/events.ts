@@ -31,7 +31,9 @@ export const eventRoutes: Routes = (context) => (app, _options, done) => {
     },
     (request, reply) => {
       if (feed.size >= MAX_LISTENERS)
-        throw new HubError('too_many_requests', `${MAX_LISTENERS} event streams are open, and no more are taken. Try again later.`, { retryAfter: 30 })
+        throw new HubError('too_many_requests', `${MAX_LISTENERS} event streams are open, and no more are taken. Try again later.`, {
+          retryAfter: 30,
+        })
       const caller = callerOf(request)
       const view: View = caller === null ? 'public' : caller.scope === 'admin' ? 'admin' : 'proxy'
       const header = request.headers['last-event-id']

@@ -17,7 +17,11 @@ export const healthRoutes: Routes =
       async (_request, reply) => {
         const isUp = await answersInTime(store.ping())
         reply.code(isUp ? 200 : 503)
-        return { status: isUp ? ('ok' as const) : ('degraded' as const), database: isUp ? ('up' as const) : ('down' as const), waiting: fleet.waiting }
+        return {
+          status: isUp ? ('ok' as const) : ('degraded' as const),
+          database: isUp ? ('up' as const) : ('down' as const),
+          waiting: fleet.waiting,
+        }
       },
     )
     done()

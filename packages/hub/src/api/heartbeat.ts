@@ -68,7 +68,8 @@ export async function soon({ written }: TakenHeartbeat): Promise<void> {
 /** With a name alone anybody could send a device's traffic elsewhere: a device that has a key must bring it. */
 function admitHeartbeat({ keys }: ApiContext, device: Device, caller: Awaited<ReturnType<typeof identify>> | null): void {
   if (caller?.deviceId === device.id || (caller === null && !keys.hasDeviceKey(device.id))) return
-  if (caller === null) throw new HubError('unauthorized', `${device.name} has a key: send it with &key= or as "Authorization: Bearer mp_...".`)
+  if (caller === null)
+    throw new HubError('unauthorized', `${device.name} has a key: send it with &key= or as "Authorization: Bearer mp_...".`)
   if (caller.scope === 'device') throw new HubError('forbidden', `This key speaks for another device than ${device.name}.`)
   if (keys.hasDeviceKey(device.id)) throw new HubError('forbidden', `Heartbeats of ${device.name} take its own key.`)
 }

@@ -18,7 +18,10 @@ export const keyRoutes: Routes = (context) => (app, _options, done) => {
   )
   app.post(
     '/api/v1/keys',
-    { onRequest, schema: { summary: 'Make a key; it is shown this once', tags, body: keyCreate, response: { 201: keyCreateReply, ...problemReplies } } },
+    {
+      onRequest,
+      schema: { summary: 'Make a key; it is shown this once', tags, body: keyCreate, response: { 201: keyCreateReply, ...problemReplies } },
+    },
     async (request, reply) => {
       const { name, scope, device } = request.body
       const deviceId = device === undefined ? null : deviceOf(context, device).id
@@ -31,7 +34,10 @@ export const keyRoutes: Routes = (context) => (app, _options, done) => {
   )
   app.delete(
     '/api/v1/keys/:id',
-    { onRequest, schema: { summary: 'Revoke a key', tags, params: z.object({ id: z.uuid() }), response: { 204: z.void(), ...problemReplies } } },
+    {
+      onRequest,
+      schema: { summary: 'Revoke a key', tags, params: z.object({ id: z.uuid() }), response: { 204: z.void(), ...problemReplies } },
+    },
     async (request, reply) => {
       const key = await keys.revoke(request.params.id)
       if (!key) throw new HubError('not_found', `There is no key ${request.params.id}.`)

@@ -33,7 +33,9 @@ export const page =
       app.get('/', { schema: { hide: true } }, (_request, reply) =>
         reply
           .type('text/plain; charset=utf-8')
-          .send('MobilePool hub. The page is not built: run "npm run build -w packages/dashboard-static". The API is at /api/v1, the fleet at /status.\n'),
+          .send(
+            'MobilePool hub. The page is not built: run "npm run build -w packages/dashboard-static". The API is at /api/v1, the fleet at /status.\n',
+          ),
       )
       return
     }

@@ -7,7 +7,11 @@ import { HubError, type Refusal } from '../errors.ts'
 export const problemReplies = { '4xx': problem, '5xx': problem }
 
 /** Sends a refusal as an RFC 9457 document. */
-export function sendProblem(request: FastifyRequest, reply: FastifyReply, { code, detail, errors, retryAfter, rotationId }: Refusal): FastifyReply {
+export function sendProblem(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { code, detail, errors, retryAfter, rotationId }: Refusal,
+): FastifyReply {
   const { status, title } = problems[code]
   const body: ProblemJson = { type: `urn:mobilepool:problem:${code}`, title, status, code, detail, instance: `urn:uuid:${request.id}` }
   if (errors) body.errors = errors

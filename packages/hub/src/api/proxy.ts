@@ -40,7 +40,12 @@ export const proxyRoutes: Routes = (context) => (app, _options, done) => {
     {
       onRequest,
       preValidation: emptyBodyIsObject,
-      schema: { summary: 'Rotate one device, or all in turn', tags, body: fleetRotateRequest, response: { 202: fleetRotateReply, ...problemReplies } },
+      schema: {
+        summary: 'Rotate one device, or all in turn',
+        tags,
+        body: fleetRotateRequest,
+        response: { 202: fleetRotateReply, ...problemReplies },
+      },
     },
     async (request, reply) => {
       const { device: ref, ...wish } = request.body

@@ -30,7 +30,10 @@ export const rotationRoutes: Routes = (context) => (app, _options, done) => {
   )
   app.get(
     '/api/v1/rotations/:id',
-    { onRequest, schema: { summary: 'One rotation', tags, params: z.object({ id: z.uuid() }), response: { 200: rotation, ...problemReplies } } },
+    {
+      onRequest,
+      schema: { summary: 'One rotation', tags, params: z.object({ id: z.uuid() }), response: { 200: rotation, ...problemReplies } },
+    },
     async (request) => {
       const found = await store.rotations.byId(request.params.id)
       if (!found) throw new HubError('not_found', `There is no rotation ${request.params.id}.`)

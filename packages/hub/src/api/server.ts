@@ -53,7 +53,10 @@ export async function buildApi(context: ApiContext, about: { version: string; pa
   app.setSerializerCompiler(serializerCompiler)
   app.setErrorHandler(handleError)
   app.setNotFoundHandler((request, reply) =>
-    sendProblem(request, reply, { code: 'not_found', detail: `There is no ${request.method} ${pathOf(request.url)}; the API is described at /openapi.json.` }),
+    sendProblem(request, reply, {
+      code: 'not_found',
+      detail: `There is no ${request.method} ${pathOf(request.url)}; the API is described at /openapi.json.`,
+    }),
   )
   takeJson(app)
   app.addHook('onRequest', async (request, reply) => {

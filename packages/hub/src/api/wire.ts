@@ -8,7 +8,13 @@ export const stamp = (time: number): string => new Date(time).toISOString()
 const stampOrNull = (time: number | null): string | null => (time === null ? null : stamp(time))
 
 const lastRotationJson = ({ lastRotation: last }: Device): DeviceJson['last_rotation'] =>
-  last && { outcome: last.outcome, trigger: last.trigger, reason: last.reason, ended_at: stamp(last.endedAt), duration_ms: Math.max(0, last.durationMs) }
+  last && {
+    outcome: last.outcome,
+    trigger: last.trigger,
+    reason: last.reason,
+    ended_at: stamp(last.endedAt),
+    duration_ms: Math.max(0, last.durationMs),
+  }
 
 /** A device for those with a key. */
 export function deviceJson(device: Device, status: DeviceStatus): DeviceJson {

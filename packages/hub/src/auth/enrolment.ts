@@ -1,5 +1,5 @@
-import type { z } from 'zod'
 import type { enrollRequest } from '@mobilepool/sdk/contract'
+import type { z } from 'zod'
 import type { Refusal } from '../errors.ts'
 import { newPendingDevice, settingsOf } from '../fleet/device.ts'
 import type { Fleet } from '../fleet/fleet.ts'
@@ -86,7 +86,10 @@ export class Enrolment {
 const newSettings = (id: string, name: string, now: number, rotationInterval: number): DeviceSettings =>
   settingsOf(newPendingDevice(id, name, now, rotationInterval))
 
-const spent: Refusal = { code: 'unauthorized', detail: 'This token is unknown, used or expired: make another with POST /api/v1/agents/tokens.' }
+const spent: Refusal = {
+  code: 'unauthorized',
+  detail: 'This token is unknown, used or expired: make another with POST /api/v1/agents/tokens.',
+}
 const taken = (name: string): Refusal => ({
   code: 'device_exists',
   detail: `${name} is a device already. To let its agent in again, make a token for that name: POST /api/v1/agents/tokens {"name":"${name}"}.`,

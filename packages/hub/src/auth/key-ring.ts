@@ -99,7 +99,8 @@ export class KeyRing {
 
   /** A device was enrolled anew: its former keys were revoked, this one is valid. */
   replaceDeviceKeys(key: KeyRecord): void {
-    for (const old of this.#byHash.values()) if (old.deviceId === key.deviceId && old.revokedAt === null) this.take({ ...old, revokedAt: key.createdAt })
+    for (const old of this.#byHash.values())
+      if (old.deviceId === key.deviceId && old.revokedAt === null) this.take({ ...old, revokedAt: key.createdAt })
     this.take(key)
   }
 

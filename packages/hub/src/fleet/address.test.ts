@@ -32,15 +32,19 @@ test.each([
 
 test('every spelling of an IPv6 address has the same /64', () => {
   fc.assert(
-    fc.property(fc.array(fc.integer({ min: 1, max: 0xffff }), { minLength: 8, maxLength: 8 }), fc.integer({ min: 0, max: 7 }), (groups, zeroed) => {
-      const full = groups.map((group, index) => (index >= zeroed ? 0 : group))
-      const long = full.map((group) => group.toString(16).padStart(4, '0')).join(':')
-      const short = `${full
-        .slice(0, zeroed)
-        .map((group) => group.toString(16))
-        .join(':')}::`
-      expect(prefix64(short)).toBe(prefix64(long))
-    }),
+    fc.property(
+      fc.array(fc.integer({ min: 1, max: 0xffff }), { minLength: 8, maxLength: 8 }),
+      fc.integer({ min: 0, max: 7 }),
+      (groups, zeroed) => {
+        const full = groups.map((group, index) => (index >= zeroed ? 0 : group))
+        const long = full.map((group) => group.toString(16).padStart(4, '0')).join(':')
+        const short = `${full
+          .slice(0, zeroed)
+          .map((group) => group.toString(16))
+          .join(':')}::`
+        expect(prefix64(short)).toBe(prefix64(long))
+      },
+    ),
   )
 })
 

@@ -1,5 +1,5 @@
-import { isDatabaseDown, type PulseStore } from '../store/index.ts'
 import type { Logger } from 'pino'
+import { isDatabaseDown, type PulseStore } from '../store/index.ts'
 import type { Fleet } from './fleet.ts'
 import type { Rotations } from './rotations.ts'
 

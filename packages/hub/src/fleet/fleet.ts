@@ -169,7 +169,10 @@ export class Fleet {
   refuseAdoption(): Refusal | null {
     const { maxDevices } = this.#options
     if (this.adoptedCount < maxDevices) return null
-    return { code: 'device_limit', detail: `${maxDevices} devices are adopted, which is the limit (MAX_DEVICES). Delete some, or raise it.` }
+    return {
+      code: 'device_limit',
+      detail: `${maxDevices} devices are adopted, which is the limit (MAX_DEVICES). Delete some, or raise it.`,
+    }
   }
 
   /**

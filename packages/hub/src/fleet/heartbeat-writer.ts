@@ -30,7 +30,12 @@ export class HeartbeatWriter {
   #isDown = false
   #closed = false
 
-  constructor(store: HeartbeatStore, newDevice: { rotationInterval: number }, onStored: (deviceIds: readonly string[]) => void, log: Logger) {
+  constructor(
+    store: HeartbeatStore,
+    newDevice: { rotationInterval: number },
+    onStored: (deviceIds: readonly string[]) => void,
+    log: Logger,
+  ) {
     this.#store = store
     this.#newDevice = newDevice
     this.#onStored = onStored
@@ -93,7 +98,8 @@ export class HeartbeatWriter {
       this.#isDown = false
       return true
     } catch (error) {
-      if (!this.#isDown) this.#log.error({ err: error }, 'The database does not answer: the latest heartbeat of each device is kept and written later.')
+      if (!this.#isDown)
+        this.#log.error({ err: error }, 'The database does not answer: the latest heartbeat of each device is kept and written later.')
       this.#isDown = true
       for (const { beat } of group) this.#putBack(beat)
       return false

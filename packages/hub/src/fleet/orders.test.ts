@@ -4,7 +4,8 @@ import { Orders } from './orders.ts'
 
 const order = { id: 'r1' } as RotationRecord
 const never = new AbortController().signal
-const poll = (orders: Orders, current: () => RotationRecord | null, waitMs: number, gone = never) => orders.next({ deviceId: 'd1', waitMs, gone }, current)
+const poll = (orders: Orders, current: () => RotationRecord | null, waitMs: number, gone = never) =>
+  orders.next({ deviceId: 'd1', waitMs, gone }, current)
 
 test('an order that is there is given at once', async () => {
   expect(await poll(new Orders(Date.now), () => order, 60_000)).toBe(order)

@@ -97,7 +97,9 @@ describe('progress', () => {
     const moved = '127.10.3.9'
     const result = applyReport(rotation(), before, report('draining', { old_ip: moved }), moved, T0 + 1)
     expect(result.rotation.oldIp).toBe(moved)
-    expect(applyReport(result.rotation, result.before, report('unchanged', { old_ip: null }), moved, T0 + 2).rotation.state).toBe('unchanged')
+    expect(applyReport(result.rotation, result.before, report('unchanged', { old_ip: null }), moved, T0 + 2).rotation.state).toBe(
+      'unchanged',
+    )
   })
 
   test('a report of the beginning that arrives late, from the new address, does not spoil the comparison', () => {

@@ -14,9 +14,15 @@ export function refuseRotation(device: Device, method: RotationMethod | null, no
   if (isPending(device)) return unsupported(`${device.name} is only pending: adopt it first with POST /api/v1/admin/devices.`)
   if (device.maintenance) return unsupported(`${device.name} is in maintenance: end that first.`)
   if (device.rotation)
-    return { code: 'rotation_running', detail: `${device.name} has a rotation under way: ${device.rotation.state}.`, rotationId: device.rotation.id }
+    return {
+      code: 'rotation_running',
+      detail: `${device.name} has a rotation under way: ${device.rotation.state}.`,
+      rotationId: device.rotation.id,
+    }
   if (device.kind !== 'agent' || device.methods.length === 0)
-    return unsupported(`The hub has no way to rotate ${device.name}: ${device.kind === 'agent' ? 'its agent reports no method' : 'it runs no agent'}.`)
+    return unsupported(
+      `The hub has no way to rotate ${device.name}: ${device.kind === 'agent' ? 'its agent reports no method' : 'it runs no agent'}.`,
+    )
   if (method !== null && !device.methods.includes(method))
     return unsupported(`${device.name} cannot rotate by ${method}; it can by ${device.methods.join(', ')}.`)
   const last = device.lastRotation
@@ -93,7 +99,8 @@ function verdict(rotation: RotationRecord, before: Exits, report: CommandReportJ
       reason: 'probe_failed',
       detail: 'The hub had seen no address of the device to compare with: let it send a heartbeat first.',
     })
-  if (seen === 'different' && !admitsSame) return end(rotation, 'changed', now, { newIp: seenIp, reason: null, detail: remark(report, 'changed', seenIp) })
+  if (seen === 'different' && !admitsSame)
+    return end(rotation, 'changed', now, { newIp: seenIp, reason: null, detail: remark(report, 'changed', seenIp) })
   if (state === 'failed') return end(rotation, 'failed', now, { reason, detail })
   return end(rotation, 'unchanged', now, { newIp: seenIp, reason: null, detail: remark(report, 'unchanged', seenIp) })
 }

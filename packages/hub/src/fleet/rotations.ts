@@ -150,7 +150,8 @@ export class Rotations {
     const id = device.rotation?.id
     if (id === undefined) return
     await this.#inTurn(id, async () => {
-      if (device.rotation?.id === id) await this.#step(device, end(device.rotation, 'failed', this.#parts.now(), { reason: 'canceled', detail }))
+      if (device.rotation?.id === id)
+        await this.#step(device, end(device.rotation, 'failed', this.#parts.now(), { reason: 'canceled', detail }))
     })
   }
 

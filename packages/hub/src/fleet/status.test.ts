@@ -64,7 +64,12 @@ describe('a status', () => {
     deadlineAt: null,
     endedAt: null,
   })
-  const alive = (over: Partial<Device>): Device => ({ ...newPendingDevice('d', 'busan-03', T0, 600), adoptedAt: T0, lastHeartbeat: T0, ...over })
+  const alive = (over: Partial<Device>): Device => ({
+    ...newPendingDevice('d', 'busan-03', T0, 600),
+    adoptedAt: T0,
+    lastHeartbeat: T0,
+    ...over,
+  })
   test.each([
     ['pending', alive({ adoptedAt: null, maintenance: true })],
     ['maintenance', alive({ maintenance: true, rotation: rotation('rotating') })],

@@ -15,9 +15,13 @@ afterEach(() => rm(dir, { recursive: true, force: true }))
 /** Leaves a lock behind as a killed hub does. */
 async function leaveDeadLock(): Promise<void> {
   const path = join(dir, 'hub.lock')
-  const child = spawn(process.execPath, ['-e', `require('net').createServer().listen(${JSON.stringify(path)}, () => console.log('held'))`], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  const child = spawn(
+    process.execPath,
+    ['-e', `require('net').createServer().listen(${JSON.stringify(path)}, () => console.log('held'))`],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
   await once(child.stdout, 'data')
   child.kill('SIGKILL')
   await once(child, 'exit')
@@ -31,7 +35,10 @@ test('a free folder is locked, and free again after the release', async () => {
 
 test('a held folder is refused with the process that holds it', async () => {
   const lock = await lockDirectory(dir)
-  await expect(lockDirectory(dir)).rejects.toMatchObject({ code: 'data_dir_locked', message: expect.stringContaining(`process ${process.pid}`) })
+  await expect(lockDirectory(dir)).rejects.toMatchObject({
+    code: 'data_dir_locked',
+    message: expect.stringContaining(`process ${process.pid}`),
+  })
   await lock.release()
 })
 

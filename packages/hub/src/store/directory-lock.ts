@@ -43,7 +43,8 @@ const locked = (dir: string, pid: number | null): HubError =>
 /** A path short enough for a socket: as given, or seen from the working directory. */
 function socketPath(path: string): string {
   const short = [path, relative(process.cwd(), path)].find((candidate) => Buffer.byteLength(candidate) <= MAX_SOCKET_PATH)
-  if (short === undefined) throw new HubError('data_dir_unusable', `The path of the data folder is too long for its lock: ${path}. Use a shorter one.`)
+  if (short === undefined)
+    throw new HubError('data_dir_unusable', `The path of the data folder is too long for its lock: ${path}. Use a shorter one.`)
   return short
 }
 
@@ -56,7 +57,10 @@ function listen(path: string): Promise<Server | null> {
     })
     server.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EADDRINUSE') resolve(null)
-      else reject(new HubError('data_dir_unusable', `The data folder cannot be locked: ${path}: ${error.code ?? error.message}.`, { cause: error }))
+      else
+        reject(
+          new HubError('data_dir_unusable', `The data folder cannot be locked: ${path}: ${error.code ?? error.message}.`, { cause: error }),
+        )
     })
     // Never the reason that a process stays.
     server.listen(path, () => resolve(server.unref()))
@@ -94,7 +98,9 @@ async function removeDead(path: string): Promise<boolean> {
     await mkdir(turn)
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'EEXIST')
-      throw new HubError('data_dir_unusable', `The lock of a hub that was killed cannot be removed: ${path}. Make its folder writable.`, { cause })
+      throw new HubError('data_dir_unusable', `The lock of a hub that was killed cannot be removed: ${path}. Make its folder writable.`, {
+        cause,
+      })
     const since = await stat(turn).catch(() => null)
     if (since && Date.now() - since.mtimeMs > ABANDONED_MS) await rmdir(turn).catch(() => {})
     return false

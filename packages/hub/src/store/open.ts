@@ -53,7 +53,9 @@ export interface Store {
 export async function openStore(options: StoreOptions): Promise<Store> {
   await prepareDataDir(options.dataDir)
   const seal = createSeal(await secretFor(options.dataDir, options.secretKey))
-  return options.databaseUrl === null ? openEmbedded(options.dataDir, seal) : openPostgres(options.databaseUrl, options.databasePoolSize, seal)
+  return options.databaseUrl === null
+    ? openEmbedded(options.dataDir, seal)
+    : openPostgres(options.databaseUrl, options.databasePoolSize, seal)
 }
 
 async function openEmbedded(dataDir: string, seal: Seal): Promise<Store> {
@@ -129,7 +131,9 @@ async function migrate(db: Kysely<Tables>): Promise<void> {
   const { error } = await new Migrator({ db, provider: migrations }).migrateToLatest()
   if (error === undefined) return
   if (/previously executed migration .* is missing/.test(message(error)))
-    throw new HubError('database_unreachable', 'The database was made by a newer hub: start that version, or restore a backup.', { cause: error })
+    throw new HubError('database_unreachable', 'The database was made by a newer hub: start that version, or restore a backup.', {
+      cause: error,
+    })
   throw error
 }
 
@@ -144,7 +148,11 @@ async function checkSeal(db: Kysely<Tables>, seal: Seal): Promise<void> {
   try {
     seal.open(value, SEAL_CHECK_KEY)
   } catch (cause) {
-    throw new HubError('secret_key_wrong', 'SECRET_KEY is not the one this database was written with: give that one, or put secret.key back.', { cause })
+    throw new HubError(
+      'secret_key_wrong',
+      'SECRET_KEY is not the one this database was written with: give that one, or put secret.key back.',
+      { cause },
+    )
   }
 }
 

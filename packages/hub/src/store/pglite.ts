@@ -100,7 +100,10 @@ async function openSession(dir: string, onEnd: () => void): Promise<Session> {
   const file = import.meta.url.endsWith('.ts') ? './pglite-worker.ts' : './pglite-worker.js'
   const worker = new Worker(new URL(file, import.meta.url), { workerData: { dir }, execArgv: [] })
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
-  const open = new Map<number, { resolve: (result: { rows: Record<string, unknown>[]; rowCount: number }) => void; reject: (error: unknown) => void }>()
+  const open = new Map<
+    number,
+    { resolve: (result: { rows: Record<string, unknown>[]; rowCount: number }) => void; reject: (error: unknown) => void }
+  >()
   let nextId = 1
   let opened: { resolve: () => void; reject: (error: unknown) => void } | null = null
   const ready = new Promise<void>((resolve, reject) => {
@@ -110,7 +113,8 @@ async function openSession(dir: string, onEnd: () => void): Promise<Session> {
   const die = (cause: unknown): void => {
     onEnd()
     opened?.reject(cause)
-    for (const { reject } of open.values()) reject(new HubError('database_down', 'The embedded database stopped; it is started again.', { cause }))
+    for (const { reject } of open.values())
+      reject(new HubError('database_down', 'The embedded database stopped; it is started again.', { cause }))
     open.clear()
   }
   worker.on('error', die)
@@ -131,7 +135,9 @@ async function openSession(dir: string, onEnd: () => void): Promise<Session> {
   return {
     query(sql, parameters) {
       const id = nextId++
-      const answer = new Promise<{ rows: Record<string, unknown>[]; rowCount: number }>((resolve, reject) => open.set(id, { resolve, reject }))
+      const answer = new Promise<{ rows: Record<string, unknown>[]; rowCount: number }>((resolve, reject) =>
+        open.set(id, { resolve, reject }),
+      )
       const timer = setTimeout(() => {
         open.get(id)?.reject(new HubError('database_down', `The embedded database did not answer within ${QUERY_TIMEOUT_MS / 1000} s.`))
         open.delete(id)
@@ -148,4 +154,5 @@ async function openSession(dir: string, onEnd: () => void): Promise<Session> {
   }
 }
 
-const driverError = ({ message, code }: { message: string; code?: string }): Error => Object.assign(new Error(message), code === undefined ? {} : { code })
+const driverError = ({ message, code }: { message: string; code?: string }): Error =>
+  Object.assign(new Error(message), code === undefined ? {} : { code })

@@ -21,14 +21,22 @@ export function postgresPool(connectionString: string, size: number): pg.Pool {
     query_timeout: 15_000,
     idle_in_transaction_session_timeout: 30_000,
   })
-  // An idle connection that the server drops: the pool has removed it already, the next query opens another.
-  pool.on('error', () => {})
-  return pool
+  return surviving(pool)
 }
 
 /** A connection for migrations: waiting for another hub's migration may take longer than any query should. */
 export function migrationPool(connectionString: string): pg.Pool {
-  const pool = new pg.Pool({ connectionString, max: 1, types, application_name: 'mobilepool-hub-migration', connectionTimeoutMillis: 3_000 })
+  return surviving(
+    new pg.Pool({ connectionString, max: 1, types, application_name: 'mobilepool-hub-migration', connectionTimeoutMillis: 3_000 }),
+  )
+}
+
+/**
+ * A connection that the server drops must not end the process: its query fails, and the pool opens another.
+ * The pool listens to idle connections only, so those in use, between two queries of a transaction, need a listener too.
+ */
+function surviving(pool: pg.Pool): pg.Pool {
   pool.on('error', () => {})
+  pool.on('connect', (client) => client.on('error', () => {}))
   return pool
 }

@@ -20,4 +20,5 @@ export function splitProxyUrl(url: string): ProxyAddress {
 }
 
 /** The URL again, always with its port. */
-export const joinProxyUrl = ({ scheme, host, port, auth }: ProxyAddress): string => `${scheme}://${auth === null ? '' : `${auth}@`}${host}:${port}`
+export const joinProxyUrl = ({ scheme, host, port, auth }: ProxyAddress): string =>
+  `${scheme}://${auth === null ? '' : `${auth}@`}${host}:${port}`

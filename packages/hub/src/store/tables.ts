@@ -1,4 +1,12 @@
-import type { DeviceKind, DeviceType, KeyScope, RotationFailure, RotationMethod, RotationState, RotationTrigger } from '@mobilepool/sdk/contract'
+import type {
+  DeviceKind,
+  DeviceType,
+  KeyScope,
+  RotationFailure,
+  RotationMethod,
+  RotationState,
+  RotationTrigger,
+} from '@mobilepool/sdk/contract'
 import type { Generated } from 'kysely'
 
 /**

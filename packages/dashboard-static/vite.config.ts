@@ -26,16 +26,22 @@ const strictPolicy: Plugin = {
   ],
 }
 
+/** A hub on this machine, for `npm run dev`. */
+const hub = 'http://127.0.0.1:3001'
+
 export default defineConfig({
   // Relative addresses: the folder works under any path of any static host.
   base: './',
   // Vite alone minifies the styles, for the browsers named below: Tailwind's own pass would rewrite light-dark() for older ones.
   plugins: [vue({ features: { optionsAPI: false } }), tailwindcss({ optimize: false }), strictPolicy],
+  server: { proxy: { '/status': hub, '/api': hub } },
   build: {
     // The first that know light-dark(), all of spring 2024 or before.
     target: ['chrome123', 'edge123', 'firefox128', 'safari17.5'],
     // No data: URLs, which the policy forbids.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // What is bundled wants its licence beside it, the typefaces' too.
+    license: { fileName: 'licenses.md' },
   },
 })

@@ -4,6 +4,7 @@ import { expect, it } from 'vitest'
 import { describeInChromium, FAILED_REQUESTS, live } from './browser.ts'
 import { putCast } from './fleets.ts'
 import { type HubDouble, startHub } from './hub-double.ts'
+import { picture } from './pictures.ts'
 
 interface State {
   readonly name: string
@@ -72,6 +73,7 @@ describeInChromium('axe-core finds nothing to object to', (openPage) => {
         const viewport = { width, height: 800 }
         const page = await openPage(hub.url, { colorScheme, viewport, reducedMotion: 'reduce', mayComplain: FAILED_REQUESTS })
         await reach(page, hub)
+        await page.screenshot({ path: picture(`${name}-${colorScheme}`) })
         const { violations, passes } = await new AxeBuilder({ page }).analyze()
         const found = violations.map(
           ({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join('; ')}`,

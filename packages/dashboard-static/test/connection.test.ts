@@ -184,6 +184,7 @@ describeInChromium('the connection with the hub', (openPage) => {
     await page.getByRole('button', { name: 'Open' }).click()
     await row(page, 'seoul-01').waitFor()
     await live(page)
+    expect(await page.evaluate('document.activeElement.localName')).toBe('main')
     expect(hub.asked.at(-1)).toMatchObject({ path: '/api/v1/events', authorization: 'Bearer mp_right' })
 
     // The private view of a device tells where its proxy is, with its password: that never reaches the page.
@@ -227,7 +228,7 @@ describeInChromium('the connection with the hub', (openPage) => {
     const page = await openPage(`${origin}/farm/`)
     await row(page, 'seoul-01').waitFor()
     await live(page)
-    await page.getByText(new URL(hub.url).host, { exact: true }).waitFor()
+    await page.getByRole('banner').getByText(new URL(hub.url).host).waitFor()
   })
 
   it('reads the hub that ?hub= names rather than the one of config.json, and gives it no key of another hub', async () => {
@@ -250,7 +251,7 @@ describeInChromium('the connection with the hub', (openPage) => {
   })
 
   it.each([
-    ['?hub=https://user:pw@hub.example', '{}', '?hub= is: https://user:pw@hub.example'],
+    ['?hub=https://user:pw@hub.example', '{}', '?hub= is: https://***@hub.example'],
     ['?hub=http://hub.example/$(reboot)/', '{}', '?hub= is: http://hub.example/$(reboot)/'],
     ['', '{"hub":"ftp://hub.example"}', '"hub" is: ftp://hub.example'],
     ['', '{"hub":17}', '"hub" is: 17'],

@@ -1,12 +1,8 @@
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
-import { beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { describeInChromium, live } from './browser.ts'
 import { putCast, putFarm } from './fleets.ts'
 import { type HubDouble, startHub } from './hub-double.ts'
-
-/** Pictures to look at, in the git-ignored test-results/ of the repository. */
-const folder = join(import.meta.dirname, '..', '..', '..', 'test-results', 'page')
+import { picture } from './pictures.ts'
 
 const fleets = {
   'no-devices': () => undefined,
@@ -15,10 +11,6 @@ const fleets = {
 }
 
 describeInChromium('at every width and in both themes the page fits without a sideways scroll', (openPage) => {
-  beforeAll(() => {
-    mkdirSync(folder, { recursive: true })
-  })
-
   for (const [fleet, put] of Object.entries(fleets)) {
     for (const width of [360, 640, 1024, 1280, 1920]) {
       it(`${fleet} at ${width} px`, async () => {
@@ -32,7 +24,7 @@ describeInChromium('at every width and in both themes the page fits without a si
         }
         for (const theme of ['light', 'dark'] as const) {
           await page.emulateMedia({ colorScheme: theme })
-          await page.screenshot({ path: join(folder, `${fleet}-${width}-${theme}.png`), fullPage: fleet !== 'farm' })
+          await page.screenshot({ path: picture(`${fleet}-${width}-${theme}`), fullPage: fleet !== 'farm' })
         }
         expect(await page.evaluate<number>('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width)
       })

@@ -89,8 +89,9 @@ describe('where the hub’s address comes from', () => {
   it.each([
     ['{"hub":17}', '17'],
     ['{"hub":["https://hub.example"]}', '["https://hub.example"]'],
-    ['{"hub":"https://a:b@hub.example"}', 'https://a:b@hub.example'],
-  ])('what config.json says and cannot be one is told: %s', async (config, given) => {
+    ['{"hub":"https://a:b@hub.example"}', 'https://***@hub.example'],
+    ['{"hub":"a:b@hub.example/?x"}', '***@hub.example/?x'],
+  ])('what config.json says and cannot be one is told, without a password: %s', async (config, given) => {
     expect(await find('http://static.example/', answering(config))).toEqual({ ok: false, source: 'config', given })
   })
 })

@@ -54,5 +54,8 @@ export async function findHubAddress(pageUrl: URL, fetch: typeof globalThis.fetc
   const base = typeof given === 'string' ? parseHubAddress(given, pageUrl) : null
   if (base !== null) return { ok: true, base }
   const text = typeof given === 'string' ? given : given instanceof SyntaxError ? given.message : JSON.stringify(given)
-  return { ok: false, source: asked === null ? 'config' : 'query', given: text.slice(0, 200) }
+  return { ok: false, source: asked === null ? 'config' : 'query', given: hidePassword(text).slice(0, 200) }
 }
+
+/** User name and password of an address are not for the screen. */
+const hidePassword = (text: string): string => text.replace(/(^|\/\/)[^/]*@/, '$1***@')

@@ -6,6 +6,7 @@ export const en = {
   'page.name': 'MobilePool',
   'page.skip': 'Skip to the devices',
   'page.devices': 'Devices',
+  'page.hub': 'Hub',
 
   'tab.well': 'All well · {page}',
   'tab.silent': { one: '{count} device silent · {page}', other: '{count} devices silent · {page}' },

@@ -14,7 +14,7 @@ export interface ReceivedEvent {
 export class EventReader {
   readonly events: ReceivedEvent[] = []
   headers: IncomingHttpHeaders = {}
-  isOpen = false
+  #state: 'opening' | 'open' | 'ended' = 'opening'
   readonly opened: Promise<void>
   readonly ended: Promise<void>
   readonly #request: ClientRequest
@@ -34,12 +34,11 @@ export class EventReader {
         reply.setEncoding('utf8')
         reply.on('data', (chunk: string) => {
           this.#take(chunk)
-          if (this.isOpen) return
-          this.isOpen = true
+          this.#state = 'open'
           resolve()
         })
         const over = (): void => {
-          this.isOpen = false
+          this.#state = 'ended'
           end()
           reject(new Error(`the stream ended: ${reply.statusCode} ${this.text}`))
         }
@@ -48,6 +47,10 @@ export class EventReader {
       })
     })
     this.#request.end()
+  }
+
+  get isOpen(): boolean {
+    return this.#state === 'open'
   }
 
   /** Everything received. */

@@ -232,9 +232,9 @@ describe('the embedded database', () => {
       await vi.waitFor(async () => expect((await hub.ask('/readyz')).json).toMatchObject({ waiting: 0 }), { timeout: 20_000 })
       const written = (await hub.ask('/status')).json.proxies as { name: string; last_seen: string; ip_changes: number }[]
 
-      let isLoading = true
+      const enough = new AbortController()
       const load = names.map(async (name) => {
-        while (isLoading) await hub.ask(`/proxy_server?name=${name}`).catch(() => {})
+        while (!enough.signal.aborted) await hub.ask(`/proxy_server?name=${name}`).catch(() => {})
       })
       await vi.waitFor(async () =>
         expect(
@@ -245,7 +245,7 @@ describe('the embedded database', () => {
         ).toBe(true),
       )
       await stop(hub, 'SIGKILL')
-      isLoading = false
+      enough.abort()
       await Promise.all(load)
 
       hub = await start(env)

@@ -54,15 +54,15 @@ test('of one device the latest beat is written, with every stretch at an address
 })
 
 test('while the database is away beats are answered at once, kept one a device, and written when it is back', async () => {
-  let isDown = true
-  const { writer, groups } = writerOver(() => (isDown ? Promise.reject(down) : Promise.resolve()))
+  const back = new AbortController()
+  const { writer, groups } = writerOver(() => (back.signal.aborted ? Promise.resolve() : Promise.reject(down)))
   for (let second = 0; second < 50; second++) {
     const written = writer.write(beat('seoul-01', { seenAt: T0 + second * 1_000 }))
     if (second === 0) await written
   }
   void writer.write(beat('moscow-07'))
   expect(writer.waiting).toBe(2)
-  isDown = false
+  back.abort()
   await vi.waitFor(() => expect(writer.waiting).toBe(0), { timeout: 5_000 })
   expect(groups.at(-1)?.map(({ name, seenAt }) => [name, seenAt])).toEqual([
     ['seoul-01', T0 + 49_000],

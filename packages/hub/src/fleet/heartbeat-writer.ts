@@ -27,7 +27,7 @@ export class HeartbeatWriter {
   #waiting = new Map<string, Waiting>()
   #timer: NodeJS.Timeout | null = null
   #writing: Promise<void> | null = null
-  #isDown = false
+  #database: 'up' | 'down' = 'up'
   #closed = false
 
   constructor(
@@ -51,7 +51,7 @@ export class HeartbeatWriter {
   write(beat: Beat): Promise<void> {
     return new Promise((resolve) => {
       this.#put(beat, [resolve])
-      if (!this.#isDown) this.#schedule(WINDOW_MS)
+      if (this.#database === 'up') this.#schedule(WINDOW_MS)
     })
   }
 
@@ -94,13 +94,13 @@ export class HeartbeatWriter {
     try {
       await this.#writeOrSplit(group.map(({ beat }) => beat))
       this.#onStored(group.map(({ beat }) => beat.deviceId))
-      if (this.#isDown) this.#log.info('The database answers again; heartbeats are written.')
-      this.#isDown = false
+      if (this.#database === 'down') this.#log.info('The database answers again; heartbeats are written.')
+      this.#database = 'up'
       return true
     } catch (error) {
-      if (!this.#isDown)
+      if (this.#database === 'up')
         this.#log.error({ err: error }, 'The database does not answer: the latest heartbeat of each device is kept and written later.')
-      this.#isDown = true
+      this.#database = 'down'
       for (const { beat } of group) this.#putBack(beat)
       return false
     } finally {

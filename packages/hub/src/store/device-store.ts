@@ -70,7 +70,7 @@ export interface DeviceStore {
 const ms = (date: Date | null): number | null => (date === null ? null : date.getTime())
 
 /** The row of `proxy_devices` for a device. */
-export function deviceRow(device: DeviceSettings, seal: Seal) {
+function deviceRow(device: DeviceSettings, seal: Seal) {
   const proxy = device.proxyUrl === null ? null : splitProxyUrl(device.proxyUrl)
   return {
     id: device.id,
@@ -95,7 +95,7 @@ export function deviceRow(device: DeviceSettings, seal: Seal) {
 }
 
 /** The row of `rotation_config` for a device. */
-export const rotationConfigRow = (device: DeviceSettings) => ({
+const rotationConfigRow = (device: DeviceSettings) => ({
   device_id: device.id,
   rotation_method: device.rotationMethod,
   rotation_interval: device.rotationInterval,

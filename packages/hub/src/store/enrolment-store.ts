@@ -6,7 +6,7 @@ import type { Seal } from './seal.ts'
 import type { Tables } from './tables.ts'
 
 /** A token that enrols one device, once; times in ms. */
-export interface EnrolToken {
+interface EnrolToken {
   /** SHA-256, hex. */
   hash: string
   /** The only name that may enrol with it; null: any free one. */

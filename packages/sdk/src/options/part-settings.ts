@@ -2,8 +2,8 @@ import type { CoreSettings } from '../core/pool-core.ts'
 import type { EngineSettings } from '../dispatch/dispatch-engine.ts'
 import type { TransportSettings } from '../dispatch/transport.ts'
 import type { TriggerSettings } from '../rotation/triggers.ts'
-import type { PoolSettings } from './parse-options.ts'
 import { poolDefaults as defaults } from './pool-options.ts'
+import type { PoolSettings } from './schema.ts'
 
 /** At most half of the devices that are up are ever ejected. */
 const MAX_EJECTED_SHARE = 0.5

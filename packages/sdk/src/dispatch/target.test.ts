@@ -1,0 +1,29 @@
+import { expect, test } from 'vitest'
+import { parseEndpoint } from './endpoint.ts'
+import { targetOf } from './target.ts'
+
+test.each([
+  ['http://example.com', { origin: 'http://example.com', host: 'example.com', hostname: 'example.com', isPlainHttp: true }],
+  [
+    'https://example.com:8443/',
+    { origin: 'https://example.com:8443', host: 'example.com:8443', hostname: 'example.com', isPlainHttp: false },
+  ],
+  ['http://[2001:db8::1]:81', { origin: 'http://[2001:db8::1]:81', host: '[2001:db8::1]:81', hostname: '2001:db8::1', isPlainHttp: true }],
+  [new URL('https://a.b/c'), { origin: 'https://a.b', host: 'a.b', hostname: 'a.b', isPlainHttp: false }],
+])('%s is a target', (origin, target) => {
+  expect(targetOf({ origin, path: '/', method: 'GET' })).toEqual(target)
+})
+
+test.each(['ftp://example.com', '', undefined])('%s is none', (origin) => {
+  expect(targetOf({ ...(origin === undefined ? {} : { origin }), path: '/', method: 'GET' })).toBeUndefined()
+})
+
+test.each([
+  ['http://10.0.0.5:8080', { isTls: false, hostname: '10.0.0.5', port: 8080, authorization: null }],
+  ['https://proxy.example', { isTls: true, hostname: 'proxy.example', port: 443, authorization: null }],
+  ['http://[::1]', { isTls: false, hostname: '::1', port: 80, authorization: null }],
+  ['http://us%40er:p%3Ass@h:1', { isTls: false, hostname: 'h', port: 1, authorization: `Basic ${btoa('us@er:p:ss')}` }],
+  ['http://user@h:1', { isTls: false, hostname: 'h', port: 1, authorization: `Basic ${btoa('user:')}` }],
+])('%s is the endpoint of a device', (url, endpoint) => {
+  expect(parseEndpoint(url)).toEqual(endpoint)
+})

@@ -1,0 +1,130 @@
+import type { ConnectionOptions } from 'node:tls'
+import { z } from 'zod'
+import { deviceType, label, proxyUrl } from '../contract/index.ts'
+import { type BalancerName, balancers } from '../core/balancers/index.ts'
+import { poolDefaults as defaults, type StaticDevice } from './pool-options.ts'
+
+const count = (min: number, max: number) =>
+  z.int(`must be a whole number from ${min} to ${max}`).min(min, `must be at least ${min}`).max(max, `must be at most ${max}`)
+/** Longest time that any option takes: a week. */
+const LONGEST_MS = 604_800_000
+const ms = (min = 1) => count(min, LONGEST_MS)
+const status = count(100, 599)
+
+const asText = z.preprocess((value) => (value instanceof URL ? value.href : value), z.string('must be a URL'))
+const httpUrl = asText.pipe(z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })).transform((text) => new URL(text))
+const tls = z.custom<ConnectionOptions>((value) => typeof value === 'object' && value !== null, 'must be an object of TLS options')
+const oneOrMore = <Item extends z.ZodType>(item: Item) =>
+  z.preprocess((value) => (typeof value === 'string' ? [value] : value), z.array(item).min(1, 'is empty: leave it out to allow all'))
+/** A URL alone stands for an object with that URL. */
+const withUrl = (value: unknown): unknown => (typeof value === 'string' || value instanceof URL ? { url: value } : value)
+const falseOr = <Options extends z.ZodType>(options: Options) => z.union([z.literal(false), options], 'must be false or an object')
+
+const listedDevice = z.strictObject({
+  id: label.optional(),
+  url: asText.pipe(proxyUrl),
+  weight: z.number().positive('must be above 0').max(1000, 'must be at most 1000').default(1),
+  tags: z.array(label).default([]),
+  operator: label.optional(),
+  region: label.optional(),
+  type: deviceType.default('generic'),
+  tunnel: z.enum(['auto', 'always']).default('auto'),
+  rotate: z
+    .union(
+      [z.custom<Exclude<StaticDevice['rotate'], string | URL | undefined>>((value) => typeof value === 'function'), httpUrl],
+      'must be a URL or a function',
+    )
+    .optional(),
+})
+
+/** What `MobilePoolOptions` says, as a schema: checks, and fills in what is not given. */
+export const poolOptions = z
+  .strictObject({
+    hub: z.preprocess(
+      withUrl,
+      z.strictObject({ url: httpUrl, token: z.string().min(1, 'is empty').optional() }, 'must be a URL, or { url, token }').optional(),
+    ),
+    devices: z.array(z.preprocess(withUrl, listedDevice), 'must be a list of proxy URLs or objects').optional(),
+    filter: z
+      .strictObject({
+        operator: oneOrMore(label).optional(),
+        region: oneOrMore(label).optional(),
+        type: oneOrMore(deviceType).optional(),
+        tags: z.array(label).optional(),
+      })
+      .default({}),
+    balancer: z
+      .enum(Object.keys(balancers) as BalancerName[], `must be one of: ${Object.keys(balancers).join(', ')}`)
+      .default(defaults.balancer),
+    perDevice: z.strictObject({ concurrency: count(1, 10_000).default(defaults.perDevice.concurrency) }).prefault({}),
+    queue: z
+      .strictObject({ timeoutMs: ms().default(defaults.queue.timeoutMs), max: count(0, 1_000_000).default(defaults.queue.max) })
+      .prefault({}),
+    timeouts: z
+      .strictObject({ connectMs: ms().default(defaults.timeouts.connectMs), firstByteMs: ms().default(defaults.timeouts.firstByteMs) })
+      .prefault({}),
+    retry: falseOr(
+      z.strictObject({
+        attempts: count(1, 20).default(defaults.retry.attempts),
+        methods: z.enum(['idempotent', 'all']).default(defaults.retry.methods),
+        statuses: z.array(status).default([...defaults.retry.statuses]),
+        budget: z.number().min(0, 'must be from 0 to 1').max(1, 'must be from 0 to 1').default(defaults.retry.budget),
+        maxElapsedMs: ms().default(defaults.retry.maxElapsedMs),
+        maxReplayBytes: count(0, 1_073_741_824).default(defaults.retry.maxReplayBytes),
+      }),
+    ).prefault({}),
+    ban: falseOr(
+      z.strictObject({
+        statuses: z.array(status).default([...defaults.ban.statuses]),
+        quarantineMs: ms().default(defaults.ban.quarantineMs),
+      }),
+    ).prefault({}),
+    eject: falseOr(
+      z.strictObject({
+        consecutive: count(1, 1000).default(defaults.eject.consecutive),
+        baseMs: ms().default(defaults.eject.baseMs),
+        maxMs: ms().default(defaults.eject.maxMs),
+      }),
+    ).prefault({}),
+    rotate: z
+      .strictObject({
+        everyMs: ms(1000).optional(),
+        onBan: z.strictObject({ count: count(1, 1_000_000).default(defaults.rotate.onBanCount) }).optional(),
+        drainMs: ms(0).default(defaults.rotate.drainMs),
+        minIntervalMs: ms(0).default(defaults.rotate.minIntervalMs),
+        maxParallel: count(1, 10_000).default(defaults.rotate.maxParallel),
+        callTimeoutMs: ms().default(defaults.rotate.callTimeoutMs),
+        verifyMs: ms(0).default(defaults.rotate.verifyMs),
+      })
+      .prefault({}),
+    exitIpUrl: httpUrl.optional(),
+    keepAlive: z
+      .strictObject({ idleMs: ms().default(defaults.keepAlive.idleMs), maxIdleMs: ms().default(defaults.keepAlive.maxIdleMs) })
+      .prefault({}),
+    exposeHeaders: z.boolean().default(defaults.exposeHeaders),
+    requestTls: tls.default({}),
+    proxyTls: tls.default({}),
+  })
+  .superRefine((options, context) => {
+    if ((options.hub === undefined) === (options.devices === undefined)) {
+      context.addIssue({ code: 'custom', message: 'give either `hub` or `devices`', path: [] })
+    }
+    const ids = new Set<string>()
+    for (const [index, device] of (options.devices ?? []).entries()) {
+      const id = idOf(device)
+      if (ids.has(id))
+        context.addIssue({
+          code: 'custom',
+          message: `"${id}" is used twice: give each device an id of its own`,
+          path: ['devices', index, 'id'],
+        })
+      ids.add(id)
+    }
+  })
+
+/** Options, checked and complete. */
+export type PoolSettings = z.output<typeof poolOptions>
+export type ListedDevice = NonNullable<PoolSettings['devices']>[number]
+
+/** A listed device's id: its own, or host and port of its URL. Never its credentials. */
+export const idOf = ({ id, url }: { id?: string | undefined; url: string }): string => id ?? (URL.canParse(url) ? new URL(url).host : url)

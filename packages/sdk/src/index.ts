@@ -1,4 +1,4 @@
-export type { BalancerName } from './core/balancers/index.ts'
+export type { BalancerName } from './core/balancers/names.ts'
 export type { DeviceState } from './core/device.ts'
 export { type AttemptKind, type AttemptReport, MobilePoolError, type MobilePoolErrorCode, type Phase } from './errors.ts'
 export type { DeviceRef, PoolEvents, RotationResult } from './events.ts'

@@ -1,6 +1,6 @@
 import type { ConnectionOptions } from 'node:tls'
 import type { DeviceType } from '../contract/index.ts'
-import type { BalancerName } from '../core/balancers/index.ts'
+import type { BalancerName } from '../core/balancers/names.ts'
 import type { RotationContext } from '../rotation/rotation-call.ts'
 
 /** One device of a fixed list. */

@@ -1,7 +1,8 @@
 import type { ConnectionOptions } from 'node:tls'
 import { z } from 'zod'
 import { deviceType, label, proxyUrl } from '../contract/index.ts'
-import { type BalancerName, balancers } from '../core/balancers/index.ts'
+import { balancers } from '../core/balancers/index.ts'
+import type { BalancerName } from '../core/balancers/names.ts'
 import { poolDefaults as defaults, type StaticDevice } from './pool-options.ts'
 
 const count = (min: number, max: number) =>

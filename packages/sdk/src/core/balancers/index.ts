@@ -1,13 +1,12 @@
 import type { Balancer } from './balancer.ts'
 import { leastConnections } from './least-connections.ts'
+import type { BalancerName } from './names.ts'
 import { randomChoice } from './random.ts'
 import { roundRobin } from './round-robin.ts'
 
-/** The balancers by their public names. To add one: a file beside this, a line here. */
-export const balancers = {
+/** The balancers. To add one: a file beside this, its name in names.ts, a line here. */
+export const balancers: Readonly<Record<BalancerName, (random: () => number) => Balancer>> = {
   'least-connections': leastConnections,
   'round-robin': roundRobin,
   random: randomChoice,
-} as const satisfies Record<string, (random: () => number) => Balancer>
-
-export type BalancerName = keyof typeof balancers
+}

@@ -1,0 +1,57 @@
+import { join } from 'node:path'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { localhostCertificate } from '../servers/certificate.ts'
+import { Stage } from '../stage.ts'
+import { builtSdk } from './built.ts'
+import { installed } from './installed.ts'
+import { runNode } from './run-node.ts'
+import { nodeVersions, pairs, undiciVersions } from './versions.ts'
+
+const stage = new Stage()
+
+/** The first run on a machine installs three Nodes and three undicis. */
+const INSTALL_MS = 900_000
+
+const nodes = new Map<number, string>()
+const undicis = new Map<number, string>()
+
+beforeAll(async () => {
+  for (const [major, version] of Object.entries(nodeVersions)) {
+    const folder = await installed(`node-${major}`, { node: version })
+    if (folder !== undefined) nodes.set(Number(major), join(folder, 'node_modules/node/bin/node'))
+  }
+  for (const [major, version] of Object.entries(undiciVersions)) {
+    const folder = await installed(`undici-${major}`, { undici: version })
+    if (folder !== undefined) undicis.set(Number(major), join(folder, 'node_modules/undici'))
+  }
+}, INSTALL_MS)
+
+describe.each(pairs)('Node $node with npm undici $undici', ({ node, undici }) => {
+  test('the built package does all that a fetch needs, leaves global dispatchers alone, and lets the process end', {
+    timeout: 60_000,
+  }, async ({ skip }) => {
+    const nodePath = nodes.get(node)
+    const undiciPath = undici === 'none' ? 'none' : undicis.get(undici)
+    if (nodePath === undefined || undiciPath === undefined) return skip('not installed')
+    const [plain, secure] = [await stage.origin(), await stage.origin({ tls: true })]
+    const [seoul, moscow, dead] = [
+      await stage.device('seoul-01', { auth: 'user:p%40ss' }),
+      await stage.device('moscow-07'),
+      await stage.device('kazan-02'),
+    ]
+    await dead.refuse()
+    const given = {
+      plain: plain.url,
+      secure: secure.url,
+      devices: [seoul.url, moscow.url],
+      deadDevice: dead.url,
+      ca: localhostCertificate.cert,
+    }
+    const script = join(import.meta.dirname, 'smoke.mjs')
+    const outcome = await runNode(nodePath, [script, builtSdk(), undiciPath, JSON.stringify(given)])
+    expect(outcome, outcome.stderr).toMatchObject({ status: 0 })
+    const { passed, stats } = JSON.parse(outcome.stdout) as { passed: string[]; stats: Record<string, number> }
+    expect(passed.length).toBeGreaterThanOrEqual((undici === 'none' ? 12 : 25) + (node === 20 ? 0 : 2))
+    expect(stats).toMatchObject({ inFlight: 0, queued: 0 })
+  })
+})

@@ -1,0 +1,189 @@
+// Run by matrix.test.ts on every Node, with and without an npm undici: what a user's plain JavaScript does with the built package.
+// Arguments: path of the package, path of an npm undici or "none", JSON of what it talks to. Ends by itself: nothing may be left open.
+import assert from 'node:assert/strict'
+import { createRequire } from 'node:module'
+import { pathToFileURL } from 'node:url'
+
+const [, , sdkPath, undiciPath, given] = process.argv
+const { plain, secure, devices, deadDevice, ca } = JSON.parse(given)
+const places = [Symbol.for('undici.globalDispatcher.1'), Symbol.for('undici.globalDispatcher.2')]
+
+// Importing the package must not touch the process's own dispatchers, set or not.
+const before = places.map((place) => globalThis[place])
+const { MobilePool, MobilePoolError } = await import(pathToFileURL(`${sdkPath}/dist/index.js`).href)
+assert.deepEqual(
+  places.map((place) => globalThis[place]),
+  before,
+  'import changed a global dispatcher',
+)
+assert.deepEqual(
+  places.map((place) => Object.hasOwn(globalThis, place)),
+  [false, false],
+  'import claimed a global dispatcher',
+)
+const required = createRequire(import.meta.url)(`${sdkPath}/dist/index.cjs`)
+assert.equal(typeof required.MobilePool, 'function')
+assert.deepEqual(
+  places.map((place) => Object.hasOwn(globalThis, place)),
+  [false, false],
+  'require claimed a global dispatcher',
+)
+
+const options = { balancer: 'round-robin', requestTls: { ca } }
+const pool = new MobilePool({ ...options, devices })
+const exits = new Set(['127.10.1.1', '127.10.7.1'])
+const passed = []
+const check = async (name, run) => {
+  try {
+    await run()
+  } catch (error) {
+    error.message = `${name}: ${error.message}`
+    throw error
+  }
+  passed.push(name)
+}
+
+const seen = async (response) => {
+  assert.equal(response.status ?? response.statusCode, 200)
+  const body = await (response.body?.json ? response.body.json() : response.json())
+  assert.ok(exits.has(body.remoteAddress), `came from ${body.remoteAddress}`)
+  return body
+}
+
+const parts = () =>
+  new ReadableStream({
+    start(controller) {
+      controller.enqueue(new TextEncoder().encode('in '))
+      controller.enqueue(new TextEncoder().encode('parts'))
+      controller.close()
+    },
+  })
+
+/** Everything that a fetch must do over a dispatcher, with this fetch. */
+async function fetchChecks(name, doFetch, extra, { FormData } = globalThis) {
+  for (const origin of [plain, secure]) {
+    const scheme = origin.split(':')[0]
+    const ask = (path = '/', init = {}) => doFetch(origin + path, { ...extra, ...init })
+    await check(`${name} ${scheme} GET`, async () => {
+      const response = await ask()
+      assert.ok(response.headers.get('x-mobilepool-device'))
+      await seen(response)
+    })
+    await check(`${name} ${scheme} bodies`, async () => {
+      const long = 'b'.repeat(300_000)
+      assert.equal((await seen(await ask('/', { method: 'POST', body: 'text' }))).body, 'text')
+      assert.equal((await seen(await ask('/', { method: 'POST', body: long }))).body, long)
+      assert.equal((await seen(await ask('/', { method: 'POST', body: parts(), duplex: 'half' }))).body, 'in parts')
+      assert.equal((await seen(await ask('/', { method: 'POST', body: 'five!', headers: { 'content-length': '5' } }))).body, 'five!')
+      const form = new FormData()
+      form.set('field', 'value')
+      assert.match((await seen(await ask('/', { method: 'POST', body: form }))).body, /name="field"\r\n\r\nvalue/)
+    })
+    await check(`${name} ${scheme} responses`, async () => {
+      assert.equal((await (await ask('/bytes/300000')).arrayBuffer()).byteLength, 300_000)
+      assert.equal(await (await ask('/gzip')).text(), 'hello gzip')
+      const cookies = await ask('/cookies')
+      assert.deepEqual(cookies.headers.getSetCookie(), ['a=1', 'b=2'])
+      await cookies.text()
+      assert.equal((await seen(await ask('/redirect'))).url, '/')
+    })
+    await check(`${name} ${scheme} abort`, async () => {
+      await assert.rejects(ask('/hang', { signal: AbortSignal.timeout(100) }), { name: 'TimeoutError' })
+    })
+  }
+}
+
+await fetchChecks('built-in fetch', fetch, { dispatcher: pool })
+await check('pool.fetch', async () => seen(await pool.fetch(secure)))
+
+await check('a dead device costs nothing', async () => {
+  const partly = new MobilePool({ ...options, devices: [deadDevice, devices[0]] })
+  const response = await fetch(secure, { dispatcher: partly, method: 'POST', body: 'kept' })
+  assert.equal(response.headers.get('x-mobilepool-attempts'), '2')
+  assert.equal((await seen(response)).body, 'kept')
+  await partly.close()
+})
+
+await check('errors', async () => {
+  const none = new MobilePool({ devices: [] })
+  await assert.rejects(
+    fetch(plain, { dispatcher: none }),
+    (error) => error.cause instanceof MobilePoolError && error.cause.code === 'MP_NO_DEVICE',
+  )
+  await assert.rejects(none.fetch(plain), { code: 'MP_NO_DEVICE' })
+  assert.throws(() => new MobilePool({ devices: ['nonsense'] }), { code: 'MP_OPTIONS', message: /devices\[0\]\.url/ })
+  await none.close()
+})
+
+if (globalThis.WebSocket) {
+  for (const origin of [plain, secure]) {
+    await check(`WebSocket ${origin.split(':')[0]}`, async () => {
+      const socket = new WebSocket(origin.replace('http', 'ws'), { dispatcher: pool })
+      const said = await new Promise((resolve, reject) => {
+        socket.onopen = () => socket.send('hi')
+        socket.onmessage = ({ data }) => resolve(data)
+        socket.onerror = ({ error, message }) => reject(error ?? new Error(message))
+      })
+      assert.equal(said, 'hi')
+      socket.close()
+      await new Promise((resolve) => {
+        socket.onclose = resolve
+      })
+    })
+  }
+}
+
+await check('installGlobal', async () => {
+  const installed = pool.installGlobal()
+  await seen(await fetch(plain))
+  installed[Symbol.dispose ?? Symbol.for('nodejs.dispose')]()
+  assert.equal((await (await fetch(plain)).json()).remoteAddress, '127.0.0.1')
+})
+
+if (undiciPath !== 'none') {
+  const undici = await import(pathToFileURL(`${undiciPath}/index.js`).href)
+  await fetchChecks('npm fetch', undici.fetch, { dispatcher: pool.dispatcher }, undici)
+  await check('request', async () => {
+    for (const origin of [plain, secure]) {
+      const reply = await undici.request(`${origin}/`, { dispatcher: pool.dispatcher, method: 'PUT', body: 'put' })
+      assert.equal((await seen(reply)).body, 'put')
+      await assert.rejects(undici.request(`${origin}/hang`, { dispatcher: pool.dispatcher, signal: AbortSignal.timeout(100) }), {
+        name: 'TimeoutError',
+      })
+    }
+  })
+  await check('stream', async () => {
+    const { PassThrough } = await import('node:stream')
+    const sink = new PassThrough()
+    const text = sink.toArray()
+    await undici.stream(`${secure}/bytes/10`, { dispatcher: pool.dispatcher, method: 'GET' }, () => sink)
+    assert.equal(Buffer.concat(await text).toString(), 'xxxxxxxxxx')
+  })
+  await check('upgrade', async () => {
+    const { socket } = await undici.upgrade(`${plain}/`, {
+      dispatcher: pool.dispatcher,
+      protocol: 'websocket',
+      headers: { 'sec-websocket-key': 'x' },
+    })
+    socket.destroy()
+  })
+  await check('compose', async () => {
+    const { redirect, retry, dns, cache } = undici.interceptors
+    for (const interceptor of [redirect({ maxRedirections: 2 }), retry?.(), dns?.(), cache?.()].filter(Boolean)) {
+      const composed = pool.dispatcher.compose(interceptor)
+      await seen(await undici.request(`${plain}/`, { dispatcher: composed }))
+    }
+    const following = pool.dispatcher.compose(redirect({ maxRedirections: 2 }))
+    assert.equal((await seen(await undici.request(`${secure}/redirect`, { dispatcher: following }))).url, '/')
+  })
+  await check('setGlobalDispatcher', async () => {
+    const original = undici.getGlobalDispatcher()
+    undici.setGlobalDispatcher(pool.dispatcher)
+    await seen(await undici.fetch(plain))
+    await seen(await undici.request(plain))
+    undici.setGlobalDispatcher(original)
+  })
+}
+
+await pool.close()
+console.log(JSON.stringify({ passed, stats: pool.stats().requests }))

@@ -47,6 +47,7 @@ export class Saboteur {
     server.on('clientError', () => client.destroy())
     client.on('close', () => site.destroy())
     server.emit('connection', client)
+    client.resume()
   }
 
   async #answer(req: IncomingMessage, res: ServerResponse, site: Agent): Promise<void> {

@@ -8,7 +8,7 @@ import { ensureEnrolled } from './enrolment.ts'
 import { AgentError } from './errors.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { heartbeatComposer } from './heartbeat-content.ts'
-import { createLocalProxy, proxyUrlOf } from './local-proxy.ts'
+import { createLocalProxy, listen, proxyUrlOf } from './local-proxy.ts'
 import { createLogger } from './logger.ts'
 import { type OpenDevice, openDevice } from './open-device.ts'
 import { reportOf } from './rotation/result.ts'
@@ -20,7 +20,7 @@ import { watchOver } from './watchdog.ts'
 const MIN_WAIT_MS = 1_000
 const MAX_WAIT_MS = 30_000
 /** How long a stopping agent may take to report the result that it has just got. */
-const LAST_REPORT_MS = 2_000
+const LAST_REPORT_MS = 3_000
 
 /** What a started agent is. */
 export interface AgentInfo {
@@ -95,7 +95,7 @@ async function serve(device: OpenDevice, signal: AbortSignal): Promise<RunningAg
   const proxy = createLocalProxy(egress, identity, (summary) => log.debug(summary, 'exchange'))
   const gate = new TrafficGate(proxy, [...driver.hostAddresses, ...config.hostAddresses])
   const rotator = new Rotator({ clock, log, driver, proxy, gate, resolver, hub, journal, onEnd: () => heartbeat.beatNow() })
-  const proxyUrl = proxyUrlOf(await proxy.listen(config.listen.port, config.listen.host), config.advertise, identity)
+  const proxyUrl = proxyUrlOf(await listen(proxy, config.listen), config.advertise, identity)
 
   const compose = heartbeatComposer(device, proxyUrl)
   const heartbeat = new Heartbeat({
@@ -132,7 +132,7 @@ async function serve(device: OpenDevice, signal: AbortSignal): Promise<RunningAg
   const end = async (): Promise<void> => {
     try {
       await tasks
-      await commands.deliver(AbortSignal.timeout(LAST_REPORT_MS)).catch(() => {})
+      await commands.deliverWithin(LAST_REPORT_MS)
     } finally {
       await proxy.close()
       await device.close()

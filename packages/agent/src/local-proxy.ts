@@ -1,6 +1,7 @@
 import { isIPv6 } from 'node:net'
-import { createProxyServer, type ExchangeSummary, fixedCredentials, type ProxyServer } from '@mobilepool/sdk/proxy-server'
+import { createProxyServer, type ExchangeSummary, fixedCredentials, ProxyError, type ProxyServer } from '@mobilepool/sdk/proxy-server'
 import type { Egress } from './egress/egress.ts'
+import { AgentError } from './errors.ts'
 import type { Identity } from './state/identity.ts'
 
 /** Makes the device's proxy: one password, everything by the device's egress. */
@@ -10,6 +11,16 @@ export function createLocalProxy(egress: Egress, identity: Identity, onClose: (s
     connect: (target, { signal }) => egress.open(target, 'parser', signal),
     onClose,
   })
+}
+
+/** Starts to listen. Throws `bad_config` when the address cannot be had. */
+export async function listen(proxy: ProxyServer, { host, port }: { host: string; port: number }): Promise<{ host: string; port: number }> {
+  try {
+    return await proxy.listen(port, host)
+  } catch (error) {
+    if (!(error instanceof ProxyError)) throw error
+    throw new AgentError('bad_config', `${error.message} Give another --listen.`, { cause: error })
+  }
 }
 
 /** The URL by which parsers reach the proxy, with its credentials. `advertise` is `host` or `host:port`. */

@@ -9,6 +9,8 @@ import type { CommandJournal } from './journal.ts'
 /** How long the hub holds a poll open: below the idle time-outs of carriers' NATs. */
 const POLL_S = 25
 const REPORT_TIMEOUT_MS = 10_000
+/** The link of a device that has just been switched on needs a moment. */
+const LAST_TRY_PAUSE_MS = 200
 
 /** What the loop needs of the agent. */
 export interface CommandParts {
@@ -37,11 +39,13 @@ export class CommandLoop {
     let isFailing = false
     while (!signal.aborted) {
       try {
-        await this.deliver(signal)
-        const orders = await hub.orders(POLL_S, signal)
-        backOff.reset()
+        const isDelivered = await this.#tryDeliver(signal)
+        // A result that the hub cannot take now must not keep its orders away.
+        const orders = await hub.orders(isDelivered ? POLL_S : 0, signal)
         isFailing = false
         for (const order of orders) await this.#take(order, signal)
+        if (isDelivered) backOff.reset()
+        else await clock.sleep(backOff.next(), signal).catch(() => {})
       } catch (error) {
         if (signal.aborted) return
         if (error instanceof AgentError && error.code === 'hub_unauthorized') onUnauthorized(error)
@@ -52,8 +56,17 @@ export class CommandLoop {
     }
   }
 
+  /** Tries for a while to report what is left: for an agent that is about to end. */
+  async deliverWithin(timeoutMs: number): Promise<void> {
+    const signal = AbortSignal.timeout(timeoutMs)
+    while (!signal.aborted) {
+      if (await this.#tryDeliver(signal).catch(() => true)) return
+      await this.#parts.clock.sleep(LAST_TRY_PAUSE_MS, signal).catch(() => {})
+    }
+  }
+
   /** Reports every result that the hub has not acknowledged. */
-  async deliver(signal?: AbortSignal): Promise<void> {
+  async #deliver(signal: AbortSignal): Promise<void> {
     const { hub, journal, log } = this.#parts
     for (const { id, report } of journal.unacknowledged()) {
       try {
@@ -66,6 +79,17 @@ export class CommandLoop {
         log.error({ rotation: id, reason: error.message }, 'the hub does not take the result')
       }
       await journal.update(id, { isAcknowledged: true })
+    }
+  }
+
+  async #tryDeliver(signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.#deliver(signal)
+      return true
+    } catch (error) {
+      if (signal.aborted || (error instanceof AgentError && error.code === 'hub_unauthorized')) throw error
+      this.#parts.log.debug({ reason: (error as Error).message }, 'the hub cannot take the result now')
+      return false
     }
   }
 

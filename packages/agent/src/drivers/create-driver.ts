@@ -10,7 +10,7 @@ export type DriverKind = (typeof driverKinds)[number]
 /** What a driver may use besides its own options. */
 export interface DriverParts {
   readonly clock: Clock
-  readonly stateDir: PrivateDir
+  readonly stateDir: Pick<PrivateDir, 'read' | 'write'>
 }
 
 /** Makes the driver of a device. Throws `bad_config` naming the driver option that is wrong. */

@@ -19,7 +19,7 @@ const HOST_ADDRESS = '127.0.0.1'
  */
 export async function openSimulatedDriver(
   options: Record<string, unknown>,
-  parts: { readonly clock: Clock; readonly stateDir: PrivateDir },
+  parts: { readonly clock: Clock; readonly stateDir: Pick<PrivateDir, 'read' | 'write'> },
 ): Promise<DeviceDriver> {
   const knobs = simulatorKnobs.safeParse(options)
   if (!knobs.success) {
@@ -34,14 +34,18 @@ class SimulatedDriver implements DeviceDriver {
   readonly hostAddresses = [HOST_ADDRESS]
   readonly #knobs: SimulatorKnobs
   readonly #clock: Clock
-  readonly #stateDir: PrivateDir
+  readonly #stateDir: Pick<PrivateDir, 'read' | 'write'>
   readonly #random: () => number
   readonly #saboteur: Saboteur | null
   readonly #connections = new Set<LinkConnection>()
   #modem: ModemState
   #timeoutsLeft: number
 
-  constructor(knobs: SimulatorKnobs, parts: { readonly clock: Clock; readonly stateDir: PrivateDir }, modem: ModemState) {
+  constructor(
+    knobs: SimulatorKnobs,
+    parts: { readonly clock: Clock; readonly stateDir: Pick<PrivateDir, 'read' | 'write'> },
+    modem: ModemState,
+  ) {
     this.#knobs = knobs
     this.#clock = parts.clock
     this.#stateDir = parts.stateDir

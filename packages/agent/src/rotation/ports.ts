@@ -38,6 +38,16 @@ export const callDevice = <T>(ports: RotationPorts, call: (signal: AbortSignal) 
     outer,
   )
 
+/** As `callDevice`, once more when there was no answer: one lost reply is no reason not to rotate. For calls that change nothing. */
+export async function askDevice<T>(ports: RotationPorts, call: (signal: AbortSignal) => Promise<T>, outer: AbortSignal): Promise<T> {
+  try {
+    return await callDevice(ports, call, outer)
+  } catch (error) {
+    if (outer.aborted || !(error instanceof AgentError) || error.code !== 'device_unreachable') throw error
+    return callDevice(ports, call, outer)
+  }
+}
+
 /** Switches the device on, whatever happens around it: nothing cancels this. Throws `stuck_offline`. */
 export async function bringUp(ports: RotationPorts): Promise<void> {
   let failure: unknown

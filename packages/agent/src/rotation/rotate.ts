@@ -2,7 +2,7 @@ import type { RotationMethod } from '@mobilepool/sdk/contract'
 import { type Clock, within } from '../clock.ts'
 import type { Rung } from '../drivers/driver.ts'
 import { AgentError, type AgentErrorCode } from '../errors.ts'
-import { bringUp, callDevice, comeOnline, findExitIp, type RotationPorts } from './ports.ts'
+import { askDevice, bringUp, callDevice, comeOnline, findExitIp, type RotationPorts } from './ports.ts'
 import { failed, type RotationFacts, type RotationResult } from './result.ts'
 import { rotationTimes as times } from './times.ts'
 
@@ -73,7 +73,7 @@ class Rotation {
 
   async #findRungs(): Promise<Rung[]> {
     const { method } = this.#order
-    const ladder = await callDevice(this.#ports, (signal) => this.#ports.driver.ladder(signal), this.#signal)
+    const ladder = await askDevice(this.#ports, (signal) => this.#ports.driver.ladder(signal), this.#signal)
     const rungs = method === null ? [...ladder] : ladder.filter((rung) => rung.method === method)
     if (rungs.length > 0) return rungs
     const can = [...new Set(ladder.map((rung) => rung.method))].join(', ') || 'by none'
@@ -81,7 +81,7 @@ class Rotation {
   }
 
   async #precheck(): Promise<void> {
-    const { sim } = await callDevice(this.#ports, (signal) => this.#ports.driver.status(signal), this.#signal)
+    const { sim } = await askDevice(this.#ports, (signal) => this.#ports.driver.status(signal), this.#signal)
     if (sim === 'missing') throw new AgentError('sim_missing', 'There is no SIM in the device.')
     if (sim === 'locked') throw new AgentError('sim_locked', 'The SIM asks for its PIN or PUK.')
   }

@@ -1,0 +1,107 @@
+import fc from 'fast-check'
+import { pino } from 'pino'
+import { describe, expect, test } from 'vitest'
+import { VirtualClock } from '../test/virtual-clock.ts'
+import { AgentError } from './errors.ts'
+import { Heartbeat, nextBeatAt } from './heartbeat.ts'
+
+describe('the time of the next heartbeat', () => {
+  test('comes within the interval and always at the same offset', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 0, max: 4e12 }),
+        fc.string({ minLength: 1 }),
+        fc.integer({ min: 1_000, max: 30_000 }),
+        (now, name, everyMs) => {
+          const next = nextBeatAt(now, name, everyMs)
+          expect(next).toBeGreaterThan(now)
+          expect(next - now).toBeLessThanOrEqual(everyMs)
+          expect(nextBeatAt(next, name, everyMs)).toBe(next + everyMs)
+        },
+      ),
+    )
+  })
+
+  test('is spread over the interval by the names of the devices', () => {
+    const offsets = Array.from({ length: 1_000 }, (_, i) => nextBeatAt(0, `phone-${i}`, 10_000))
+    const tenths = new Set(offsets.map((offset) => Math.floor(offset / 1_000)))
+    expect(tenths.size).toBeGreaterThanOrEqual(10)
+  })
+})
+
+describe('heartbeats', () => {
+  const beat = { agent_version: '0.1.0', proxy_url: null, methods: [] }
+
+  const start = () => {
+    const clock = new VirtualClock()
+    const lines: string[] = []
+    const seen: string[] = []
+    const hub: { beats: number[]; isDown: boolean; isRotating: boolean } = { beats: [], isDown: false, isRotating: false }
+    const stop = new AbortController()
+    const heartbeat = new Heartbeat({
+      clock,
+      log: pino({ level: 'info' }, { write: (line: string) => void lines.push(JSON.parse(line).msg) }),
+      name: 'seoul-01',
+      everyMs: 10_000,
+      hub: {
+        heartbeat: async () => {
+          if (hub.isDown) throw new AgentError('hub_unreachable', 'down')
+          hub.beats.push(clock.now())
+          return { name: 'seoul-01', remoteIp: '127.10.1.1', ipChanged: false, timestamp: '' }
+        },
+      },
+      compose: async () => (hub.isRotating ? null : beat),
+      onSeen: (exitIp) => seen.push(exitIp),
+    })
+    const running = heartbeat.run(stop.signal)
+    const end = (): Promise<void> => {
+      stop.abort()
+      return clock.run(running)
+    }
+    return { clock, hub, lines, seen, heartbeat, end }
+  }
+
+  test('begin at once and go on at the device’s own offset', async () => {
+    const { clock, hub, seen, end } = start()
+    await clock.advance(35_000)
+    const [first = 0, second = 0, ...others] = hub.beats
+    expect(first).toBe(Date.UTC(2026, 0, 1))
+    expect(second).toBe(nextBeatAt(first, 'seoul-01', 10_000))
+    expect(others).toEqual([second + 10_000, second + 20_000])
+    expect(seen).toHaveLength(4)
+    await end()
+    expect(clock.sleeping).toBe(0)
+  })
+
+  test('can be hurried', async () => {
+    const { clock, hub, heartbeat, end } = start()
+    await clock.advance(1)
+    heartbeat.beatNow()
+    await clock.advance(1)
+    expect(hub.beats).toHaveLength(2)
+    await end()
+  })
+
+  test('are left out while the device is rotating', async () => {
+    const { clock, hub, end } = start()
+    await clock.advance(1)
+    hub.isRotating = true
+    await clock.advance(30_000)
+    expect(hub.beats).toHaveLength(1)
+    hub.isRotating = false
+    await clock.advance(10_000)
+    expect(hub.beats).toHaveLength(2)
+    await end()
+  })
+
+  test('that fail are told once, and once more when they reach the hub again', async () => {
+    const { clock, hub, lines, end } = start()
+    await clock.advance(1)
+    hub.isDown = true
+    await clock.advance(60_000)
+    hub.isDown = false
+    await clock.advance(20_000)
+    expect(lines).toEqual(['heartbeat failed', 'heartbeats reach the hub again'])
+    await end()
+  })
+})

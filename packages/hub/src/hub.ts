@@ -49,7 +49,13 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
   const newId = randomUUID
   const closing: (() => unknown)[] = []
   const close = async (): Promise<void> => {
-    for (let step = closing.pop(); step; step = closing.pop()) await step()
+    const step = closing.pop()
+    if (!step) return
+    try {
+      await step()
+    } finally {
+      await close()
+    }
   }
 
   try {
@@ -64,7 +70,15 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
     const fleet = await Fleet.load(fleetOptions(config), { store, events, log, now, newId })
     closing.push(() => fleet.close())
     const rotations = await Rotations.load(rotationOptions(config), { fleet, store, events, log, now, newId })
-    const enrolment = new Enrolment({ ...config, fleet, keys, store: store.enrolment, attempts, now, newId })
+    const enrolment = new Enrolment({
+      fleet,
+      keys,
+      store: store.enrolment,
+      attempts,
+      now,
+      newId,
+      defaultRotationInterval: config.defaultRotationInterval,
+    })
 
     const feed = new EventFeed(fleet, events)
     const context = { config, log, now, newId, store, keys, fleet, rotations, enrolment, feed }

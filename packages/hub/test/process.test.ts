@@ -17,6 +17,8 @@ const START_TIMEOUT_MS = 60_000
 const ADMIN_KEY = 'mp_process-test-admin-key-0123456789'
 const SECRET_KEY = 'a secret key of the process tests'
 
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
+
 if (!existsSync(MAIN)) throw new Error('these tests run the build: npm run build -w packages/sdk -w packages/hub')
 
 let dataDir: string
@@ -166,7 +168,7 @@ describe('a first start', () => {
     expect(second.stdout()).not.toContain('Admin key')
     expect((await second.ask('/api/v1/keys', { key })).status).toBe(200)
     expect(second.output()).not.toContain(key)
-  }, 90_000)
+  })
 
   test('on an address that others reach is refused without a key; admin create-key makes one', async () => {
     const env = await onPostgres()
@@ -183,7 +185,7 @@ describe('a first start', () => {
     // A key that another process makes is known at once.
     const later = await run(['admin', 'create-key', '--scope', 'proxy', '--name', 'parser'], env)
     expect((await send(`${hub.url}/api/v1/proxy/list`, { key: later.stdout.trim() })).status).toBe(200)
-  }, 90_000)
+  })
 })
 
 test('a port that is taken is said in one sentence', async () => {
@@ -194,7 +196,7 @@ test('a port that is taken is said in one sentence', async () => {
   taken.close()
   expect(code).toBe(1)
   expect(stderr).toMatch(new RegExp(`^mobilepool-hub: Port ${port} of 127.0.0.1 is taken: .*\\n$`))
-}, 90_000)
+})
 
 describe('the embedded database', () => {
   test('belongs to one hub: a second one, and the admin command, are refused with the holder’s process', async () => {
@@ -205,7 +207,7 @@ describe('the embedded database', () => {
     const admin = await run(['admin', 'create-key', '--scope', 'admin', '--name', 'me'])
     expect(admin).toMatchObject({ code: 1, stderr: expect.stringContaining('POST /api/v1/keys') })
     expect((await first.ask('/proxy_server?name=seoul-01')).status).toBe(200)
-  }, 120_000)
+  })
 
   test('a hub killed under load loses nothing that it had written: devices, keys, addresses, rotations', async () => {
     const env = { MOBILEPOOL_ADMIN_KEY: ADMIN_KEY, ROTATION_TIMEOUT: '300' }

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import {
   type Beat,
   type DeviceSettings,
@@ -14,6 +14,9 @@ import {
   type Store,
 } from '../src/store/index.ts'
 import { startPostgres, type TestPostgres } from './postgres.ts'
+
+/** initdb in WebAssembly takes 3 s alone, and many times that beside other work. */
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 const SECRET = 'the operator’s own secret'
 const T0 = Date.parse('2026-11-22T03:00:00.000Z')

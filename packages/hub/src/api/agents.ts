@@ -139,8 +139,9 @@ export const agentRoutes: Routes = (context) => (app, _options, done) => {
         old_ip: normalAddress(request.body.old_ip ?? undefined),
         new_ip: normalAddress(request.body.new_ip ?? undefined),
       }
-      const rotation = await rotations.report(device, request.params.id, report, address)
+      // First, so that whoever hears of the rotation's end finds the new address in place.
       fleet.see(device, address)
+      const rotation = await rotations.report(device, request.params.id, report, address)
       if (!rotation) throw new HubError('not_found', `There is no order ${request.params.id} for ${device.name}.`)
       return { rotation: rotationJson(rotation) }
     },

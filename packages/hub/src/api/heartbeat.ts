@@ -1,5 +1,6 @@
 import { deviceName, heartbeatReply } from '@mobilepool/sdk/contract'
 import { z } from 'zod'
+import type { Caller } from '../auth/key-ring.ts'
 import { HubError, refused } from '../errors.ts'
 import { networkMatcher } from '../fleet/address.ts'
 import type { Device } from '../fleet/device.ts'
@@ -34,7 +35,7 @@ export const heartbeatRoutes: Routes = (context) => (app, _options, done) => {
       const secret = secretOf(request) ?? key ?? null
       const caller = secret === null ? null : await identify(context.keys, secret, request)
       const known = context.fleet.findByName(name)
-      if (known) admitHeartbeat(context, known, caller)
+      admitHeartbeat(context, name, known, caller)
       const taken = context.fleet.hear(name, address)
       if ('code' in taken) throw refused(taken)
       await soon(taken)
@@ -65,11 +66,11 @@ export async function soon({ written }: TakenHeartbeat): Promise<void> {
   clearTimeout(timer)
 }
 
-/** With a name alone anybody could send a device's traffic elsewhere: a device that has a key must bring it. */
-function admitHeartbeat({ keys }: ApiContext, device: Device, caller: Awaited<ReturnType<typeof identify>> | null): void {
-  if (caller?.deviceId === device.id || (caller === null && !keys.hasDeviceKey(device.id))) return
-  if (caller === null)
-    throw new HubError('unauthorized', `${device.name} has a key: send it with &key= or as "Authorization: Bearer mp_...".`)
-  if (caller.scope === 'device') throw new HubError('forbidden', `This key speaks for another device than ${device.name}.`)
-  if (keys.hasDeviceKey(device.id)) throw new HubError('forbidden', `Heartbeats of ${device.name} take its own key.`)
+/** With a name alone anybody could send a device's traffic elsewhere: a device that has a key must bring it, and a key speaks for its device only. */
+function admitHeartbeat({ keys }: ApiContext, name: string, known: Device | null, caller: Caller | null): void {
+  const isOwn = known !== null && caller?.deviceId === known.id
+  if (caller?.scope === 'device' && !isOwn) throw new HubError('forbidden', `This key speaks for another device than ${name}.`)
+  if (isOwn || known === null || !keys.hasDeviceKey(known.id)) return
+  if (caller === null) throw new HubError('unauthorized', `${name} has a key: send it with &key= or as "Authorization: Bearer mp_...".`)
+  throw new HubError('forbidden', `Heartbeats of ${name} take its own key.`)
 }

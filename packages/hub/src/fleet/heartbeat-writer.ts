@@ -94,12 +94,12 @@ export class HeartbeatWriter {
     try {
       await this.#writeOrSplit(group.map(({ beat }) => beat))
       this.#onStored(group.map(({ beat }) => beat.deviceId))
-      if (this.#database === 'down') this.#log.info('The database answers again; heartbeats are written.')
+      if (this.#database === 'down') this.#log.info('Heartbeats are written again.')
       this.#database = 'up'
       return true
     } catch (error) {
       if (this.#database === 'up')
-        this.#log.error({ err: error }, 'The database does not answer: the latest heartbeat of each device is kept and written later.')
+        this.#log.error({ err: error }, 'Heartbeats cannot be written: the latest of each device is kept and written later.')
       this.#database = 'down'
       for (const { beat } of group) this.#putBack(beat)
       return false

@@ -2,7 +2,7 @@ import { type AgentCommandJson, type CommandReportJson, isFinal, type RotationMe
 import type { Logger } from 'pino'
 import type { Refusal } from '../errors.ts'
 import { isDatabaseDown, type RotationRecord, type Store } from '../store/index.ts'
-import { type Device, exitOf, isPending } from './device.ts'
+import { type Device, exitOf } from './device.ts'
 import type { FleetEvents } from './events.ts'
 import { type Exits, noExits, seeAddress } from './exit-ip.ts'
 import type { Fleet } from './fleet.ts'
@@ -44,6 +44,8 @@ export class Rotations {
   readonly #options: RotationOptions
   readonly #parts: RotationParts
   readonly #orders: Orders
+  /** Devices whose rotation waits or runs. */
+  readonly #active = new Set<Device>()
   /** Addresses seen of a device before its rotation began, by rotation. */
   readonly #before = new Map<string, Exits>()
   /** Steps of one rotation follow each other. */
@@ -65,6 +67,7 @@ export class Rotations {
       if (!device) continue
       const deadlineAt = rotation.deadlineAt === null ? null : Math.max(rotation.deadlineAt, graceUntil)
       device.rotation = { ...rotation, deadlineAt }
+      rotations.#active.add(device)
       rotations.#before.set(rotation.id, seenBefore(rotation))
     }
     return rotations
@@ -104,6 +107,7 @@ export class Rotations {
       device.rotation = null
       return { code: 'rotation_running', detail: `${device.name} has a rotation under way, asked for at another hub.` }
     }
+    this.#active.add(device)
     this.#tell(device, rotation)
     // It is accepted; a turn that cannot be written now is given by the next tick.
     await this.#grant().catch(() => {})
@@ -157,6 +161,7 @@ export class Rotations {
 
   /** A device was removed, its rotations with it. */
   forget(device: Device): void {
+    this.#active.delete(device)
     if (!device.rotation) return
     this.#before.delete(device.rotation.id)
     this.#orders.forget(device.rotation.id)
@@ -166,7 +171,7 @@ export class Rotations {
   /** Once a second: ends what has passed its deadline, and gives waiting ones their turn. */
   tick(): void {
     const now = this.#parts.now()
-    for (const device of this.#parts.fleet.devices) {
+    for (const device of this.#active) {
       const rotation = device.rotation
       if (!rotation || !expire(rotation, now) || this.#turns.has(rotation.id)) continue
       this.#background(
@@ -196,10 +201,11 @@ export class Rotations {
   async #grantAll(): Promise<void> {
     const { fleet, now } = this.#parts
     for (;;) {
-      const adopted = fleet.devices.filter((device) => !isPending(device) && !device.maintenance)
-      const away = adopted.filter(({ rotation }) => rotation && rotation.state !== 'queued').length
-      if (away >= rotationSlots(adopted.length, this.#options.maxParallel)) return
-      const next = adopted.filter(({ rotation }) => rotation?.state === 'queued').toSorted((a, b) => createdAt(a) - createdAt(b))[0]
+      const active = [...this.#active]
+      const away = active.filter(({ rotation }) => rotation && rotation.state !== 'queued').length
+      if (away >= rotationSlots(fleet.adoptedCount, this.#options.maxParallel)) return
+      // A set keeps the order in which they were asked for.
+      const next = active.find(({ rotation }) => rotation?.state === 'queued')
       const waiting = next?.rotation
       if (!next || !waiting) return
       await this.#inTurn(waiting.id, async () => {
@@ -217,6 +223,7 @@ export class Rotations {
     device.rotation = rotation
     if (isFinal(rotation.state) && rotation.endedAt !== null) {
       device.rotation = null
+      this.#active.delete(device)
       device.rotations = { ...device.rotations, [rotation.state]: device.rotations[rotation.state] + 1 }
       device.lastRotation = {
         outcome: rotation.state,
@@ -261,8 +268,6 @@ export class Rotations {
     })
   }
 }
-
-const createdAt = (device: Device): number => device.rotation?.createdAt ?? 0
 
 /** After a restart the record alone tells what was seen before. */
 const seenBefore = (rotation: RotationRecord): Exits =>

@@ -15,14 +15,14 @@ const CLOSE_TIMEOUT_MS = 5_000
  * It lives in a worker thread: a query blocks its thread, and HTTP must go on meanwhile.
  * A thread that died (a WASM abort) is started again by the next query.
  */
-export function pglitePool(dir: string): PostgresPool & { open(): Promise<void> } {
+export function pglitePool(dir: string, startThread: (dir: string) => Worker = databaseThread): PostgresPool & { open(): Promise<void> } {
   let session: Promise<Session> | null = null
   let ended = false
   let held = false
   const waiting: { resolve: () => void }[] = []
 
   const start = (): Promise<Session> => {
-    session ??= openSession(dir, () => {
+    session ??= openSession(startThread(dir), () => {
       session = null
     }).catch((error: unknown) => {
       session = null
@@ -94,11 +94,15 @@ interface Session {
   close(): Promise<void>
 }
 
-/** Starts the thread and waits until its database is open. */
-async function openSession(dir: string, onEnd: () => void): Promise<Session> {
+/** The thread that opens the database in a folder and answers for it. */
+export function databaseThread(dir: string): Worker {
   // The build's worker lies beside the bundle; sources are run by Node's own type stripping.
   const file = import.meta.url.endsWith('.ts') ? './pglite-worker.ts' : './pglite-worker.js'
-  const worker = new Worker(new URL(file, import.meta.url), { workerData: { dir }, execArgv: [] })
+  return new Worker(new URL(file, import.meta.url), { workerData: { dir }, execArgv: [] })
+}
+
+/** Waits until the thread's database is open. */
+async function openSession(worker: Worker, onEnd: () => void): Promise<Session> {
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
   const open = new Map<
     number,

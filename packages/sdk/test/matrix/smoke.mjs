@@ -136,7 +136,7 @@ if (globalThis.WebSocket) {
 await check('installGlobal', async () => {
   const installed = pool.installGlobal()
   await seen(await fetch(plain))
-  installed[Symbol.dispose ?? Symbol.for('nodejs.dispose')]()
+  installed[Symbol.dispose]()
   assert.equal((await (await fetch(plain)).json()).remoteAddress, '127.0.0.1')
 })
 

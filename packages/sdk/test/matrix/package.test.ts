@@ -1,0 +1,142 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Stage } from '../stage.ts'
+import { builtSdk } from './built.ts'
+import { installed } from './installed.ts'
+import { runNode } from './run-node.ts'
+import { typesVersions } from './versions.ts'
+
+const stage = new Stage()
+const root = join(import.meta.dirname, '../../../..')
+const INSTALL_MS = 900_000
+
+/** An empty folder elsewhere, into which the packed package is installed. */
+let folder: string
+let whyNot: string | undefined
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'mobilepool-package-'))
+  const pack = spawnSync('npm', ['pack', '--silent', '--pack-destination', folder], { cwd: builtSdk(), encoding: 'utf8' })
+  if (pack.status !== 0) throw new Error(pack.stderr)
+  writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }')
+  const install = spawnSync('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', join(folder, pack.stdout.trim())], {
+    cwd: folder,
+    encoding: 'utf8',
+  })
+  if (install.status === 0) return
+  whyNot = `cannot install the packed package: ${install.stderr.trim().split('\n').at(0)}`
+  if (process.env.CI) throw new Error(whyNot)
+  console.warn(`skipped: ${whyNot}`)
+}, INSTALL_MS)
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const usage = async () => {
+  const origin = await stage.origin()
+  const seoul = await stage.device('seoul-01')
+  const use = `const pool = new MobilePool({ devices: [${JSON.stringify(seoul.url)}] })
+    const response = await fetch(${JSON.stringify(origin.url)}, { dispatcher: pool })
+    console.log((await response.json()).remoteAddress)
+    await pool.close()`
+  return { use, expected: { status: 0, stdout: `${seoul.egress}\n` } }
+}
+
+describe('packed and installed elsewhere, the package', () => {
+  test('works from plain JavaScript, ESM and CommonJS, with its subpaths', async ({ skip }) => {
+    if (whyNot !== undefined) skip(whyNot)
+    const { use, expected } = await usage()
+    writeFileSync(join(folder, 'use.mjs'), `import { MobilePool } from '@mobilepool/sdk'\n${use}`)
+    writeFileSync(join(folder, 'use.cjs'), `const { MobilePool } = require('@mobilepool/sdk')\nvoid (async () => {\n${use}\n})()`)
+    for (const file of ['use.mjs', 'use.cjs']) expect(await runNode(process.execPath, [join(folder, file)], folder)).toMatchObject(expected)
+    const subpaths =
+      "console.log(Object.keys(await import('@mobilepool/sdk/contract')).includes('deviceList'), typeof (await import('@mobilepool/sdk/proxy-server')).createProxyServer)"
+    expect(await runNode(process.execPath, ['--input-type=module', '--eval', subpaths], folder)).toMatchObject({
+      status: 0,
+      stdout: 'true function\n',
+    })
+  })
+
+  test('holds what it needs and nothing else', ({ skip }) => {
+    if (whyNot !== undefined) skip(whyNot)
+    const manifest = JSON.parse(readFileSync(join(folder, 'node_modules/@mobilepool/sdk/package.json'), 'utf8')) as {
+      files: string[]
+      engines: object
+    }
+    expect(manifest).toMatchObject({ files: ['dist'], engines: { node: '>=20.18.1' } })
+    expect(readFileSync(join(folder, 'node_modules/@mobilepool/sdk/dist/index.d.ts'), 'utf8')).not.toMatch(
+      /from 'undici|extends Dispatcher/,
+    )
+  })
+
+  describe.each(Object.entries(typesVersions))('type-checks under @types/node %s', (major, version) => {
+    test.each([
+      ['as a server sees it', ['es2023']],
+      ['with the types of a browser too', ['es2023', 'dom', 'dom.iterable']],
+    ])('%s', { timeout: INSTALL_MS }, async (_how, lib) => {
+      const types = await installed(`types-${major}`, { '@types/node': version })
+      if (whyNot !== undefined || types === undefined) return
+      const project = join(folder, `types-${major}-${lib.length}`)
+      mkdirSync(join(project, 'node_modules'), { recursive: true })
+      for (const name of ['@types', 'undici-types']) symlinkSync(join(types, 'node_modules', name), join(project, 'node_modules', name))
+      const hasDom = lib.includes('dom')
+      writeFileSync(join(project, 'use.mts'), typescript(hasDom))
+      const compilerOptions = {
+        module: 'nodenext',
+        target: 'es2022',
+        lib: [...lib, 'esnext.disposable'],
+        types: ['node'],
+        strict: true,
+        exactOptionalPropertyTypes: true,
+        skipLibCheck: true,
+        noEmit: true,
+      }
+      writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['use.mts'] }))
+      const tsc = await runNode(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', project], project)
+      expect(tsc.stdout).toBe('')
+      expect(tsc.status).toBe(0)
+    })
+  })
+})
+
+/** What a user writes; with the types of a browser `fetch` knows no dispatcher, so there `pool.fetch` is the way. */
+const typescript = (hasDom: boolean): string => `
+import { MobilePool, MobilePoolError, type MobilePoolOptions, type PoolStats, type RotationResult } from '@mobilepool/sdk'
+import type { DeviceJson } from '@mobilepool/sdk/contract'
+import { request } from 'undici'
+
+const options: MobilePoolOptions = {
+  hub: { url: 'http://hub:3001', token: 'x' },
+  balancer: 'least-connections',
+  filter: { operator: 'MTS', tags: ['farm-1'] },
+  perDevice: { concurrency: 10 },
+  retry: { attempts: 3, methods: 'idempotent', budget: 0.2 },
+  ban: { statuses: [403, 429], quarantineMs: 600_000 },
+  rotate: { everyMs: 600_000, onBan: { count: 3 } },
+}
+export async function main(): Promise<void> {
+  await using pool: MobilePool = new MobilePool(options)
+  ${hasDom ? '' : "const one: Response = await fetch('https://example.com', { dispatcher: pool })\n  console.log(one.status)"}
+  const two: Response = await pool.fetch('https://example.com', { method: 'POST', body: 'x' })
+  const { statusCode } = await request('https://example.com', { dispatcher: pool.dispatcher })
+  const result: RotationResult = await pool.rotate('phone-07', { trigger: 'forced' })
+  if (result.outcome === 'changed') console.log(result.oldIp, result.newIp, result.durationMs)
+  pool.on('ban', ({ site, device, until }) => console.log(site.length, device.length, until.toFixed()))
+  const stats: PoolStats = pool.stats()
+  using installed = pool.installGlobal()
+  console.log(two.ok, statusCode, stats.ready, installed)
+  try {
+    await pool.fetch('https://example.com')
+  } catch (error) {
+    if (error instanceof MobilePoolError && error.code === 'MP_NO_DEVICE') console.log(error.attempts.map(({ kind }) => kind))
+  }
+  await pool.close({ timeoutMs: 1_000 })
+}
+// @ts-expect-error an option that does not exist
+new MobilePool({ devices: [], ballancer: 'random' })
+// @ts-expect-error a balancer that does not exist
+new MobilePool({ devices: [], balancer: 'fastest' })
+export type Status = DeviceJson['status']
+`

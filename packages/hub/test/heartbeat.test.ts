@@ -156,6 +156,7 @@ describe('who may send heartbeats', () => {
     expect((await hub.ask('/proxy_server?name=seoul-01', { key: own.key })).status).toBe(200)
     expect((await hub.ask('/proxy_server?name=seoul-01', { headers: { 'x-api-key': own.key } })).status).toBe(200)
     expect((await hub.ask(`/proxy_server?name=seoul-01&key=${other.key}`)).status).toBe(403)
+    expect((await hub.ask(`/proxy_server?name=unheard-of&key=${own.key}`)).status).toBe(403)
     expect((await hub.ask('/proxy_server?name=seoul-01', { key: 'admin' })).status).toBe(403)
     expect((await hub.ask('/proxy_server?name=seoul-01&key=mp_wrong')).status).toBe(401)
 

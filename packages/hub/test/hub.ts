@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import pino from 'pino'
-import { afterAll } from 'vitest'
+import { afterAll, beforeAll, vi } from 'vitest'
 import { createHub, type Hub, type HubOptions } from '../src/index.ts'
 import { type Answer, type Ask, send } from './client.ts'
 import { startPostgres, type TestPostgres } from './postgres.ts'
@@ -31,21 +31,26 @@ export interface TestHub extends Hub {
   remove(): Promise<void>
 }
 
-let postgres: Promise<TestPostgres> | null = null
+// Beside other work on two cores initdb and its like take many times what they take alone.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 })
+
+let postgres: TestPostgres | null = null
 let databases = 0
-afterAll(async () => (await postgres)?.close())
+beforeAll(async () => {
+  postgres = await startPostgres()
+})
+afterAll(() => postgres?.close())
 
 /** The test file's own Postgres: a hub on it starts in a tenth of the time that the embedded database takes. */
-export const sharedPostgres = (): Promise<TestPostgres> => {
-  postgres ??= startPostgres()
+export function sharedPostgres(): TestPostgres {
+  if (!postgres) throw new Error('Postgres is started by a hook: use it in tests only')
   return postgres
 }
 
 /** Starts a hub on a free port of 127.0.0.1, with a database of its own (`databaseUrl: null`: the embedded one). */
 export async function startHub(options: HubOptions = {}): Promise<TestHub> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'mobilepool-hub-')))
-  const databaseUrl =
-    options.databaseUrl === undefined ? await (await sharedPostgres()).createDatabase(`hub_${databases++}`) : options.databaseUrl
+  const databaseUrl = options.databaseUrl === undefined ? await sharedPostgres().createDatabase(`hub_${databases++}`) : options.databaseUrl
   let logged = ''
   const sink = new Writable({
     write(chunk: Buffer, _encoding, done) {

@@ -7,7 +7,9 @@ import { sharedPostgres, startHub, type TestHub } from './hub.ts'
 
 let hub: TestHub
 afterEach(async () => {
-  await (await sharedPostgres()).start().catch(() => {})
+  await sharedPostgres()
+    .start()
+    .catch(() => {})
   await hub.remove()
 })
 
@@ -17,7 +19,7 @@ const status = async (name: string) =>
 describe('while the database is away', () => {
   test('heartbeats are taken under load, the fleet is shown, the rest says why not; afterwards nothing is missing', async () => {
     hub = await startHub()
-    const postgres = await sharedPostgres()
+    const postgres = sharedPostgres()
     const parser = await hub.parserKey()
     const names = Array.from({ length: 20 }, (_, n) => `phone-${String(n).padStart(2, '0')}`)
     for (const name of names) await hub.addDevice({ name })
@@ -88,11 +90,11 @@ describe('while the database is away', () => {
       lines.map(({ name, remote_ip, last_seen, ip_changes, ip_since, id }) => ({ name, remote_ip, last_seen, ip_changes, ip_since, id }))
     expect(facts(stored)).toEqual(facts(live))
     expect(hub.log()).not.toContain('postgresql://')
-  }, 90_000)
+  })
 
   test('an agent’s report is not lost: it is repeated until the hub can write it', async () => {
     hub = await startHub()
-    const postgres = await sharedPostgres()
+    const postgres = sharedPostgres()
     const agent = await scriptedAgent(hub, 'busan-03')
     await agent.beat('127.10.3.1')
     const { id } = (await hub.ask('/api/v1/admin/devices/busan-03/rotate', { method: 'POST', key: 'admin' })).json.rotation
@@ -104,11 +106,11 @@ describe('while the database is away', () => {
       async () => expect((await agent.report(id, '127.10.3.2', said)).json).toMatchObject({ rotation: { state: 'changed' } }),
       { timeout: 10_000 },
     )
-  }, 60_000)
+  })
 
   test('event streams stay open and go on', async () => {
     hub = await startHub()
-    const postgres = await sharedPostgres()
+    const postgres = sharedPostgres()
     const stream = new EventReader(`${hub.url}/api/v1/events`)
     await stream.opened
     await postgres.stop()
@@ -117,5 +119,5 @@ describe('while the database is away', () => {
     await postgres.start()
     expect(stream.isOpen).toBe(true)
     stream.close()
-  }, 60_000)
+  })
 })

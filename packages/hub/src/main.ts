@@ -2,7 +2,7 @@
 import { hostname } from 'node:os'
 import { Command } from 'commander'
 import { createKeyCommand } from './admin.ts'
-import { readConfig, type Variable, variables } from './config-sources.ts'
+import { readConfig, variables } from './config-sources.ts'
 import { HubError } from './errors.ts'
 import { createHub } from './hub.ts'
 import { version } from './version.ts'
@@ -12,22 +12,16 @@ const STOP_TIMEOUT_MS = 10_000
 
 type Flags = Record<'port' | 'host' | 'dataDir' | 'logLevel', string | undefined>
 
-const help = (select: (variable: Variable) => boolean): string =>
-  variables
-    .filter(select)
-    .map(({ env, help: text }) => `  ${env.join(', ').padEnd(26)} ${text}`)
-    .join('\n')
+const environment = variables.map(({ env, help }) => `  ${env.join(', ').padEnd(26)} ${help}`).join('\n')
 
 const program = new Command('mobilepool-hub')
   .description('The service behind a MobilePool fleet: heartbeats, devices, rotations, API and page.')
   .version(version)
   .enablePositionalOptions()
 
-for (const { flag, option, help: text } of variables) if (flag !== undefined) program.option(`${flag} <${option}>`, text)
+for (const { flag, option, help } of variables) if (flag !== undefined) program.option(`${flag} <${option}>`, help)
 
-program
-  .addHelpText('after', `\nEnvironment (a flag goes before its variable):\n${help(() => true)}\n`)
-  .action((flags: Flags) => serve(flags))
+program.addHelpText('after', `\nEnvironment (a flag goes before its variable):\n${environment}\n`).action((flags: Flags) => serve(flags))
 
 const admin = program.command('admin').description('work on the database while no hub is running on it (Postgres: also while one is)')
 admin.addCommand(createKeyCommand((flags) => readConfig(process.env, given({ ...program.opts<Flags>(), ...flags }))))

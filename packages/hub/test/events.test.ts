@@ -112,8 +112,10 @@ describe('the event stream', () => {
     await stream.ended
   })
 
-  test('is read by the browser’s EventSource as well: retry, ids, CORS', async () => {
-    const stream = await listen()
+  test('is read by the browser’s EventSource as well: type, retry, and a page of an allowed origin', async () => {
+    hub = await hub.restart({ corsOrigins: ['https://page.example'] })
+    const stream = await listen({ headers: { origin: 'https://page.example' } })
+    expect(stream.headers['access-control-allow-origin']).toBe('https://page.example')
     expect(stream.headers['content-type']).toContain('text/event-stream')
     expect(stream.headers['cache-control']).toBe('no-store')
     expect(stream.text.startsWith('retry: 2000\n\n')).toBe(true)

@@ -10,9 +10,9 @@ const PULSE_MS = 10_000
 const GAP_MS = 10_000
 
 export interface ClockworkParts {
-  fleet: Fleet
-  rotations: Rotations
-  pulse: PulseStore
+  fleet: Pick<Fleet, 'tick' | 'resumeWatch'>
+  rotations: Pick<Rotations, 'tick'>
+  pulse: Pick<PulseStore, 'beat'>
   log: Logger
   now: () => number
 }

@@ -8,7 +8,9 @@ import { Saboteur } from './sabotage.ts'
 let visits: string[] = []
 const site = createServer((req, res) => {
   visits.push(req.url ?? '')
-  res.end(`the page at ${req.url}`)
+  // Every other page comes in chunks.
+  if (visits.length % 2 === 0) res.write('the ')
+  res.end(`${visits.length % 2 === 0 ? '' : 'the '}page at ${req.url}`)
 })
 
 beforeEach(async () => {
@@ -57,6 +59,11 @@ describe('the saboteur', () => {
     expect(lost.length).toBeGreaterThan(0)
     expect(answers.every(({ status, body }, i) => status === 200 && (body === '' || body === right(i)))).toBe(true)
     expect(visits).toEqual(Array.from({ length: 20 }, (_, i) => `/${i}`).filter((_, i) => !lost.includes(i)))
+  })
+
+  test('alters pages of known length as well as pages in chunks', async () => {
+    const answers = await fetchTwenty(new Saboteur('wrong-answers', 1, seededRandom(1)))
+    expect(answers.filter(({ body }, i) => body === right(i))).toEqual([])
   })
 
   test.each([['wrong-answers'], ['lose-requests']] as const)('set to %s with probability 0 does no harm', async (mode) => {

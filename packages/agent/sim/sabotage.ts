@@ -3,7 +3,7 @@ import { type Duplex, duplexPair } from 'node:stream'
 import type { SimulatorKnobs } from './knobs.ts'
 
 const TLS_HANDSHAKE = 0x16
-/** Larger answers pass unharmed: the saboteur keeps what it alters in memory. */
+/** The saboteur keeps what it may alter in memory; the connection of a larger answer is cut. */
 const MAX_ALTERED_BYTES = 1 << 20
 
 /**
@@ -71,21 +71,27 @@ export class Saboteur {
       outgoing.once('response', resolve)
       outgoing.once('error', reject)
     })
-    const length = Number(incoming.headers['content-length'])
-    if (this.#mode !== 'wrong-answers' || !(length > 0 && length <= MAX_ALTERED_BYTES)) {
-      res.writeHead(incoming.statusCode ?? 502, incoming.rawHeaders)
+    const status = incoming.statusCode ?? 502
+    if (this.#mode !== 'wrong-answers') {
+      res.writeHead(status, incoming.rawHeaders)
       incoming.pipe(res)
       return
     }
     const chunks: Buffer[] = []
-    for await (const chunk of incoming) chunks.push(chunk as Buffer)
+    let bytes = 0
+    for await (const chunk of incoming) {
+      chunks.push(chunk as Buffer)
+      bytes += (chunk as Buffer).length
+      if (bytes > MAX_ALTERED_BYTES) throw new Error('too large to be altered')
+    }
     const body = Buffer.concat(chunks)
+    if (body.length === 0) {
+      res.writeHead(status, incoming.rawHeaders).end()
+      return
+    }
     const answer = isChosen ? this.#wrong(body) : body
     this.#otherBody = body
-    const headers = incoming.rawHeaders.map((text, at, all) =>
-      at % 2 === 1 && all[at - 1]?.toLowerCase() === 'content-length' ? String(answer.length) : text,
-    )
-    res.writeHead(incoming.statusCode ?? 502, headers).end(answer)
+    res.writeHead(status, [...withoutFraming(incoming.rawHeaders), 'Content-Length', String(answer.length)]).end(answer)
   }
 
   #wrong(body: Buffer): Buffer {
@@ -95,6 +101,16 @@ export class Saboteur {
     altered[at] = (altered[at] ?? 0) ^ 1
     return altered
   }
+}
+
+/** The fields of a message whose body is framed anew. */
+function withoutFraming(raw: readonly string[]): string[] {
+  const kept: string[] = []
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i] ?? ''
+    if (!/^(content-length|transfer-encoding|connection)$/i.test(name)) kept.push(name, raw[i + 1] ?? '')
+  }
+  return kept
 }
 
 function join(one: Duplex, other: Duplex): void {

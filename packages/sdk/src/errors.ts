@@ -108,22 +108,23 @@ export class MobilePoolError extends Error {
   override readonly name = 'MobilePoolError'
   readonly code: MobilePoolErrorCode
   readonly phase: Phase
-  /** The device at which it happened last. */
-  readonly deviceId: string | undefined
   /** Every attempt that was made for this request, in order. */
   readonly attempts: readonly AttemptReport[]
-  readonly statusCode: number | undefined
-  readonly errno: string | undefined
-  readonly retryAfterMs: number | undefined
+  /** The device at which it happened last. */
+  declare readonly deviceId?: string
+  declare readonly statusCode?: number
+  declare readonly errno?: string
+  declare readonly retryAfterMs?: number
 
-  constructor(code: MobilePoolErrorCode, message: string, details: MobilePoolErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause })
+  constructor(
+    code: MobilePoolErrorCode,
+    message: string,
+    { phase = 'pick', attempts = [], cause, ...details }: MobilePoolErrorDetails = {},
+  ) {
+    super(message, cause === undefined ? undefined : { cause })
     this.code = code
-    this.phase = details.phase ?? 'pick'
-    this.deviceId = details.deviceId
-    this.attempts = details.attempts ?? []
-    this.statusCode = details.statusCode
-    this.errno = details.errno
-    this.retryAfterMs = details.retryAfterMs
+    this.phase = phase
+    this.attempts = attempts
+    Object.assign(this, details)
   }
 }

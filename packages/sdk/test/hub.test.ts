@@ -289,6 +289,18 @@ describe('rotation through the hub', () => {
     expect(pool.stats().devices[0]).toMatchObject({ state: 'ready', exitIp: '127.10.3.9' })
   })
 
+  test('whose end was missed while the hub was away is over when the fresh list says so', async () => {
+    const { pool } = await prepare()
+    hub.rotation('busan-03', { state: 'rotating' })
+    await eventually('it drains', () => stateOf(pool, 'busan-03') === 'rotating')
+    await hub.stop()
+    hub.rotation('busan-03', { state: 'changed', new_ip: '127.10.3.2' }, { tell: false })
+    hub.put('busan-03', { status: 'online', exit_ip: '127.10.3.2' })
+    await hub.start({ forget: true })
+    await eventually('it serves again', () => stateOf(pool, 'busan-03') === 'ready')
+    expect(pool.stats().devices[0]?.exitIp).toBe('127.10.3.2')
+  })
+
   test('that began before we came shows by the status alone', async () => {
     put('busan-03', await stage.device('busan-03'), { status: 'rotating' })
     const pool = open()

@@ -10,7 +10,7 @@ export function liftHandler(handler: DispatchHandler | LegacyHandler): DispatchH
 }
 
 /** Which of the two APIs: undici tells them apart by this method too. */
-export const isNewStyle = (handler: DispatchHandler | LegacyHandler): handler is DispatchHandler =>
+const isNewStyle = (handler: DispatchHandler | LegacyHandler): handler is DispatchHandler =>
   'onRequestStart' in handler && typeof handler.onRequestStart === 'function'
 
 class LiftedHandler implements DispatchHandler, LegacyHandler {

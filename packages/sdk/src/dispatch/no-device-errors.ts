@@ -3,7 +3,7 @@ import type { Fleet } from '../core/fleet.ts'
 import { MobilePoolError } from '../errors.ts'
 
 /** Where the fleet stands, in words: `5 devices: 3 offline, 2 rotating`. */
-export function describeFleet(fleet: Fleet): string {
+function describeFleet(fleet: Fleet): string {
   if (fleet.size === 0) return 'the pool has no device'
   const counts = new Map<DeviceState, number>()
   for (const { state } of fleet.all()) counts.set(state, (counts.get(state) ?? 0) + 1)

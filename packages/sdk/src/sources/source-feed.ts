@@ -43,7 +43,10 @@ export class SourceFeed implements SourceListener {
     this.#hasSnapshot = true
     this.#isUp = true
     this.#parts.roster.replaceAll(devices)
-    for (const device of devices) this.#drainByStatus(device)
+    for (const device of devices) {
+      this.#drainByStatus(device)
+      if (!device.isRotating) this.#endMissedRotation(device.id)
+    }
     this.#devicesChanged()
   }
 
@@ -92,6 +95,12 @@ export class SourceFeed implements SourceListener {
     if (device === undefined) return
     if (isRotating) void drains.begin(device, 'status')
     else drains.end(device, 'status')
+  }
+
+  /** A whole list is fetched when events were missed: the end of a rotation may be among them. */
+  #endMissedRotation(id: string): void {
+    const device = this.#parts.roster.find(id)
+    if (device !== undefined) this.#parts.drains.end(device, 'rotation')
   }
 
   #devicesChanged(): void {

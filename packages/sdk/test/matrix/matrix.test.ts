@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { localhostCertificate } from '../servers/certificate.ts'
 import { Stage } from '../stage.ts'
@@ -47,7 +48,7 @@ describe.each(pairs)('Node $node with npm undici $undici', ({ node, undici }) =>
       deadDevice: dead.url,
       ca: localhostCertificate.cert,
     }
-    const script = join(import.meta.dirname, 'smoke.mjs')
+    const script = fileURLToPath(new URL('./smoke.mjs', import.meta.url))
     const outcome = await runNode(nodePath, [script, builtSdk(), undiciPath, JSON.stringify(given)])
     expect(outcome, outcome.stderr).toMatchObject({ status: 0 })
     const { passed, stats } = JSON.parse(outcome.stdout) as { passed: string[]; stats: Record<string, number> }

@@ -22,6 +22,9 @@ const MAX_WAIT_MS = 30_000
 /** How long a stopping agent may take to report the result that it has just got. */
 const LAST_REPORT_MS = 3_000
 
+/** How often the log repeats that the hub does not know this device. */
+const TELL_AGAIN_MS = 600_000
+
 /** What a started agent is. */
 export interface AgentInfo {
   readonly name: string
@@ -49,8 +52,10 @@ export interface AgentTools {
 }
 
 /** Makes an agent; throws `bad_config` with every problem of the configuration. */
-export function createAgent(input: AgentConfigInput | Record<string, unknown>, tools: AgentTools = {}): Agent {
-  const config = parseConfig(input)
+export const createAgent = (input: AgentConfigInput, tools: AgentTools = {}): Agent => agentOf(parseConfig(input), tools)
+
+/** Makes an agent of a configuration that has been checked. */
+export function agentOf(config: AgentConfig, tools: AgentTools = {}): Agent {
   const stopping = new AbortController()
   let running: Promise<RunningAgent> | null = null
   return {
@@ -110,6 +115,7 @@ async function serve(device: OpenDevice, signal: AbortSignal): Promise<RunningAg
         log.error({ exitIp }, "traffic leaves by the host's own address, not by the device's: nothing is let through until it does")
     },
   })
+  let toldAt = Number.NEGATIVE_INFINITY
   const commands = new CommandLoop({
     clock,
     log,
@@ -118,6 +124,8 @@ async function serve(device: OpenDevice, signal: AbortSignal): Promise<RunningAg
     backOff: createBackOff(MIN_WAIT_MS, MAX_WAIT_MS, device.random),
     execute: (order, stop) => rotator.rotate(order, stop),
     onUnauthorized: (error) => {
+      if (clock.now() < toldAt + TELL_AGAIN_MS) return
+      toldAt = clock.now()
       const remedy = `If it was removed there on purpose, stop this agent. Otherwise delete ${dir.path}/device.json, create a new token on the hub and start the agent with --token.`
       log.error(`${error.message} ${remedy}`)
     },

@@ -43,6 +43,7 @@ describe('a configuration', () => {
 
   test.each([
     [{ hub: 'hub:3001' }, 'hub (--hub): must be the URL of the hub'],
+    [{ hub: 'http://user:pw@hub:3001' }, 'hub (--hub): must hold no user name'],
     [{ hub: undefined }, 'hub (--hub): is missing'],
     [{ name: 'a b' }, 'name (--name): may hold only letters'],
     [{ stateDir: 7 }, 'stateDir (--state-dir): must be a folder'],

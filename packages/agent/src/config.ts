@@ -26,7 +26,9 @@ const publicAddress = z
 const schema = z
   .strictObject({
     /** URL of the hub. */
-    hub: z.url({ protocol: /^https?$/, error: 'must be the URL of the hub, like http://127.0.0.1:3001' }),
+    hub: z
+      .url({ protocol: /^https?$/, error: 'must be the URL of the hub, like http://127.0.0.1:3001' })
+      .refine((url) => !/[?#@]/.test(url), 'must hold no user name, query or fragment'),
     /** One-time token of the enrolment; needed on the first start only. */
     token: z.string().min(1).max(200).optional(),
     name: deviceName,

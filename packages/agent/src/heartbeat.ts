@@ -50,6 +50,8 @@ export class Heartbeat {
       await this.#beat(signal)
       const pauseMs = nextBeatAt(clock.now(), name, everyMs) - clock.now()
       await clock.sleep(pauseMs, AbortSignal.any([signal, this.#hurry.signal])).catch(() => {})
+      // Lets go of the combined signal; Node 20 would keep it for as long as the agent runs.
+      this.#hurry.abort()
     }
   }
 

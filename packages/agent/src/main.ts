@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
-import { createAgent } from './agent.ts'
+import { agentOf } from './agent.ts'
 import { systemClock } from './clock.ts'
 import { parseConfig } from './config.ts'
 import { type Flags, gatherConfig } from './config-sources.ts'
@@ -38,7 +38,7 @@ addConfigOptions(program.command('run').description('run the agent; it enrols th
   .option('--advertise <host[:port]>', 'where parsers reach the proxy, when that is elsewhere')
   .option('--allow-private-targets', 'let parsers reach private and loopback addresses')
   .action(async (flags: Flags) => {
-    const agent = createAgent(gatherConfig(flags, process.env))
+    const agent = agentOf(parseConfig(gatherConfig(flags, process.env)))
     let stopped: Promise<void> | null = null
     const asked = new Promise<void>((resolve) => {
       for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -61,10 +61,15 @@ addConfigOptions(program.command('enroll').description('enrol the device with a 
   const config = parseConfig(gatherConfig(flags, process.env))
   const log = createLogger(config.logLevel, config.name)
   const device = await openDevice(config, { clock: systemClock, random: Math.random, log })
+  const patience = new AbortController()
+  const timer = setTimeout(() => {
+    patience.abort(new AgentError('hub_unreachable', `The hub at ${config.hub} could not be reached for ${ENROL_TIMEOUT_MS / 1_000} s.`))
+  }, ENROL_TIMEOUT_MS)
   try {
-    const { name, deviceId } = await ensureEnrolled(device, AbortSignal.timeout(ENROL_TIMEOUT_MS))
+    const { name, deviceId } = await ensureEnrolled(device, patience.signal)
     log.info({ name, deviceId }, 'the device is enrolled: start it with mobilepool-agent run')
   } finally {
+    clearTimeout(timer)
     await device.close()
   }
 })

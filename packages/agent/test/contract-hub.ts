@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import {
   type AgentCommandJson,
@@ -38,7 +39,15 @@ export class ContractHub {
   clockAheadMs = 0
   #order: AgentCommandJson | null = null
   #polls = new Set<() => void>()
-  readonly #server = createServer((req, res) => void this.#answer(req, res))
+  readonly #server: Server
+  readonly #scheme: 'http' | 'https'
+
+  /** Over TLS when it is given a certificate. */
+  constructor(tls?: { key: string; cert: string }) {
+    const answer = (req: IncomingMessage, res: ServerResponse): void => void this.#answer(req, res)
+    this.#server = tls ? createTlsServer(tls, answer) : createServer(answer)
+    this.#scheme = tls ? 'https' : 'http'
+  }
 
   async start(): Promise<string> {
     await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve))
@@ -46,7 +55,7 @@ export class ContractHub {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+    return `${this.#scheme}://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
   }
 
   async stop(): Promise<void> {

@@ -58,10 +58,23 @@ export class PrivateDir {
         await handle.close()
       }
       await rename(temporary, path)
+      await syncFolder(this.path)
     } catch (error) {
       await rm(temporary, { force: true }).catch(() => {})
       throw unusable(path, error)
     }
+  }
+}
+
+/** Without this a power cut could undo the rename. Not every file system lets a folder be synced; those need no help or get none. */
+async function syncFolder(path: string): Promise<void> {
+  const handle = await open(path, 'r').catch(() => null)
+  try {
+    await handle?.sync()
+  } catch {
+    return
+  } finally {
+    await handle?.close()
   }
 }
 

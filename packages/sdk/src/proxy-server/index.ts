@@ -1,5 +1,4 @@
 /** The forward proxy that `pool.listen()`, the hub's gateway and the agent share. */
-export { abort } from './abort.ts'
 export { type Authenticate, type Credentials, fixedCredentials, type Verdict } from './authenticate.ts'
 export type { ExchangeKind, ExchangeSummary } from './exchange.ts'
 export { defaultLimits, type ProxyServerLimits, type ProxyServerOptions } from './options.ts'

@@ -1,7 +1,7 @@
 import { AxeBuilder } from '@axe-core/playwright'
 import type { Page } from 'playwright-core'
 import { expect, it } from 'vitest'
-import { describeInChromium, FAILED_REQUESTS, live } from './browser.ts'
+import { describeInChromium, eventually, FAILED_REQUESTS, live } from './browser.ts'
 import { putCast } from './fleets.ts'
 import { type HubDouble, startHub } from './hub-double.ts'
 import { picture } from './pictures.ts'
@@ -44,7 +44,7 @@ const states: State[] = [
       await live(page)
       breakOff(hub)
       hub.cutStreams()
-      await expect.poll(() => page.evaluate(`getComputedStyle(document.querySelector('main > div')).filter`)).toBe('grayscale(1)')
+      await eventually(() => page.evaluate(`getComputedStyle(document.querySelector('main > div')).filter`)).toBe('grayscale(1)')
     },
   },
   {

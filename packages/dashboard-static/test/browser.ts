@@ -1,10 +1,13 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Browser, type BrowserContextOptions, chromium, type Locator, type Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, onTestFinished } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished } from 'vitest'
 import { dist } from './static-files.ts'
 
 const EXECUTABLE = '/usr/bin/chromium'
+
+/** How long anything may take, ms: generous, for a machine that does other things too. */
+const PATIENCE_MS = 30_000
 
 const flags = [
   '--no-sandbox',
@@ -37,8 +40,7 @@ export function describeInChromium(name: string, suite: (openPage: OpenPage) => 
   if (isMissing) {
     console.warn(`skipped: no ${EXECUTABLE}. Install it with: apt-get update && apt-get install -y --no-install-recommends chromium`)
   }
-  // Generous, for a machine that does other things too.
-  describe.skipIf(isMissing)(name, { timeout: 60_000 }, () => {
+  describe.skipIf(isMissing)(name, { timeout: 4 * PATIENCE_MS }, () => {
     let browser: Browser
     beforeAll(async () => {
       if (!existsSync(join(dist, 'index.html'))) throw new Error('no built page: npm run build -w packages/dashboard-static')
@@ -52,7 +54,7 @@ export function describeInChromium(name: string, suite: (openPage: OpenPage) => 
 async function openPage(browser: Browser, url: string, { mayComplain, ...options }: PageOptions = {}): Promise<Page> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options })
   const page = await context.newPage()
-  page.setDefaultTimeout(20_000)
+  page.setDefaultTimeout(PATIENCE_MS)
   const complaints: string[] = []
   const complain = (text: string): void => {
     if (!mayComplain?.test(text)) complaints.push(text)
@@ -74,3 +76,6 @@ export const row = (page: Page, name: string): Locator => page.getByRole('row').
 
 /** Waits until the page hears the hub live. */
 export const live = (page: Page): Promise<void> => page.getByText('Live', { exact: true }).waitFor()
+
+/** Expects of what a look again and again will show. */
+export const eventually = <Value>(look: () => Value | Promise<Value>) => expect.poll(look, { timeout: PATIENCE_MS })

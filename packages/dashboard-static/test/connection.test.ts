@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, it, onTestFinished } from 'vitest'
-import { describeInChromium, FAILED_REQUESTS, live, row } from './browser.ts'
+import { describeInChromium, eventually, FAILED_REQUESTS, live, row } from './browser.ts'
 import { HubDouble, startHub } from './hub-double.ts'
 import { serveFile } from './static-files.ts'
 
@@ -21,10 +21,6 @@ async function startStaticHost(hubOrigin: string, config: string): Promise<strin
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-async function holds(check: () => boolean): Promise<void> {
-  await expect.poll(check, { timeout: 10_000 }).toBe(true)
-}
-
 const resumedFrom = (hub: HubDouble): (string | undefined)[] =>
   hub.asked.filter(({ path }) => path === '/api/v1/events').map(({ lastEventId }) => lastEventId)
 
@@ -37,7 +33,7 @@ describeInChromium('the connection with the hub', (openPage) => {
     hub.put({ name: 'seoul-01', operator: 'KT' })
     await row(page, 'seoul-01').getByText('KT', { exact: true }).waitFor()
     hub.cutStreams()
-    await holds(() => hub.streamCount === 0)
+    await eventually(() => hub.streamCount).toBe(0)
     hub.put({ name: 'seoul-01', operator: 'LG U+' })
     await row(page, 'seoul-01').getByText('LG U+', { exact: true }).waitFor()
     await live(page)
@@ -62,7 +58,7 @@ describeInChromium('the connection with the hub', (openPage) => {
     await page.getByText(/^data is \d+ s old$/).waitFor()
     expect(await page.title()).toBe('Reconnecting · MobilePool')
     await row(page, 'seoul-01').getByText('127.10.1.1').waitFor()
-    await expect.poll(() => page.evaluate(`getComputedStyle(document.querySelector('main > div')).filter`)).toBe('grayscale(1)')
+    await eventually(() => page.evaluate(`getComputedStyle(document.querySelector('main > div')).filter`)).toBe('grayscale(1)')
 
     const after = await HubDouble.start({ port: before.port })
     onTestFinished(() => after.stop())
@@ -81,7 +77,7 @@ describeInChromium('the connection with the hub', (openPage) => {
     await live(page)
     expect(hub.streamCount).toBe(1)
     await page.goto('about:blank')
-    await holds(() => hub.streamCount === 0)
+    await eventually(() => hub.streamCount).toBe(0)
   })
 
   it('shows a skeleton while the first answer is on its way', async () => {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { describeInChromium, live, row } from './browser.ts'
+import { describeInChromium, eventually, live, row } from './browser.ts'
 import { putCast } from './fleets.ts'
 import { startHub } from './hub-double.ts'
 
@@ -12,22 +12,22 @@ describeInChromium('the controls of the page', (openPage) => {
     const button = (name: RegExp) => page.getByRole('group', { name: 'Show devices by status' }).getByRole('button', { name })
     await live(page)
     await button(/^Offline/).click()
-    await expect.poll(names).toBe('moscow-07')
+    await eventually(names).toBe('moscow-07')
     await button(/^Busy/).click()
-    await expect.poll(names).toBe('moscow-07 omsk-05')
+    await eventually(names).toBe('moscow-07 omsk-05')
     expect(await button(/^Busy/).getAttribute('aria-pressed')).toBe('true')
     await page.getByRole('searchbox', { name: 'Search devices' }).fill('  BEE omsk ')
-    await expect.poll(names).toBe('omsk-05')
+    await eventually(names).toBe('omsk-05')
     expect(new URL(page.url()).hash).toBe('#/?status=offline,busy&q=++BEE+omsk+')
 
     await page.reload()
-    await expect.poll(names).toBe('omsk-05')
+    await eventually(names).toBe('omsk-05')
     expect(await page.getByRole('searchbox').inputValue()).toBe('  BEE omsk ')
 
     await page.getByRole('searchbox').fill('nowhere')
     await page.getByText('No device matches').waitFor()
     await page.getByRole('button', { name: 'Clear filters' }).click()
-    await expect.poll(async () => (await names()).split(' ').length).toBe(6)
+    await eventually(async () => (await names()).split(' ').length).toBe(6)
     expect(new URL(page.url()).hash).toBe('#/')
   })
 
@@ -73,7 +73,7 @@ describeInChromium('the controls of the page', (openPage) => {
     expect(await focused()).toMatch(/^All/)
     await page.keyboard.press('Tab')
     await page.keyboard.press('Space')
-    await expect.poll(() => page.getByRole('rowheader').count()).toBe(1)
+    await eventually(() => page.getByRole('rowheader').count()).toBe(1)
     await page.keyboard.press('/')
     expect(await page.evaluate('document.activeElement.type')).toBe('search')
     await page.keyboard.type('mts/')

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { describeInChromium, live } from './browser.ts'
+import { describeInChromium, eventually, live } from './browser.ts'
 import { startHub } from './hub-double.ts'
 
 const MARKUP = '<img src=x onerror="window.owned=1"><script>window.owned=1</script>{{constructor}}'
@@ -24,9 +24,9 @@ describeInChromium('a hub that nobody should trust', (openPage) => {
     }
     const page = await openPage(hub.url)
     await page.getByRole('rowheader').getByText(MARKUP, { exact: true }).waitFor()
-    await expect.poll(() => hub.streamCount).toBe(1)
+    await eventually(() => hub.streamCount).toBe(1)
     hub.sendRaw(`event: device\ndata: ${JSON.stringify(line('b'))}\n\n`)
-    await expect.poll(() => page.getByRole('rowheader').count()).toBe(2)
+    await eventually(() => page.getByRole('rowheader').count()).toBe(2)
     expect(await page.getByRole('cell', { name: MARKUP }).count()).toBe(2)
     expect(await page.locator('main img, main script').count()).toBe(0)
     expect(await page.evaluate('window.owned')).toBe(undefined)
@@ -65,7 +65,7 @@ describeInChromium('a hub that nobody should trust', (openPage) => {
     const page = await openPage(hub.url)
     await live(page)
     for (let n = 0; n < 60; n += 1) hub.sendRaw(`data: ${'x'.repeat(100_000)}\n`)
-    await expect.poll(() => hub.asked.filter(({ path }) => path === '/api/v1/events').length).toBe(2)
+    await eventually(() => hub.asked.filter(({ path }) => path === '/api/v1/events').length).toBe(2)
     await live(page)
   })
 })

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { DeviceJson } from '@mobilepool/sdk/contract'
 import { expect, it, onTestFinished } from 'vitest'
-import { describeInChromium, FAILED_REQUESTS, live, row } from './browser.ts'
+import { describeInChromium, eventually, FAILED_REQUESTS, live, row } from './browser.ts'
 
 const main = join(import.meta.dirname, '..', '..', 'hub', 'dist', 'main.js')
 
@@ -152,7 +152,11 @@ describeInChromium('the page on the real hub', (openPage) => {
     await row(page, 'test1').getByText('127.10.9.8').waitFor()
     const after = await startRealHub(dataDir, Number(new URL(before.url).port))
     await send(`${after.url}proxy_server?name=test2`, '127.10.9.9')
-    await row(page, 'test2').waitFor()
+    // As when a laptop is opened: the wait that is under way ends.
+    await eventually(async () => {
+      await page.evaluate(`dispatchEvent(new Event('online'))`)
+      return row(page, 'test2').count()
+    }).toBe(1)
     await live(page)
     expect(await page.getByRole('rowheader').count()).toBe(2)
   })

@@ -6,6 +6,8 @@ import { dist } from './static-files.ts'
 
 const EXECUTABLE = '/usr/bin/chromium'
 
+const INSTALL = `no ${EXECUTABLE}: apt-get update && apt-get install -y --no-install-recommends chromium`
+
 /** How long anything may take, ms: generous, for a machine that does other things too. */
 const PATIENCE_MS = 30_000
 
@@ -36,18 +38,21 @@ export type OpenPage = (url: string, options?: PageOptions) => Promise<Page>
  * is skipped and says once what to install; in CI it fails instead.
  */
 export function describeInChromium(name: string, suite: (openPage: OpenPage) => void): void {
-  const isMissing = !existsSync(EXECUTABLE) && !process.env.CI
-  if (isMissing) {
-    console.warn(`skipped: no ${EXECUTABLE}. Install it with: apt-get update && apt-get install -y --no-install-recommends chromium`)
-  }
-  describe.skipIf(isMissing)(name, { timeout: 4 * PATIENCE_MS }, () => {
-    let browser: Browser
+  const isMissing = !existsSync(EXECUTABLE)
+  const isSkipped = isMissing && !process.env.CI
+  if (isSkipped) console.warn(`skipped: ${INSTALL}`)
+  describe.skipIf(isSkipped)(name, { timeout: 4 * PATIENCE_MS }, () => {
+    let browser: Browser | undefined
     beforeAll(async () => {
+      if (isMissing) throw new Error(INSTALL)
       if (!existsSync(join(dist, 'index.html'))) throw new Error('no built page: npm run build -w packages/dashboard-static')
       browser = await chromium.launch({ executablePath: EXECUTABLE, args: flags })
     })
-    afterAll(() => browser.close())
-    suite((url, options) => openPage(browser, url, options))
+    afterAll(() => browser?.close())
+    suite((url, options) => {
+      if (!browser) throw new Error('a page can only be opened in a test')
+      return openPage(browser, url, options)
+    })
   })
 }
 

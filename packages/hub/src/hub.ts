@@ -59,6 +59,7 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
   }
 
   try {
+    log.debug({ database: config.databaseUrl === null ? `embedded, in ${config.dataDir}` : 'Postgres' }, 'opening the database')
     const store = await openStore(config)
     closing.push(() => store.close())
 

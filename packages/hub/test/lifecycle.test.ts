@@ -66,7 +66,7 @@ describe('a hub in this process', () => {
     await hub.close()
     expect(await readdir(hub.dataDir)).not.toContain('hub.lock')
     await hub.remove()
-  }, 120_000)
+  }, 240_000)
 })
 
 test('the embedded database’s thread is started again when it has died', async () => {
@@ -94,7 +94,7 @@ test('the embedded database’s thread is started again when it has died', async
   expect(threads).toHaveLength(2)
   await pool.end()
   await rm(dir, { recursive: true })
-}, 120_000)
+}, 240_000)
 
 describe('the page', () => {
   let hub: TestHub

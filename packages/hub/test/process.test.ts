@@ -1,23 +1,24 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { openStore } from '../src/store/index.ts'
 import { type Ask, send } from './client.ts'
 import { EventReader } from './event-reader.ts'
 import { startPostgres, type TestPostgres } from './postgres.ts'
 
 const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url))
 /** initdb in WebAssembly takes 3 s alone, and many times that beside other work. */
-const START_TIMEOUT_MS = 60_000
+const START_TIMEOUT_MS = 120_000
 const ADMIN_KEY = 'mp_process-test-admin-key-0123456789'
 const SECRET_KEY = 'a secret key of the process tests'
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 })
 
 if (!existsSync(MAIN)) throw new Error('these tests run the build: npm run build -w packages/sdk -w packages/hub')
 
@@ -199,6 +200,14 @@ test('a port that is taken is said in one sentence', async () => {
 })
 
 describe('the embedded database', () => {
+  let template: string
+  beforeAll(async () => {
+    template = await mkdtemp(join(tmpdir(), 'mobilepool-template-'))
+    await (await openStore({ dataDir: template, databaseUrl: null, databasePoolSize: 2, secretKey: SECRET_KEY })).close()
+  })
+  beforeEach(() => cp(template, dataDir, { recursive: true }))
+  afterAll(() => rm(template, { recursive: true, force: true }))
+
   test('belongs to one hub: a second one, and the admin command, are refused with the holder’s process', async () => {
     const first = await start({ MOBILEPOOL_ADMIN_KEY: ADMIN_KEY })
     const second = await run(['--port', '0'])
@@ -266,7 +275,7 @@ describe('the embedded database', () => {
     }
     expect(hub.stdout()).not.toContain('Admin key')
     for (const secret of [key, ADMIN_KEY, SECRET_KEY, 'hunter2', token.token]) expect(hub.output()).not.toContain(secret)
-  }, 240_000)
+  })
 })
 
 describe('a stop', () => {

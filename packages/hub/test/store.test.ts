@@ -16,7 +16,7 @@ import {
 import { startPostgres, type TestPostgres } from './postgres.ts'
 
 /** initdb in WebAssembly takes 3 s alone, and many times that beside other work. */
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 })
 
 const SECRET = 'the operator’s own secret'
 const T0 = Date.parse('2026-11-22T03:00:00.000Z')

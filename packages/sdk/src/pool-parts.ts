@@ -82,7 +82,7 @@ export function assemblePool(
     drains,
     emit,
     setExitIp,
-    vouchFor: (device) => engine.publish(core.vouchFor(device)),
+    vouchFor: (device) => engine.publish(core.judge.vouchFor(device)),
     onEnd: (device) => triggers.noteRotation(device),
   })
 
@@ -92,7 +92,7 @@ export function assemblePool(
     emit,
     devices: () => core.fleet.all(),
     rotate: (id, trigger) => rotations.rotate(id, trigger),
-    onRefusal: () => engine.fleetChanged(),
+    onSettled: () => engine.fleetChanged(),
   })
 
   const source = openSource(settings, {

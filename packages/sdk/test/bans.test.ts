@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { eventually } from './eventually.ts'
 import type { SeenRequest } from './servers/origin.ts'
 import { collect, Stage } from './stage.ts'
 
@@ -105,4 +106,14 @@ test('a long ban page is not read to its end, and the next request is not held u
   const pool = stage.pool([omsk, seoul])
   expect(await exitOf(await pool.fetch(origin.url))).toBe(seoul.egress)
   expect(pool.stats().devices.map(({ inFlight }) => inFlight)).toEqual([0, 0])
+})
+
+test('a ban page that never ends does not keep its device: another answers at once, and the device is free again', async () => {
+  const origin = await stage.origin()
+  const [omsk, seoul] = [await stage.device('omsk-05'), await stage.device('seoul-01')]
+  origin.ban(omsk.egress)
+  omsk.fault = { kind: 'hang_body' }
+  const pool = stage.pool([omsk, seoul])
+  expect(await exitOf(await pool.fetch(origin.url))).toBe(seoul.egress)
+  await eventually('the device is free', () => pool.stats().devices.every(({ inFlight }) => inFlight === 0))
 })

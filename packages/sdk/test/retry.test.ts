@@ -263,6 +263,37 @@ describe('how often', () => {
     expect(origin.seen.length).toBeGreaterThan(110)
   })
 
+  test("the caller's own headersTimeout goes before timeouts.firstByteMs, longer or shorter", async () => {
+    const origin = await stage.origin()
+    const pool = stage.pool([await stage.device('seoul-01')], { timeouts: { firstByteMs: 200 }, retry: false })
+    const { body } = await request(`${origin.url}/slow/500`, { dispatcher: pool.dispatcher, headersTimeout: 20_000 })
+    expect(await body.text()).toBe('slow')
+    const unlimited = await request(`${origin.url}/slow/500`, { dispatcher: pool.dispatcher, headersTimeout: 0 })
+    expect(await unlimited.body.text()).toBe('slow')
+    expect(await errorOf(request(`${origin.url}/slow/5000`, { dispatcher: pool.dispatcher }))).toMatchObject({
+      code: 'MP_RESPONSE_TIMEOUT',
+    })
+  })
+
+  test('a handler that throws gets its own error, and no device is blamed', async () => {
+    const origin = await stage.origin()
+    const pool = stage.pool([await stage.device('seoul-01')])
+    const failure = new Promise<Error>((resolve) => {
+      pool.dispatcher.dispatch(
+        { origin: origin.url, path: '/', method: 'GET' },
+        {
+          onRequestStart() {},
+          onResponseStart() {
+            throw new Error('in the handler')
+          },
+          onResponseError: (_controller: object, error: Error) => resolve(error),
+        },
+      )
+    })
+    expect((await failure).message).toBe('in the handler')
+    expect(pool.stats().devices[0]).toMatchObject({ faults: 0, inFlight: 0 })
+  })
+
   test("an error of the caller's own body is the caller's, and no device's", async () => {
     const origin = await stage.origin()
     const pool = stage.pool([await stage.device('seoul-01'), await stage.device('moscow-07')])

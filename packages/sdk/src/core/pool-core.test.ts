@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest'
 import type { Applicant } from './admission-queue.ts'
 import { balancers } from './balancers/index.ts'
 import type { Device } from './device.ts'
-import { type CoreSettings, type JudgedAttempt, PoolCore } from './pool-core.ts'
+import type { JudgedAttempt } from './judge.ts'
+import { type CoreSettings, PoolCore } from './pool-core.ts'
 
 interface Request extends Applicant {
   readonly tried: Device[]
@@ -109,7 +110,7 @@ describe('quarantine', () => {
   test('a banned exit is not used for its site, and still for others', () => {
     const { core, devices } = coreWith(['seoul-01', 'omsk-05'])
     const [seoul, omsk] = devices as [Device, Device]
-    core.noteBan(attempt(omsk, 'banned'), 'shop.com', undefined, 0)
+    core.judge.noteBan(attempt(omsk, 'banned'), 'shop.com', undefined, 0)
     for (let i = 0; i < 2; i++) expect(core.admit(request(), 0)).toEqual({ kind: 'assigned', device: seoul })
     expect(core.admit(request(), 0).kind).toBe('wait')
     expect(core.admit(request('other.com'), 0)).toEqual({ kind: 'assigned', device: omsk })
@@ -117,13 +118,13 @@ describe('quarantine', () => {
 
   test('when every device is quarantined for longer than anybody waits, that is said, with the time', () => {
     const { core, devices } = coreWith(['omsk-05'])
-    core.noteBan(attempt(only(devices), 'banned'), 'shop.com', 30_000, 0)
+    core.judge.noteBan(attempt(only(devices), 'banned'), 'shop.com', 30_000, 0)
     expect(core.admit(request(), 0)).toEqual({ kind: 'starved', until: 30_000 })
   })
 
   test('a short quarantine is waited out', () => {
     const { core, devices } = coreWith(['omsk-05'])
-    core.noteBan(attempt(only(devices), 'banned'), 'shop.com', 500, 0)
+    core.judge.noteBan(attempt(only(devices), 'banned'), 'shop.com', 500, 0)
     const waiting = request()
     expect(core.admit(waiting, 0).kind).toBe('wait')
     expect(core.wakeAt()).toBe(500)
@@ -134,7 +135,7 @@ describe('quarantine', () => {
   test('a new exit IP is clean, one that comes back is not', () => {
     const { core, devices } = coreWith(['omsk-05'])
     const omsk = only(devices)
-    core.noteBan(attempt(omsk, 'banned'), 'shop.com', 30_000, 0)
+    core.judge.noteBan(attempt(omsk, 'banned'), 'shop.com', 30_000, 0)
     core.setExitIp(omsk, '10.0.9.9', 0)
     expect(core.admit(request(), 0).kind).toBe('assigned')
     core.setExitIp(omsk, '10.0.0.0', 0)
@@ -147,30 +148,30 @@ describe('quarantine', () => {
     const { core, devices } = coreWith(['seoul-01', 'omsk-05'])
     const [seoul, omsk] = devices as [Device, Device]
     const banned = attempt(omsk, 'banned')
-    core.noteBan(banned, 'shop.com', undefined, 0)
+    core.judge.noteBan(banned, 'shop.com', undefined, 0)
     expect(omsk.exit.quarantinedUntil('shop.com', 0)).toBe(1_000)
-    core.settle([banned, attempt(seoul, 'answered')], seoul, 'shop.com', 10)
+    core.judge.settle([banned, attempt(seoul, 'answered')], seoul, 'shop.com', 10)
     expect(omsk.exit.quarantinedUntil('shop.com', 10)).toBe(60_010)
   })
 
   test('a page that refuses everybody does not lock the fleet out of its site', () => {
     const { core, devices } = coreWith(['seoul-01', 'omsk-05'])
     const bans = devices.map((device) => attempt(device, 'banned'))
-    for (const ban of bans) core.noteBan(ban, 'shop.com', undefined, 0)
-    core.settle(bans, null, 'shop.com', 10)
+    for (const ban of bans) core.judge.noteBan(ban, 'shop.com', undefined, 0)
+    core.judge.settle(bans, null, 'shop.com', 10)
     expect(core.admit(request(), 1_000).kind).toBe('assigned')
   })
 })
 
 describe('ejection', () => {
   const fail = (core: PoolCore<Request>, device: Device, times: number, now: number) =>
-    Array.from({ length: times }, () => core.noteAttemptEnd(attempt(device, 'device_connect'), now)).flat()
+    Array.from({ length: times }, () => core.judge.noteAttemptEnd(attempt(device, 'device_connect'), now)).flat()
 
   test('faults in a row take a device out, for a time that doubles; a success between starts the count anew', () => {
     const { core, devices } = coreWith(['moscow-07', 'seoul-01'])
     const [moscow] = devices as [Device, Device]
     expect(fail(core, moscow, 2, 0)).toEqual([])
-    core.noteComplete(moscow)
+    core.judge.noteComplete(moscow)
     expect(fail(core, moscow, 2, 0)).toEqual([])
     expect(fail(core, moscow, 1, 0)).toEqual([{ type: 'ejected', device: moscow, until: 100, faults: 3 }])
     expect(moscow.state).toBe('ejected')
@@ -189,7 +190,7 @@ describe('ejection', () => {
     fail(core, moscow, 3, 0)
     core.setOnline(seoul, false)
     expect([request(), request()].map((each) => core.admit(each, 100).kind)).toEqual(['assigned', 'wait'])
-    expect(core.noteComplete(moscow)).toEqual([{ type: 'restored', device: moscow }])
+    expect(core.judge.noteComplete(moscow)).toEqual([{ type: 'restored', device: moscow }])
     expect(core.serveWaiting(101)).toHaveLength(1)
   })
 
@@ -217,9 +218,9 @@ describe('ejection', () => {
   test('a suspicion counts when another device got an answer, not when all failed alike', () => {
     const { core, devices } = coreWith(['moscow-07', 'seoul-01'])
     const [moscow, seoul] = devices as [Device, Device]
-    for (let i = 0; i < 3; i++) core.settle([attempt(moscow, 'no_response'), attempt(seoul, 'no_response')], null, 'shop.com', 0)
+    for (let i = 0; i < 3; i++) core.judge.settle([attempt(moscow, 'no_response'), attempt(seoul, 'no_response')], null, 'shop.com', 0)
     expect(moscow.consecutiveFaults).toBe(0)
-    for (let i = 0; i < 3; i++) core.settle([attempt(moscow, 'no_response'), attempt(seoul, 'answered')], seoul, 'shop.com', 0)
+    for (let i = 0; i < 3; i++) core.judge.settle([attempt(moscow, 'no_response'), attempt(seoul, 'answered')], seoul, 'shop.com', 0)
     expect(moscow.state).toBe('ejected')
     expect(seoul.state).toBe('ready')
   })
@@ -227,7 +228,7 @@ describe('ejection', () => {
   test('a hang that another device did not have takes a device out at once', () => {
     const { core, devices } = coreWith(['kazan-02', 'seoul-01'])
     const [kazan, seoul] = devices as [Device, Device]
-    const events = core.settle([attempt(kazan, 'tunnel_timeout'), attempt(seoul, 'answered')], seoul, 'shop.com', 0)
+    const events = core.judge.settle([attempt(kazan, 'tunnel_timeout'), attempt(seoul, 'answered')], seoul, 'shop.com', 0)
     expect(events).toMatchObject([{ type: 'ejected', device: kazan }])
   })
 
@@ -245,8 +246,8 @@ describe('ejection', () => {
   test('a device that says it is draining rests a moment, without blame', () => {
     const { core, devices } = coreWith(['busan-03'])
     const busan = only(devices)
-    core.noteDraining(busan, 0)
-    expect(core.noteAttemptEnd(attempt(busan, 'draining'), 0)).toEqual([])
+    core.judge.noteDraining(busan, 0)
+    expect(core.judge.noteAttemptEnd(attempt(busan, 'draining'), 0)).toEqual([])
     expect(busan.state).toBe('fenced')
     expect(core.admit(request(), 0).kind).toBe('wait')
     expect(core.tick(1_000).served).toHaveLength(1)
@@ -258,7 +259,7 @@ describe('ejection', () => {
     const { core, devices } = coreWith(['busan-03', 'seoul-01'])
     const [busan] = devices as [Device, Device]
     fail(core, busan, 3, 0)
-    expect(core.vouchFor(busan)).toEqual([{ type: 'restored', device: busan }])
+    expect(core.judge.vouchFor(busan)).toEqual([{ type: 'restored', device: busan }])
     expect(busan.state).toBe('ready')
   })
 })

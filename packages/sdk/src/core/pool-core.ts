@@ -1,10 +1,9 @@
-import type { AttemptKind } from '../errors.ts'
 import { AdmissionQueue, type Applicant } from './admission-queue.ts'
 import type { Balancer } from './balancers/balancer.ts'
-import { blameOf } from './blame.ts'
 import { Device, type DeviceFacts } from './device.ts'
-import { beginProbation, countFault, deservesEjection, type EjectionSettings, eject, forgiveFaults, mayEjectOneMore } from './ejection.ts'
+import { beginProbation, type EjectionSettings, forgiveFaults } from './ejection.ts'
 import { Fleet } from './fleet.ts'
+import { Judge } from './judge.ts'
 import { hasRoom, type LimitSettings } from './limits.ts'
 import { isEligible, lookOut } from './outlook.ts'
 import { type ExitMemory, Quarantine, type QuarantineSettings } from './quarantine.ts'
@@ -17,11 +16,6 @@ export interface CoreSettings {
   readonly quarantine: QuarantineSettings
 }
 
-/** What the core did besides what it was asked for. */
-export type CoreEvent =
-  | { readonly type: 'ejected'; readonly device: Device; readonly until: number; readonly faults: number }
-  | { readonly type: 'restored'; readonly device: Device }
-
 /** What becomes of a request that asks for a device. */
 export type Decision =
   | { readonly kind: 'assigned'; readonly device: Device }
@@ -32,14 +26,6 @@ export type Decision =
   | { readonly kind: 'nothing' }
   | { readonly kind: 'full' }
 
-/** An attempt that is over, as the verdict on its device needs it. */
-export interface JudgedAttempt {
-  readonly device: Device
-  /** The exit that the device had when the attempt began. */
-  readonly exit: ExitMemory
-  readonly kind: AttemptKind
-}
-
 /** What a look at the clock brought. */
 export interface Tick<A> {
   readonly served: readonly { readonly applicant: A; readonly device: Device }[]
@@ -49,17 +35,15 @@ export interface Tick<A> {
 const WAIT: Decision = { kind: 'wait' }
 const NOTHING: Decision = { kind: 'nothing' }
 const FULL: Decision = { kind: 'full' }
-const NO_EVENTS: readonly CoreEvent[] = []
-
-/** How long a device is left alone that answered that it is draining: short, because its rotation lasts seconds. */
-const FENCE_MS = 1_000
 
 /**
- * The pool core: who gets which device, and what is learnt from how it went. No I/O and no clock of its own: every method
+ * The pool core: who gets which device. No I/O and no clock of its own: every method
  * takes `now` (milliseconds), and `wakeAt` says when `tick` has to be called next.
  */
 export class PoolCore<A extends Applicant> {
   readonly fleet = new Fleet()
+  /** What is learnt from how requests went. */
+  readonly judge: Judge
   readonly #settings: CoreSettings
   readonly #balancer: Balancer
   readonly #queue = new AdmissionQueue<A>()
@@ -72,6 +56,7 @@ export class PoolCore<A extends Applicant> {
     this.#settings = settings
     this.#balancer = balancer
     this.#quarantine = new Quarantine(settings.quarantine)
+    this.judge = new Judge(this.fleet, this.#quarantine, settings.ejection)
   }
 
   get queued(): number {
@@ -112,16 +97,6 @@ export class PoolCore<A extends Applicant> {
   setExitIp(device: Device, exitIp: string | null, now: number): void {
     device.exitIp = exitIp
     device.exit = this.#exitOf(exitIp, now)
-  }
-
-  /** Something outside has shown that the device works: its ejection ends. */
-  vouchFor(device: Device): readonly CoreEvent[] {
-    const wasOut = device.rest?.reason === 'ejected' || device.probing
-    device.rest = null
-    forgiveFaults(device)
-    device.ejectionsInARow = 0
-    this.fleet.place(device)
-    return wasOut ? [{ type: 'restored', device }] : NO_EVENTS
   }
 
   // ---- admission ----
@@ -245,53 +220,6 @@ export class PoolCore<A extends Applicant> {
     return Math.min(this.#queue.earliestDeadline, this.fleet.earliestReturn, this.#recheckAt)
   }
 
-  // ---- what was learnt ----
-
-  /** A ban answer: the exit is not used for the site for a while. */
-  noteBan(attempt: JudgedAttempt, site: string, retryAfterMs: number | undefined, now: number): { until: number; strikes: number } {
-    attempt.device.tally.bans++
-    return this.#quarantine.ban(attempt.exit, site, retryAfterMs, now)
-  }
-
-  /** A proper answer of the site through this exit. */
-  noteAnswer(exit: ExitMemory, site: string, now: number): void {
-    if (exit.sites.size > 0) this.#quarantine.clear(exit, site, now)
-  }
-
-  /** A whole response came through the device. */
-  noteComplete(device: Device): readonly CoreEvent[] {
-    return forgiveFaults(device) ? [{ type: 'restored', device }] : NO_EVENTS
-  }
-
-  /** The device said that it is draining: it is left alone for a moment, and it is not its fault. */
-  noteDraining(device: Device, now: number): void {
-    if (device.rest === null) device.rest = { reason: 'fenced', until: now + FENCE_MS }
-    this.fleet.place(device)
-  }
-
-  /** An attempt ended; a certain fault of its device counts at once, a suspicion waits for `settle`. */
-  noteAttemptEnd(attempt: JudgedAttempt, now: number): readonly CoreEvent[] {
-    return blameOf[attempt.kind] === 'device' ? this.#fault(attempt.device, 'one', now) : NO_EVENTS
-  }
-
-  /**
-   * The request is over. Where another device got an answer, what was suspected of the earlier ones is confirmed: the ban was
-   * the exit's, the failure the device's. Where several devices failed alike it was the target, and none is blamed.
-   */
-  settle(attempts: readonly JudgedAttempt[], servedBy: Device | null, site: string, now: number): readonly CoreEvent[] {
-    const devices = new Set(attempts.map((attempt) => attempt.device))
-    const events: CoreEvent[] = []
-    for (const { device, exit, kind } of attempts) {
-      const isConfirmed = servedBy !== null && servedBy !== device
-      const blame = blameOf[kind]
-      if (kind === 'banned' && isConfirmed) this.#quarantine.confirm(exit, site, now)
-      if (blame !== 'suspect' && blame !== 'hang') continue
-      if (isConfirmed) events.push(...this.#fault(device, blame === 'hang' ? 'hang' : 'one', now))
-      else if (devices.size === 1 && servedBy === null && kind !== 'target_error') events.push(...this.#fault(device, 'one', now))
-    }
-    return events
-  }
-
   // ---- inside ----
 
   #pick(applicant: Applicant, mayReuse: boolean, now: number): Device | undefined {
@@ -314,28 +242,6 @@ export class PoolCore<A extends Applicant> {
 
   #hasRoomSomewhere(): boolean {
     return this.fleet.ready.some((device) => hasRoom(device, this.#settings.limits))
-  }
-
-  #fault(device: Device, weight: 'one' | 'hang', now: number): readonly CoreEvent[] {
-    const settings = this.#settings.ejection
-    if (settings === null) {
-      device.tally.faults++
-      return NO_EVENTS
-    }
-    countFault(device, weight, settings)
-    if (!device.online || device.rest?.reason === 'ejected' || !deservesEjection(device, settings)) return NO_EVENTS
-    let up = 0
-    let ejected = 0
-    for (const other of this.fleet.all()) {
-      if (!other.online) continue
-      up++
-      if (other.rest?.reason === 'ejected') ejected++
-    }
-    if (!mayEjectOneMore(ejected, up, settings)) return NO_EVENTS
-    const faults = device.consecutiveFaults
-    const until = eject(device, now, settings)
-    this.fleet.place(device)
-    return [{ type: 'ejected', device, until, faults }]
   }
 
   #endRests(now: number): void {

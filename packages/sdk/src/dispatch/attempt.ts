@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { Device } from '../core/device.ts'
-import type { JudgedAttempt } from '../core/pool-core.ts'
+import type { JudgedAttempt } from '../core/judge.ts'
 import type { ExitMemory } from '../core/quarantine.ts'
 import { type AttemptKind, type AttemptReport, MobilePoolError, type Phase } from '../errors.ts'
 import type { PendingConnection } from './connect-device.ts'
@@ -12,6 +12,7 @@ export interface AttemptOwner {
   readonly isPaused: boolean
   readonly isAborted: boolean
   readonly abortReason: Error
+  /** 0: no limit. */
   readonly firstByteTimeoutMs: number
   now(): number
   /** Judges a response head: `deliver` it, or give it up because the request goes on to another device. */
@@ -40,8 +41,9 @@ export interface AttemptOwner {
  */
 type Stage = 'unsent' | 'sent' | 'delivering' | 'draining' | 'over'
 
-/** A response given up is read to its end when it is at most this long: cheaper than a new connection. */
+/** A response given up is read to its end when it is at most this long, and quick: cheaper than a new connection. */
 const DRAIN_BYTES = 16_384
+const DRAIN_MS = 1_000
 
 /** One attempt of a request on one device: the handler that undici drives. */
 export class Attempt implements CarriedHandler, JudgedAttempt {
@@ -163,10 +165,9 @@ export class Attempt implements CarriedHandler, JudgedAttempt {
     if (Number(headers['content-length']) <= DRAIN_BYTES) {
       this.#stage = 'draining'
       if (controller.paused) controller.resume()
-    } else {
-      this.#leave()
-      controller.abort(this.#owner.abortReason)
-    }
+      this.#timer = setTimeout(() => this.#dismiss(controller), DRAIN_MS)
+      this.#timer.unref()
+    } else this.#dismiss(controller)
     this.#owner.onGivenUp()
   }
 
@@ -186,9 +187,7 @@ export class Attempt implements CarriedHandler, JudgedAttempt {
     if (this.#stage === 'delivering') this.#owner.onData(chunk)
     else if (this.#stage === 'draining') {
       this.#drained += chunk.length
-      if (this.#drained <= DRAIN_BYTES) return
-      this.#leave()
-      controller.abort(this.#owner.abortReason)
+      if (this.#drained > DRAIN_BYTES) this.#dismiss(controller)
     }
   }
 
@@ -209,6 +208,7 @@ export class Attempt implements CarriedHandler, JudgedAttempt {
   #awaitProgress(): void {
     clearTimeout(this.#timer)
     const limit = this.#owner.firstByteTimeoutMs
+    if (limit === 0) return
     this.#timer = setTimeout(() => {
       const error = new MobilePoolError('MP_RESPONSE_TIMEOUT', `device ${this.device.facts.name}: no response within ${limit} ms`, {
         phase: 'response',
@@ -216,6 +216,12 @@ export class Attempt implements CarriedHandler, JudgedAttempt {
       })
       this.#controller?.abort(error)
     }, limit)
+  }
+
+  /** Ends a response that nobody wants, and its connection. */
+  #dismiss(controller: DispatchController): void {
+    this.#leave()
+    controller.abort(this.#owner.abortReason)
   }
 
   #leave(): void {

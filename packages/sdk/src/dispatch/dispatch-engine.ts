@@ -2,7 +2,8 @@
 import { InvalidArgumentError } from 'undici/lib/core/errors.js'
 import type { Clock } from '../clock.ts'
 import type { Device } from '../core/device.ts'
-import type { CoreEvent, PoolCore } from '../core/pool-core.ts'
+import type { CoreEvent } from '../core/judge.ts'
+import type { PoolCore } from '../core/pool-core.ts'
 import type { ExitMemory } from '../core/quarantine.ts'
 import type { RetryBudget } from '../core/retry-budget.ts'
 import { type AttemptKind, type AttemptReport, MobilePoolError } from '../errors.ts'
@@ -165,23 +166,23 @@ export class DispatchEngine implements RunHost {
   noteBan(attempt: Attempt, site: string, retryAfterMs: number | undefined, report: AttemptReport): void {
     const { core, emit, onBan } = this.#parts
     const { deviceId, device, exitIp, statusCode = 0 } = report
-    const { until, strikes } = core.noteBan(attempt, site, retryAfterMs, this.now())
+    const { until, strikes } = core.judge.noteBan(attempt, site, retryAfterMs, this.now())
     emit('ban', { deviceId, device, site, exitIp, statusCode, until, strikes })
     onBan(attempt.device)
     this.#refuseHopeless()
   }
 
   noteAnswer(exit: ExitMemory, site: string): void {
-    this.#parts.core.noteAnswer(exit, site, this.now())
+    this.#parts.core.judge.noteAnswer(exit, site, this.now())
   }
 
   noteAttemptEnd(attempt: Attempt): void {
-    if (attempt.kind === 'draining') this.#parts.core.noteDraining(attempt.device, this.now())
-    this.publish(this.#parts.core.noteAttemptEnd(attempt, this.now()))
+    if (attempt.kind === 'draining') this.#parts.core.judge.noteDraining(attempt.device, this.now())
+    this.publish(this.#parts.core.judge.noteAttemptEnd(attempt, this.now()))
   }
 
   noteComplete(device: Device): void {
-    this.publish(this.#parts.core.noteComplete(device))
+    this.publish(this.#parts.core.judge.noteComplete(device))
   }
 
   noteRetry(run: RequestRun, failed: AttemptReport): void {
@@ -190,7 +191,7 @@ export class DispatchEngine implements RunHost {
   }
 
   judge(attempts: readonly Attempt[], servedBy: Device | null, site: string): void {
-    this.publish(this.#parts.core.settle(attempts, servedBy, site, this.now()))
+    this.publish(this.#parts.core.judge.settle(attempts, servedBy, site, this.now()))
   }
 
   release(device: Device): void {

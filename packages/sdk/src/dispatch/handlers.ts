@@ -11,6 +11,8 @@ export interface DispatchOptions {
   readonly body?: unknown
   readonly upgrade?: boolean | string | null
   readonly idempotent?: boolean
+  /** The caller's own limit, ms; 0: none. */
+  readonly headersTimeout?: number | null
 }
 
 /** What a handler of undici 7 and 8 holds on to: one per request, valid for all of its life. */

@@ -159,7 +159,7 @@ export class RequestRun implements DispatchController, AttemptOwner, Applicant {
   }
 
   get firstByteTimeoutMs(): number {
-    return this.#host.firstByteTimeoutMs
+    return this.options.headersTimeout ?? this.#host.firstByteTimeoutMs
   }
 
   now(): number {
@@ -298,10 +298,18 @@ export class RequestRun implements DispatchController, AttemptOwner, Applicant {
 
   /** The response had begun: nothing may be repeated or spliced. */
   #breakOff(attempt: Attempt, cause: Error): void {
-    const isRotation = cause instanceof MobilePoolError && cause.code === 'MP_DEVICE_ROTATED'
-    const { errno } = classifyError(cause, 'sent')
-    attempt.conclude(isRotation ? 'rotated' : 'response_broken', 'body', errno === undefined ? {} : { errno })
-    this.fail(this.#final(isRotation ? cause : brokenResponseError(attempt, cause)))
+    const { kind, errno } = classifyError(cause, 'sent')
+    const details = errno === undefined ? {} : { errno }
+    if (kind === 'caller') {
+      attempt.conclude('caller', 'body')
+      this.fail(cause)
+    } else if (kind === 'rotated' && cause instanceof MobilePoolError) {
+      attempt.conclude('rotated', 'body', details)
+      this.fail(withAttempts(cause, this.reports))
+    } else {
+      attempt.conclude('response_broken', 'body', details)
+      this.fail(withAttempts(brokenResponseError(attempt, cause), this.reports))
+    }
   }
 
   #final(error: Error): Error {

@@ -34,7 +34,7 @@ function triggersOver(names: string[], changes: Partial<TriggerSettings>) {
     })
   const triggers: Triggers = new Triggers(
     { ...settings, ...changes },
-    { clock, random: () => 0.5, emit, devices: () => devices, rotate, onRefusal: () => {} },
+    { clock, random: () => 0.5, emit, devices: () => devices, rotate, onSettled: () => {} },
   )
   return { clock, devices: devices as [Device, ...Device[]], asked, events, triggers }
 }
@@ -75,6 +75,21 @@ describe('by the clock', () => {
     devices[0].online = true
     await clock.advance(5_000)
     expect(asked).toHaveLength(1)
+    triggers.close()
+  })
+
+  test('one that the hub rotated a moment ago is asked again when the hub said, not before', async () => {
+    const { clock, asked, events, triggers } = triggersOver(['busan-03'], { everyMs: 60_000 })
+    triggers.devicesChanged()
+    await clock.advance(45_000)
+    asked[0]?.end(new MobilePoolError('MP_ROTATION_TOO_SOON', 'too soon', { retryAfterMs: 20_000 }))
+    await clock.advance(19_999)
+    expect([asked.length, events.length]).toEqual([1, 1])
+    await clock.advance(1)
+    expect(asked).toHaveLength(2)
+    asked[1]?.end(new MobilePoolError('MP_ROTATION_UNSUPPORTED', 'no way'))
+    await clock.advance(600_000)
+    expect(asked).toHaveLength(2)
     triggers.close()
   })
 

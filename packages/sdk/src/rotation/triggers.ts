@@ -22,13 +22,13 @@ export interface TriggerParts {
   readonly emit: Emit
   readonly devices: () => Iterable<Device>
   readonly rotate: (id: string, trigger: RotationTrigger) => Promise<RotationResult>
-  /** A rotation that somebody may wait for is not coming after all. */
-  readonly onRefusal: () => void
+  /** What was asked for is over, or could not begin: who waits for it is to be looked at again. */
+  readonly onSettled: () => void
 }
 
 /** Intervals differ by up to this share from device to device and from time to time, so that a fleet never rotates as one. */
 const JITTER = 0.1
-/** How soon a device whose interval is over is asked again when it could not rotate. */
+/** How soon a device is looked at again that was offline when its interval was over. */
 const LOOK_AGAIN_MS = 5_000
 
 /** Decides when devices rotate. A trigger never fails a request: what goes wrong is an event. */
@@ -107,7 +107,7 @@ export class Triggers {
   }
 
   async #rotate(device: Device, trigger: RotationTrigger): Promise<void> {
-    const { clock, emit, rotate, onRefusal } = this.#parts
+    const { clock, emit, rotate, onSettled } = this.#parts
     let waitMs = this.#settings.minIntervalMs
     try {
       await rotate(device.id, trigger)
@@ -115,6 +115,7 @@ export class Triggers {
       if (this.#isClosed) return
       if (error instanceof MobilePoolError && error.retryAfterMs !== undefined) waitMs = error.retryAfterMs
       if (error instanceof MobilePoolError && error.code === 'MP_ROTATION_UNSUPPORTED') waitMs = Number.POSITIVE_INFINITY
+      if (trigger === 'interval') this.#dueAt.set(device, clock.now() + waitMs)
       emit('rotationError', {
         deviceId: device.id,
         device: device.facts.name,
@@ -124,7 +125,8 @@ export class Triggers {
     } finally {
       this.#asked.delete(device)
       this.#notBefore.set(device, clock.now() + waitMs)
-      onRefusal()
+      this.#setTimer()
+      onSettled()
     }
   }
 
@@ -146,7 +148,7 @@ export class Triggers {
     const now = clock.now()
     for (const device of devices()) {
       if ((this.#dueAt.get(device) ?? Number.POSITIVE_INFINITY) > now) continue
-      // Set before it begins: should it not begin, it is looked at again soon; when it ends, the interval is.
+      // A device that is offline now is looked at again soon. When a rotation ends, or cannot begin, its next time is set anew.
       this.#dueAt.set(device, now + Math.min(LOOK_AGAIN_MS, this.#settings.everyMs ?? LOOK_AGAIN_MS))
       if (device.online) this.#ask(device, 'interval')
     }

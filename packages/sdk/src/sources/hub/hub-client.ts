@@ -102,7 +102,7 @@ export class HubClient {
     const sent = body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }
     const reply = await this.#send(method, path, { signal, bodyTimeout: TIMEOUT_MS, ...sent })
     if (reply.statusCode > 299) throw await problemOf(reply)
-    const parsed = schema.safeParse(await readJson(reply))
+    const parsed = schema.safeParse(await this.#orUnreachable(signal, () => readJson(reply)))
     if (parsed.success) return parsed.data
     const [issue] = parsed.error.issues
     throw new MobilePoolError(
@@ -112,22 +112,41 @@ export class HubClient {
     )
   }
 
-  async #send(method: string, path: string, options: { headers?: Record<string, string> } & Record<string, unknown>): Promise<Reply> {
+  async #send(method: string, path: string, options: SendOptions): Promise<Reply> {
     const url = new URL(path, this.#base)
-    try {
-      return await request.call(this.#agent, {
+    return this.#orUnreachable(options.signal, () =>
+      request.call(this.#agent, {
         headersTimeout: TIMEOUT_MS,
         ...options,
         origin: url.origin,
         path: url.pathname + url.search,
         method,
         headers: { ...this.#headers, ...options.headers },
-      })
+      }),
+    )
+  }
+
+  /** A failure of the connection as `MP_HUB_UNREACHABLE`; after an abort, its reason. */
+  async #orUnreachable<T>(signal: AbortSignal, run: () => Promise<T>): Promise<T> {
+    try {
+      return await run()
     } catch (cause) {
+      if (signal.aborted) throw signal.reason
+      if (cause instanceof MobilePoolError || cause instanceof HubProblem) throw cause
       const why = cause instanceof Error ? ('code' in cause && String(cause.code)) || cause.message : String(cause)
-      throw new MobilePoolError('MP_HUB_UNREACHABLE', `the hub at ${url.origin} does not answer (${why})`, { phase: 'hub', cause })
+      throw new MobilePoolError('MP_HUB_UNREACHABLE', `the hub at ${this.#base.origin} does not answer (${why})`, { phase: 'hub', cause })
     }
   }
+}
+
+interface SendOptions {
+  readonly signal: AbortSignal
+  /** How long the body may pause, ms. */
+  readonly bodyTimeout: number
+  readonly body?: string
+  readonly headers?: Record<string, string>
+  /** A connection of its own. */
+  readonly reset?: boolean
 }
 
 async function* decode(body: AsyncIterable<Buffer>): AsyncGenerator<string> {

@@ -1,0 +1,116 @@
+import type { AttemptKind } from '../errors.ts'
+import { blameOf } from './blame.ts'
+import type { Device } from './device.ts'
+import { countFault, deservesEjection, type EjectionSettings, eject, forgiveFaults, mayEjectOneMore } from './ejection.ts'
+import type { Fleet } from './fleet.ts'
+import type { ExitMemory, Quarantine } from './quarantine.ts'
+
+/** What a verdict changed. */
+export type CoreEvent =
+  | { readonly type: 'ejected'; readonly device: Device; readonly until: number; readonly faults: number }
+  | { readonly type: 'restored'; readonly device: Device }
+
+/** An attempt that is over, as the verdict on its device needs it. */
+export interface JudgedAttempt {
+  readonly device: Device
+  /** The exit that the device had when the attempt began. */
+  readonly exit: ExitMemory
+  readonly kind: AttemptKind
+}
+
+const NO_EVENTS: readonly CoreEvent[] = []
+
+/** How long a device is left alone that answered that it is draining: short, because its rotation lasts seconds. */
+const FENCE_MS = 1_000
+
+/** Learns from how attempts went: bans of exits, faults of devices, and whose fault it was. Settings null: no device is ever taken out. */
+export class Judge {
+  readonly #fleet: Fleet
+  readonly #quarantine: Quarantine
+  readonly #settings: EjectionSettings | null
+
+  constructor(fleet: Fleet, quarantine: Quarantine, settings: EjectionSettings | null) {
+    this.#fleet = fleet
+    this.#quarantine = quarantine
+    this.#settings = settings
+  }
+
+  /** A ban answer: the exit is not used for the site for a while. */
+  noteBan(attempt: JudgedAttempt, site: string, retryAfterMs: number | undefined, now: number): { until: number; strikes: number } {
+    attempt.device.tally.bans++
+    return this.#quarantine.ban(attempt.exit, site, retryAfterMs, now)
+  }
+
+  /** A proper answer of the site through this exit. */
+  noteAnswer(exit: ExitMemory, site: string, now: number): void {
+    if (exit.sites.size > 0) this.#quarantine.clear(exit, site, now)
+  }
+
+  /** A whole response came through the device. */
+  noteComplete(device: Device): readonly CoreEvent[] {
+    return forgiveFaults(device) ? [{ type: 'restored', device }] : NO_EVENTS
+  }
+
+  /** The device said that it is draining: it is left alone for a moment, and it is not its fault. */
+  noteDraining(device: Device, now: number): void {
+    if (device.rest === null) device.rest = { reason: 'fenced', until: now + FENCE_MS }
+    this.#fleet.place(device)
+  }
+
+  /** An attempt ended; a certain fault of its device counts at once, a suspicion waits for `settle`. */
+  noteAttemptEnd(attempt: JudgedAttempt, now: number): readonly CoreEvent[] {
+    return blameOf[attempt.kind] === 'device' ? this.#fault(attempt.device, 'one', now) : NO_EVENTS
+  }
+
+  /**
+   * The request is over. Where another device got an answer, what was suspected of the earlier ones is confirmed: the ban was
+   * the exit's, the failure the device's. Where several devices failed alike it was the target, and none is blamed.
+   */
+  settle(attempts: readonly JudgedAttempt[], servedBy: Device | null, site: string, now: number): readonly CoreEvent[] {
+    // The common case, once a request: one attempt, one answer.
+    if (attempts.length === 1 && attempts[0] !== undefined && blameOf[attempts[0].kind] === 'nobody') return NO_EVENTS
+    const devices = new Set(attempts.map((attempt) => attempt.device))
+    const events: CoreEvent[] = []
+    for (const { device, exit, kind } of attempts) {
+      const isConfirmed = servedBy !== null && servedBy !== device
+      const blame = blameOf[kind]
+      if (kind === 'banned' && isConfirmed) this.#quarantine.confirm(exit, site, now)
+      if (blame !== 'suspect' && blame !== 'hang') continue
+      if (isConfirmed) events.push(...this.#fault(device, blame === 'hang' ? 'hang' : 'one', now))
+      else if (devices.size === 1 && servedBy === null && kind !== 'target_error') events.push(...this.#fault(device, 'one', now))
+    }
+    return events
+  }
+
+  /** Something outside has shown that the device works: its ejection ends. */
+  vouchFor(device: Device): readonly CoreEvent[] {
+    const wasOut = device.rest?.reason === 'ejected' || device.probing
+    device.rest = null
+    forgiveFaults(device)
+    device.ejectionsInARow = 0
+    this.#fleet.place(device)
+    return wasOut ? [{ type: 'restored', device }] : NO_EVENTS
+  }
+
+  #fault(device: Device, weight: 'one' | 'hang', now: number): readonly CoreEvent[] {
+    const settings = this.#settings
+    if (settings === null) {
+      device.tally.faults++
+      return NO_EVENTS
+    }
+    countFault(device, weight, settings)
+    if (!device.online || device.rest?.reason === 'ejected' || !deservesEjection(device, settings)) return NO_EVENTS
+    let up = 0
+    let ejected = 0
+    for (const other of this.#fleet.all()) {
+      if (!other.online) continue
+      up++
+      if (other.rest?.reason === 'ejected') ejected++
+    }
+    if (!mayEjectOneMore(ejected, up, settings)) return NO_EVENTS
+    const faults = device.consecutiveFaults
+    const until = eject(device, now, settings)
+    this.#fleet.place(device)
+    return [{ type: 'ejected', device, until, faults }]
+  }
+}

@@ -19,7 +19,6 @@ export interface CoreSettings {
 /** What becomes of a request that asks for a device. */
 export type Decision =
   | { readonly kind: 'assigned'; readonly device: Device }
-  /** It waits, or (from `consider`) it would have to. */
   | { readonly kind: 'wait' }
   /** Every device that is up is quarantined for its site; the first may be used again at `until`. */
   | { readonly kind: 'starved'; readonly until: number }
@@ -37,8 +36,8 @@ const NOTHING: Decision = { kind: 'nothing' }
 const FULL: Decision = { kind: 'full' }
 
 /**
- * The pool core: who gets which device. No I/O and no clock of its own: every method
- * takes `now` (milliseconds), and `wakeAt` says when `tick` has to be called next.
+ * The pool core: who gets which device. No I/O and no clock of its own: every method takes `now` (milliseconds),
+ * and `wakeAt` says when `tick` has to be called next.
  */
 export class PoolCore<A extends Applicant> {
   readonly fleet = new Fleet()
@@ -103,32 +102,9 @@ export class PoolCore<A extends Applicant> {
 
   /** Gives the request a device now, or queues it, or says why neither. */
   admit(applicant: A, now: number): Decision {
-    const decision = this.consider(applicant, now)
+    const decision = this.#decide(applicant, now)
     if (decision.kind === 'assigned') this.#take(decision.device)
     return decision.kind === 'wait' ? this.enqueue(applicant, now) : decision
-  }
-
-  /** What `admit` would decide, without doing it. */
-  consider(applicant: A, now: number): Decision {
-    this.#endRests(now)
-    const device = this.#pick(applicant, false, now)
-    if (device !== undefined) return { kind: 'assigned', device }
-    const outlook = lookOut(applicant, this.fleet, now + this.#settings.queue.timeoutMs, now)
-    switch (outlook.kind) {
-      case 'again': {
-        const again = this.#pick(applicant, true, now)
-        return again === undefined ? WAIT : { kind: 'assigned', device: again }
-      }
-      case 'busy':
-        return WAIT
-      case 'coming': // of quarantines only the end is known, so it sets the alarm
-        this.#recheckAt = Math.min(this.#recheckAt, outlook.at)
-        return WAIT
-      case 'starved':
-        return outlook
-      case 'nothing':
-        return this.#mayGrow ? WAIT : NOTHING
-    }
   }
 
   /** Queues the request although nothing says that a device will come: somebody has promised to bring one. */
@@ -209,6 +185,7 @@ export class PoolCore<A extends Applicant> {
 
   /** To be called at `wakeAt`. */
   tick(now: number): Tick<A> {
+    this.#endRests(now)
     if (this.#recheckAt <= now) this.#recheckAt = this.#nextQuarantineEnd(now)
     const served = this.serveWaiting(now)
     return { served, late: this.#queue.takeAll(({ deadline }) => deadline <= now) }
@@ -221,6 +198,28 @@ export class PoolCore<A extends Applicant> {
   }
 
   // ---- inside ----
+
+  #decide(applicant: A, now: number): Decision {
+    this.#endRests(now)
+    const device = this.#pick(applicant, false, now)
+    if (device !== undefined) return { kind: 'assigned', device }
+    const outlook = lookOut(applicant, this.fleet, now + this.#settings.queue.timeoutMs, now)
+    switch (outlook.kind) {
+      case 'again': {
+        const again = this.#pick(applicant, true, now)
+        return again === undefined ? WAIT : { kind: 'assigned', device: again }
+      }
+      case 'busy':
+        return WAIT
+      case 'coming': // of quarantines only the end is known, so it sets the alarm
+        this.#recheckAt = Math.min(this.#recheckAt, outlook.at)
+        return WAIT
+      case 'starved':
+        return outlook
+      case 'nothing':
+        return this.#mayGrow ? WAIT : NOTHING
+    }
+  }
 
   #pick(applicant: Applicant, mayReuse: boolean, now: number): Device | undefined {
     return this.#balancer.pick({

@@ -61,16 +61,16 @@ export class Rotations {
   noteEnd(result: RotationResult): void {
     const { find, drains, emit, setExitIp, vouchFor, onEnd } = this.#parts
     const device = find(result.deviceId)
-    if (device !== undefined) {
-      const tally = this.#tallies.get(device) ?? { changed: 0, unchanged: 0, failed: 0, last: null }
-      tally[result.outcome]++
-      tally.last = result
-      this.#tallies.set(device, tally)
-      if (result.newIp !== null) setExitIp(device, result.newIp)
-      if (result.outcome === 'changed') vouchFor(device)
-      onEnd(device)
-      drains.end(device, 'rotation')
-    }
+    // The hub tells of its whole fleet; a filter may have left this device out.
+    if (device === undefined) return
+    const tally = this.#tallies.get(device) ?? { changed: 0, unchanged: 0, failed: 0, last: null }
+    tally[result.outcome]++
+    tally.last = result
+    this.#tallies.set(device, tally)
+    if (result.newIp !== null) setExitIp(device, result.newIp)
+    if (result.outcome === 'changed') vouchFor(device)
+    onEnd(device)
+    drains.end(device, 'rotation')
     emit('rotationEnd', result)
   }
 }

@@ -18,8 +18,10 @@ const undicis = new Map<number, string>()
 
 beforeAll(async () => {
   for (const [major, version] of Object.entries(nodeVersions)) {
-    const folder = await installed(`node-${major}`, { node: version })
-    if (folder !== undefined) nodes.set(Number(major), join(folder, 'node_modules/node/bin/node'))
+    const isOurs = version === process.versions.node
+    const folder = isOurs ? undefined : await installed(`node-${major}`, { node: version })
+    if (isOurs) nodes.set(Number(major), process.execPath)
+    else if (folder !== undefined) nodes.set(Number(major), join(folder, 'node_modules/node/bin/node'))
   }
   for (const [major, version] of Object.entries(undiciVersions)) {
     const folder = await installed(`undici-${major}`, { undici: version })

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type StatusReplyJson, statusReply } from '@mobilepool/sdk/contract'
+import { type DeviceType, type StatusReplyJson, statusReply } from '@mobilepool/sdk/contract'
 import { type Child, startNode } from './child-processes.ts'
 import type { Sabotage } from './options.ts'
 
@@ -12,7 +12,9 @@ const startPatienceMs = 45_000
 
 interface SimulatedDevice {
   name: string
+  type: DeviceType
   operator: string
+  region: string
   /** Exit IPs that its carrier hands out: 127.10.n.1 and so on. */
   addresses: string[]
   /** More knobs of the agent's `simulated` driver (packages/agent/sim/knobs.ts). */
@@ -21,13 +23,20 @@ interface SimulatedDevice {
 
 const carrier = (network: number, size: number) => Array.from({ length: size }, (_, index) => `127.10.${network}.${index + 1}`)
 
-/** Five devices with an agent each. moscow-07's carrier often gives the same address again. */
+/** Five devices with an agent each. moscow-07's carrier mostly gives the same address again. */
 export const simulatedDevices: readonly SimulatedDevice[] = [
-  { name: 'seoul-01', operator: 'SKT', addresses: carrier(1, 8), knobs: {} },
-  { name: 'moscow-07', operator: 'MTS', addresses: carrier(2, 8), knobs: { repeatProbability: 0.4 } },
-  { name: 'busan-03', operator: 'KT', addresses: carrier(3, 8), knobs: {} },
-  { name: 'kazan-02', operator: 'Tele2', addresses: carrier(4, 6), knobs: { attachDelayMs: [500, 900] } },
-  { name: 'omsk-05', operator: 'Beeline', addresses: carrier(5, 4), knobs: {} },
+  { name: 'seoul-01', type: 'android', operator: 'SKT', region: 'Seoul', addresses: carrier(1, 8), knobs: {} },
+  { name: 'moscow-07', type: 'usb_modem', operator: 'MTS', region: 'Moscow', addresses: carrier(2, 8), knobs: { repeatProbability: 0.7 } },
+  { name: 'busan-03', type: 'android', operator: 'KT', region: 'Busan', addresses: carrier(3, 8), knobs: {} },
+  {
+    name: 'kazan-02',
+    type: 'raspberry_pi',
+    operator: 'Tele2',
+    region: 'Kazan',
+    addresses: carrier(4, 6),
+    knobs: { attachDelayMs: [500, 900] },
+  },
+  { name: 'omsk-05', type: 'mini_pc', operator: 'Beeline', region: 'Omsk', addresses: carrier(5, 4), knobs: {} },
 ]
 
 /** One more that is only `curl` in a loop. */
@@ -88,7 +97,7 @@ export async function startFleet({ port, sabotage, signal, onUnexpectedExit }: F
     return (await response.json()) as T
   }
 
-  async function startAgent({ name, operator, addresses, knobs }: SimulatedDevice): Promise<void> {
+  async function startAgent({ name, type, operator, region, addresses, knobs }: SimulatedDevice): Promise<void> {
     const { token } = await asAdmin<{ token: string }>('/api/v1/agents/tokens', { name })
     const driver = {
       firstAddress: addresses[0],
@@ -97,7 +106,18 @@ export async function startFleet({ port, sabotage, signal, onUnexpectedExit }: F
       ...knobs,
       ...(sabotage && name === saboteur ? { sabotage } : {}),
     }
-    const args = ['run', '--hub', hubUrl, '--name', name, '--driver', 'simulated', '--driver-options', JSON.stringify(driver)]
+    const device = ['--name', name, '--type', type, '--operator', operator, '--region', region]
+    const args = [
+      'run',
+      '--hub',
+      hubUrl,
+      ...device,
+      '--driver',
+      'simulated',
+      '--driver-options',
+      JSON.stringify(driver),
+      '--allow-private-targets',
+    ]
     const agent = startNode(name, [join(root, 'packages/agent/dist/main.js'), ...args, '--state-dir', join(folder, name)], {
       env: { MOBILEPOOL_TOKEN: token },
       onUnexpectedExit,

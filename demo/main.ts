@@ -88,7 +88,8 @@ for (const { claim, holds, evidence } of checks)
 process.exitCode = brokenBy === null && checks.every(({ holds }) => holds) ? 0 : 1
 
 function giveUp(error: Error): never {
-  console.error(styleText('red', `The demo could not start: ${brokenBy ?? error.message}`))
+  const wasAsked = brokenBy === null && stopAsked.signal.aborted
+  console.error(wasAsked ? 'Stopped before it had started.' : styleText('red', `The demo could not start: ${brokenBy ?? error.message}`))
   process.exit(1)
 }
 

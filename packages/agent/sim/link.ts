@@ -12,11 +12,9 @@ export class LinkConnection extends Duplex {
     super({ allowHalfOpen: true })
     this.#inner = inner
     inner.on('data', (chunk: Buffer) => {
-      if (!this.#isSilent && !this.push(chunk)) inner.pause()
+      if (!this.push(chunk)) inner.pause()
     })
-    inner.on('end', () => {
-      if (!this.#isSilent) this.push(null)
-    })
+    inner.on('end', () => this.push(null))
     inner.on('error', (error) => {
       if (!this.#isSilent) this.destroy(error)
     })

@@ -102,17 +102,18 @@ async function serve(device: OpenDevice, signal: AbortSignal): Promise<RunningAg
   const rotator = new Rotator({ clock, log, driver, proxy, gate, resolver, hub, journal, onEnd: () => heartbeat.beatNow() })
   const proxyUrl = proxyUrlOf(await listen(proxy, config.listen), config.advertise, identity)
 
-  const compose = heartbeatComposer(device, proxyUrl)
   const heartbeat = new Heartbeat({
     clock,
     log,
     hub,
     name: identity.name,
     everyMs: config.heartbeatMs,
-    compose: async () => (rotator.isRotating ? null : compose()),
+    isRotating: () => rotator.isRotating,
+    compose: heartbeatComposer(device, proxyUrl),
     onSeen: (exitIp) => {
-      if (!gate.see(exitIp))
-        log.error({ exitIp }, "traffic leaves by the host's own address, not by the device's: nothing is let through until it does")
+      const wasLeaking = gate.isLeaking
+      if (gate.see(exitIp) || wasLeaking) return
+      log.error({ exitIp }, "traffic leaves by the host's own address, not by the device's: nothing is let through until it does")
     },
   })
   let toldAt = Number.NEGATIVE_INFINITY

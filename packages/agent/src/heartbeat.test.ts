@@ -36,7 +36,12 @@ describe('heartbeats', () => {
     const clock = new VirtualClock()
     const lines: string[] = []
     const seen: string[] = []
-    const hub: { beats: number[]; isDown: boolean; isRotating: boolean } = { beats: [], isDown: false, isRotating: false }
+    const hub: { beats: number[]; isDown: boolean; isRotating: boolean; onBeat: () => void } = {
+      beats: [],
+      isDown: false,
+      isRotating: false,
+      onBeat: () => {},
+    }
     const stop = new AbortController()
     const heartbeat = new Heartbeat({
       clock,
@@ -45,12 +50,14 @@ describe('heartbeats', () => {
       everyMs: 10_000,
       hub: {
         heartbeat: async () => {
+          hub.onBeat()
           if (hub.isDown) throw new AgentError('hub_unreachable', 'down')
           hub.beats.push(clock.now())
           return { name: 'seoul-01', remoteIp: '127.10.1.1', ipChanged: false, timestamp: '' }
         },
       },
-      compose: async () => (hub.isRotating ? null : beat),
+      isRotating: () => hub.isRotating,
+      compose: async () => beat,
       onSeen: (exitIp) => seen.push(exitIp),
     })
     const running = heartbeat.run(stop.signal)
@@ -83,14 +90,26 @@ describe('heartbeats', () => {
   })
 
   test('are left out while the device is rotating', async () => {
-    const { clock, hub, end } = start()
+    const { clock, hub, lines, end } = start()
     await clock.advance(1)
     hub.isRotating = true
     await clock.advance(30_000)
-    expect(hub.beats).toHaveLength(1)
+    expect({ beats: hub.beats.length, lines }).toEqual({ beats: 1, lines: [] })
     hub.isRotating = false
     await clock.advance(10_000)
     expect(hub.beats).toHaveLength(2)
+    await end()
+  })
+
+  test('that a beginning rotation cuts are no failure', async () => {
+    const { clock, hub, lines, end } = start()
+    await clock.advance(1)
+    hub.isDown = true
+    hub.onBeat = () => {
+      hub.isRotating = true
+    }
+    await clock.advance(10_000)
+    expect(lines).toEqual([])
     await end()
   })
 

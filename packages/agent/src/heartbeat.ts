@@ -21,8 +21,9 @@ export interface HeartbeatParts {
   readonly hub: Pick<HubClient, 'heartbeat'>
   readonly name: string
   readonly everyMs: number
-  /** The heartbeat to send now; null while the device is rotating and there is nothing to send it by. */
-  compose(signal: AbortSignal): Promise<AgentHeartbeatJson | null>
+  /** While the device rotates there is nothing to send by: heartbeats are left out, and one that was cut is no failure. */
+  isRotating(): boolean
+  compose(): Promise<AgentHeartbeatJson>
   /** Called with the exit IP that the hub saw. */
   onSeen(exitIp: string): void
 }
@@ -56,18 +57,17 @@ export class Heartbeat {
   }
 
   async #beat(signal: AbortSignal): Promise<void> {
-    const { hub, log, compose, onSeen } = this.#parts
+    const { hub, log, compose, isRotating, onSeen } = this.#parts
+    if (isRotating()) return
     try {
-      const beat = await compose(signal)
-      if (beat === null) return
-      const reply = await hub.heartbeat(beat, signal)
+      const reply = await hub.heartbeat(await compose(), signal)
       if (this.#isFailing) log.info('heartbeats reach the hub again')
       this.#isFailing = false
       log.debug({ exitIp: reply.remoteIp }, 'heartbeat')
       if (reply.ipChanged) log.info({ exitIp: reply.remoteIp }, 'exit IP changed')
       onSeen(reply.remoteIp)
     } catch (error) {
-      if (signal.aborted) return
+      if (signal.aborted || isRotating()) return
       const message = error instanceof AgentError ? error.message : String(error)
       // Once loudly: a night without a hub shall not fill the disk.
       log[this.#isFailing ? 'debug' : 'warn']({ reason: message }, 'heartbeat failed')

@@ -30,8 +30,8 @@ describe('the gate', () => {
 
   test('closes and cuts everything when the exit IP is the host’s, and opens when it is the device’s again', () => {
     const { gate, proxy } = gateOf()
-    expect(gate.see('127.10.1.1')).toBe(true)
-    expect(gate.see('203.0.113.9')).toBe(false)
+    expect([gate.see('127.10.1.1'), gate.isLeaking]).toEqual([true, false])
+    expect([gate.see('203.0.113.9'), gate.isLeaking]).toEqual([false, true])
     expect(gate.see('203.0.113.9')).toBe(false)
     expect(proxy()).toEqual({ state: 'egress_leak', cuts: 1 })
     expect(gate.lastExitIp).toBe('127.10.1.1')

@@ -19,6 +19,11 @@ export class TrafficGate {
     return this.#lastExitIp
   }
 
+  /** Whether the exit IP that was seen last is one of the host's. */
+  get isLeaking(): boolean {
+    return this.#isLeaking
+  }
+
   fence(): void {
     this.#isFenced = true
     this.#apply()

@@ -4,9 +4,12 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fetch, ProxyAgent } from 'undici'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { AgentProcess, eventually } from './agent-process.ts'
 import { ContractHub } from './contract-hub.ts'
+
+// Each test starts processes, which takes seconds on a busy machine.
+vi.setConfig({ testTimeout: 90_000 })
 
 let hub: ContractHub
 let site: Server

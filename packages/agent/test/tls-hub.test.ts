@@ -2,9 +2,11 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { AgentProcess, eventually } from './agent-process.ts'
 import { ContractHub } from './contract-hub.ts'
+
+vi.setConfig({ testTimeout: 90_000 })
 
 const hasOpenssl = spawnSync('openssl', ['version']).status === 0
 if (!hasOpenssl) console.log('skipped: a hub over TLS (openssl, which makes the certificate, is not installed)')

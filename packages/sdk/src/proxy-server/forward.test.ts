@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
-import { connectDirectly, eventually, openTcpHandles, Rig } from './testing/rig.ts'
+import { connectDirectly, eventually, openTcpHandles, Rig, settled } from './testing/rig.ts'
 
 let rig = new Rig()
 afterEach(async () => {
@@ -195,13 +195,22 @@ describe('a plain request', () => {
     const browser = await (await rig.proxy()).client()
     browser.socket.pause()
     browser.send(get(port))
-    let last = -1
-    await eventually(() => {
-      const stopped = sent > 0 && sent === last
-      last = sent
-      return stopped
-    }, 'the site is asked to wait')
-    expect(sent).toBeLessThan(64 << 20)
+    expect(await settled(() => sent, 256 << 20)).toBeLessThan(64 << 20)
+  })
+
+  test('is connected for by host and port alone', async () => {
+    const port = await rig.site((_, res) => res.end('ok'))
+    const targets: unknown[] = []
+    const { client } = await rig.proxy({
+      connect: (target) => {
+        targets.push(target)
+        return connectDirectly(target)
+      },
+    })
+    const browser = await client()
+    browser.send(get(port, '/path'))
+    await browser.until(/ok/)
+    expect(targets).toEqual([{ host: '127.0.0.1', port }])
   })
 
   test('puts what connect() says on the answer', async () => {

@@ -45,7 +45,7 @@ export function forwardRequest<User>(req: IncomingMessage, res: ServerResponse, 
       return
     }
     exchange.status = incoming.statusCode ?? null
-    relayAnswer(incoming, req.method, way, (trailers) => {
+    relayAnswer(incoming, exchange, (trailers) => {
       isAnswered = true
       res.addTrailers(trailers)
       res.end()
@@ -86,8 +86,7 @@ export function openRequest<User>(req: IncomingMessage, way: Forwarding<User>, u
 /** Counts the answer's bytes and calls `onComplete` when it has come whole; an answer cut on its way fails the exchange. */
 export function relayAnswer<User>(
   incoming: IncomingMessage,
-  method: string | undefined,
-  { upstream, exchange }: Forwarding<User>,
+  exchange: Exchange<User>,
   onComplete: (trailers: [string, string][]) => void,
 ): void {
   const cut = (): void => exchange.fail(new ProxyError('connection_reset', 'The target cut its answer.'))
@@ -96,15 +95,11 @@ export function relayAnswer<User>(
   })
   incoming.on('error', cut)
   incoming.on('end', () => {
-    // An answer without a length ends with its connection. Node takes every end for a good one, a reset too.
-    const isEndOfConnection = upstream.readableEnded || !endsWithConnection(incoming, method)
-    if (!incoming.complete || exchange.failure || !isEndOfConnection) cut()
+    // Node promises an error for a cut answer; `complete` is what it documents to be checked.
+    if (!incoming.complete || exchange.failure) cut()
     else onComplete(pairs(incoming.rawTrailers))
   })
 }
-
-const endsWithConnection = (incoming: IncomingMessage, method: string | undefined): boolean =>
-  framingOf(incoming.headers) === 'none' && method !== 'HEAD' && incoming.statusCode !== 204 && incoming.statusCode !== 304
 
 function pairs(raw: readonly string[]): [string, string][] {
   const list: [string, string][] = []

@@ -156,7 +156,8 @@ export class ProxyService<User> {
     if (kind !== 'tunnel') checkHead(req, kind)
     if (this.refusal) throw new ProxyError(this.refusal, refusals[this.refusal])
 
-    const exchange = this.registry.open(kind, target, user)
+    // Host and port alone: `connect()` may hand them to `net.connect`, for which a path is something else.
+    const exchange = this.registry.open(kind, { host: target.host, port: target.port }, user)
     this.connections.attach(exchange, socket)
     const replyHeaders = new Map<string, string>()
     const { connect } = this.#options

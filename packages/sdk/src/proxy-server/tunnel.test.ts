@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { afterEach, describe, expect, test } from 'vitest'
 import { ProxyError } from './proxy-error.ts'
-import { connectDirectly, eventually, openTcpHandles, Rig } from './testing/rig.ts'
+import { connectDirectly, eventually, openTcpHandles, Rig, settled } from './testing/rig.ts'
 
 let rig = new Rig()
 afterEach(async () => {
@@ -141,13 +141,7 @@ describe('a tunnel', () => {
     browser.send(ask(port))
     await browser.until(stands)
     browser.socket.pause()
-    let last = -1
-    await eventually(() => {
-      const stopped = sent > 0 && sent === last
-      last = sent
-      return stopped
-    }, 'the target is asked to wait')
-    expect(sent).toBeLessThan(64 << 20)
+    expect(await settled(() => sent, 256 << 20)).toBeLessThan(64 << 20)
   })
 })
 
@@ -204,6 +198,14 @@ describe('a tunnel that cannot be built', () => {
     goOn()
     await late
     await eventually(() => rig.targetConnections === 0, 'the late connection is closed')
+  })
+
+  test.each([['CONNECT'], ['GET']])('because the connection was lost as soon as it stood is a 595 (%s)', async (method) => {
+    const port = await rig.target((socket) => socket.resume())
+    const connectAndLose = async (target: { host: string; port: number }) => (await connectDirectly(target)).destroy()
+    const browser = await (await rig.proxy({ connect: connectAndLose })).client()
+    browser.send(method === 'CONNECT' ? ask(port) : `GET http://127.0.0.1:${port}/ HTTP/1.1\r\nHost: x\r\n\r\n`)
+    await browser.until(/^HTTP\/1.1 595 Connection Reset\r\nX-MobilePool-Error: connection_reset\r\n/)
   })
 
   test('since the client has gone tells connect() to stop', async () => {

@@ -30,7 +30,7 @@ export function forwardUpgrade<User>(req: IncomingMessage, socket: Duplex, head:
     exchange.status = incoming.statusCode ?? null
     const headers = responseHeaders(incoming.rawHeaders, way.replyHeaders)
     socket.write(headOf(incoming.statusCode ?? 0, incoming.statusMessage ?? '', [...headers, 'Connection', 'close']))
-    relayAnswer(incoming, req.method, way, () => endGently(socket))
+    relayAnswer(incoming, exchange, () => endGently(socket))
     incoming.pipe(socket, { end: false })
   })
   outgoing.end()

@@ -46,6 +46,7 @@ export function openUpstream<User>(
       try {
         const stream = await connect(exchange.target, context)
         if (signal.aborted) abort(stream)
+        else if (stream.destroyed) throw Object.assign(new Error('connected and lost'), { code: 'ECONNRESET' })
         else resolve(stream)
       } catch (error) {
         reject(error)

@@ -94,5 +94,17 @@ export async function eventually(condition: () => boolean, what: string): Promis
   }
 }
 
+/** Waits until a number has not changed for half a second, or has reached `enough`; returns it. */
+export async function settled(read: () => number, enough: number): Promise<number> {
+  let last = read()
+  let sinceMs = performance.now()
+  while (last < enough && (last === 0 || performance.now() - sinceMs < 500)) {
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    if (read() !== last) sinceMs = performance.now()
+    last = read()
+  }
+  return last
+}
+
 /** TCP sockets and servers of this process. */
 export const openTcpHandles = (): number => process.getActiveResourcesInfo().filter((kind) => kind.startsWith('TCP')).length

@@ -45,7 +45,7 @@ export function startParser(pool: MobilePool, target: TargetSite, { workers, pau
     const response = await fetch(`${target.url}/page/${id}`, {
       dispatcher: pool,
       ...(isOrder ? { method: 'POST', body: `order ${id}`, headers: { 'idempotency-key': id } } : {}),
-    } as RequestInit)
+    })
     const text = await response.text()
     if (response.status !== 200) throw new Error(`page ${id}: status ${response.status}`)
     const page = JSON.parse(text || '{}') as Page

@@ -1,8 +1,8 @@
 /** Runs `demo/main.ts` as `npm run demo` does, and waits for its end. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
+import { freePort } from './processes.ts'
 
 const root = join(import.meta.dirname, '..')
 
@@ -22,12 +22,4 @@ export async function runDemo(...flags: string[]): Promise<DemoRun> {
   }
   const [code] = (await once(demo, 'close')) as [number | null]
   return { code, output }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }

@@ -42,7 +42,7 @@ export function createEgress(parts: {
         )
       }
       const reachable = allowed.filter((address) => isIPv4(address) === isIPv4(source))
-      if (reachable.length === 0) throw new ProxyError('upstream_failed', 'The device has no address of the target’s IP version.')
+      if (reachable.length === 0) throw new ProxyError('upstream_failed', "The device has no address of the target's IP version.")
       const socket = await dialFirst(reachable.slice(0, MAX_ADDRESSES), target.port, source, signal)
       return driver.carry?.(socket, target) ?? socket
     },
@@ -90,7 +90,7 @@ function dial(host: string, port: number, source: string, signal: AbortSignal): 
     socket.once('connect', () => {
       // The kernel binds what it is told, so this cannot happen; if it ever does, not one byte may leave.
       const isBound = socket.localAddress === source
-      settle(isBound ? null : new ProxyError('egress_leak', 'The connection left by another address than the device’s.'))
+      settle(isBound ? null : new ProxyError('egress_leak', "The connection left by another address than the device's."))
     })
   })
 }

@@ -42,6 +42,18 @@ describe('a plain request', () => {
     expect(await summary()).toMatchObject({ kind: 'request', target: `127.0.0.1:${port}`, status: 201, failure: null, bytesDown: 2 })
   })
 
+  test('keeps bytes beyond ASCII in its fields and its answer’s', async () => {
+    let seen = ''
+    const port = await scripted((socket, request) => {
+      seen = request
+      socket.write('HTTP/1.1 200 OK\r\nX-Name: Z\xfcrich \xc3\xa9\r\nContent-Length: 0\r\n\r\n', 'latin1')
+    })
+    const browser = await (await rig.proxy()).client()
+    browser.send(`GET http://127.0.0.1:${port}/ HTTP/1.1\r\nHost: x\r\nX-Name: K\xf6ln \xc3\xbc\r\n\r\n`)
+    expect(await browser.until(/\r\n\r\n$/)).toContain('X-Name: Z\xfcrich \xc3\xa9\r\n')
+    expect(seen).toMatch(/X-Name: K\xf6ln \xc3\xbc\r\n/)
+  })
+
   test('leaves the client’s connection open for the next one', async () => {
     const port = await rig.site((req, res) => res.end(`answer to ${req.url}`))
     const browser = await (await rig.proxy()).client()

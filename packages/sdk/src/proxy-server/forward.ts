@@ -35,7 +35,7 @@ export function forwardRequest<User>(req: IncomingMessage, res: ServerResponse, 
   })
   outgoing.on('response', (incoming) => {
     try {
-      if (framingOf(incoming.headers) === 'unknown') throw new ProxyError('bad_response', 'The answer has an unknown Transfer-Encoding.')
+      if (framingOf(incoming.headers) === 'unknown') throw unknownCoding()
       res.sendDate = false
       const headers = responseHeaders(incoming.rawHeaders, way.replyHeaders)
       res.writeHead(incoming.statusCode ?? 0, incoming.statusMessage ?? '', headers)
@@ -69,6 +69,9 @@ export function forwardRequest<User>(req: IncomingMessage, res: ServerResponse, 
   // What the target did not wait for is read and dropped, or the client would be stuck in its upload.
   res.on('close', () => req.unpipe(outgoing).resume())
 }
+
+/** The answer is coded in a way that cannot be undone here. */
+export const unknownCoding = (): ProxyError => new ProxyError('bad_response', 'The answer has an unknown Transfer-Encoding.')
 
 /** Starts the request to the target on the given connection. */
 export function openRequest<User>(req: IncomingMessage, way: Forwarding<User>, upgrade?: string): ClientRequest {

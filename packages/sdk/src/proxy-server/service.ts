@@ -21,7 +21,7 @@ import { openUpstream } from './upstream.ts'
 const refusals: Record<RefusalCode, string> = {
   draining: 'The device is about to change its address. Send the request again, or use another device.',
   offline: 'The device has no network now.',
-  egress_leak: 'Traffic would leave by another interface than the device’s own, so none is let through.',
+  egress_leak: "Traffic would leave by another interface than the device's own, so none is let through.",
 }
 
 /** What a client asked for, after its credentials, its target and the state of the proxy were found to be in order. */

@@ -37,14 +37,14 @@ test('a WebSocket is opened and carries bytes both ways', async () => {
 })
 
 test.each([
-  ['of known length', 'HTTP/1.1 403 No\r\nContent-Length: 6\r\n\r\nno way'],
-  ['in chunks', 'HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nno way\r\n0\r\n\r\n'],
+  ['of known length', 'HTTP/1.1 403 No\r\nX-Name: Z\xfcrich\r\nContent-Length: 6\r\n\r\nno way'],
+  ['in chunks', 'HTTP/1.1 403 No\r\nX-Name: Z\xfcrich\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nno way\r\n0\r\n\r\n'],
 ])('an upgrade that the site turns down gets the site’s answer %s', async (_, text) => {
-  const port = await rig.target((socket) => void socket.once('data', () => socket.end(text)))
+  const port = await rig.target((socket) => void socket.once('data', () => socket.end(text, 'latin1')))
   const { client, summary } = await rig.proxy()
   const browser = await client()
   browser.send(upgrade(port))
-  expect(await browser.all()).toMatch(/^HTTP\/1.1 403 No\r\n.*Connection: close\r\n\r\nno way$/s)
+  expect(await browser.all()).toMatch(/^HTTP\/1.1 403 No\r\nX-Name: Z\xfcrich\r\n.*Connection: close\r\n\r\nno way$/s)
   expect(await summary()).toMatchObject({ status: 403, failure: null })
 })
 

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { abort } from './abort.ts'
-import { type Forwarding, openRequest, relayAnswer } from './forward.ts'
-import { responseHeaders } from './headers.ts'
+import { type Forwarding, openRequest, relayAnswer, unknownCoding } from './forward.ts'
+import { framingOf, responseHeaders } from './headers.ts'
 import { endGently, headOf } from './reply.ts'
 import { splice } from './splice.ts'
 
@@ -18,19 +18,29 @@ export function forwardUpgrade<User>(req: IncomingMessage, socket: Duplex, head:
     abort(upstream)
     outgoing.destroy()
   })
-  outgoing.on('error', (error) => exchange.fail(error))
+  let isAnswered = false
+  outgoing.on('error', (error) => {
+    if (!isAnswered) exchange.fail(error)
+  })
 
   outgoing.on('upgrade', (incoming, _stream, firstBytes: Buffer) => {
     exchange.status = 101
     const headers = responseHeaders(incoming.rawHeaders, way.replyHeaders, incoming.headers.upgrade)
-    socket.write(headOf(101, incoming.statusMessage ?? '', headers))
+    socket.write(headOf(101, incoming.statusMessage ?? '', headers), 'latin1')
     joinAfterHandshake({ socket, head, upstream, firstBytes, exchange })
   })
   outgoing.on('response', (incoming) => {
+    if (framingOf(incoming.headers) === 'unknown') {
+      exchange.fail(unknownCoding())
+      return
+    }
     exchange.status = incoming.statusCode ?? null
     const headers = responseHeaders(incoming.rawHeaders, way.replyHeaders)
-    socket.write(headOf(incoming.statusCode ?? 0, incoming.statusMessage ?? '', [...headers, 'Connection', 'close']))
-    relayAnswer(incoming, exchange, () => endGently(socket))
+    socket.write(headOf(incoming.statusCode ?? 0, incoming.statusMessage ?? '', [...headers, 'Connection', 'close']), 'latin1')
+    relayAnswer(incoming, exchange, () => {
+      isAnswered = true
+      endGently(socket)
+    })
     incoming.pipe(socket, { end: false })
   })
   outgoing.end()

@@ -6,6 +6,8 @@ import { framingOf, requestHeaders, responseHeaders } from './headers.ts'
 import { ProxyError } from './proxy-error.ts'
 import type { AbsoluteTarget } from './target.ts'
 
+const NOTHING = Buffer.alloc(0)
+
 /** One plain request whose connection to the target stands. */
 export interface Forwarding<User> {
   readonly exchange: Exchange<User>
@@ -39,7 +41,8 @@ export function forwardRequest<User>(req: IncomingMessage, res: ServerResponse, 
       res.sendDate = false
       const headers = responseHeaders(incoming.rawHeaders, way.replyHeaders)
       res.writeHead(incoming.statusCode ?? 0, incoming.statusMessage ?? '', headers)
-      res.flushHeaders()
+      // Sends the head now, as flushHeaders() would, which spoils bytes beyond ASCII (Node writes it as UTF-8 then).
+      res.write(NOTHING)
     } catch (error) {
       exchange.fail(error)
       return

@@ -81,7 +81,9 @@ export class ContractHub {
   async #answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const { pathname, searchParams } = new URL(req.url ?? '/', 'http://hub')
     const from = (req.socket.remoteAddress ?? '').replace('::ffff:', '')
-    const body = await readBody(req)
+    const body = await readBody(req).catch(() => null)
+    // An agent that was killed while it spoke.
+    if (req.socket.destroyed) return
     const send = (status: number, json: unknown): void => {
       const headers = { 'content-type': 'application/json', date: new Date(Date.now() + this.clockAheadMs).toUTCString() }
       res.writeHead(status, headers).end(JSON.stringify(json))

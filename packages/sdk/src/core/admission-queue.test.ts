@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { AdmissionQueue, type Applicant } from './admission-queue.ts'
+import { PLAIN_VIEW } from './view.ts'
 
-const applicant = (order: number, site = 'a.com'): Applicant => ({ order, site, tried: [] })
+const applicant = (order: number, site = 'a.com'): Applicant => ({ order, site, tried: [], view: PLAIN_VIEW })
 
 test('first come, first served; a retry takes the place that its request came with', () => {
   const queue = new AdmissionQueue()

@@ -1,4 +1,5 @@
 import type { Device } from './device.ts'
+import type { View } from './view.ts'
 
 /** A request as the core sees it. */
 export interface Applicant {
@@ -7,6 +8,7 @@ export interface Applicant {
   readonly order: number
   /** Devices that already failed it. */
   readonly tried: readonly Device[]
+  readonly view: View
 }
 
 export interface Waiting<A extends Applicant> {

@@ -28,11 +28,16 @@ const NOTHING: Outlook = { kind: 'nothing' }
  * asks; the end of a quarantine that it brought about itself is then no hope.
  */
 export function lookOut(applicant: Applicant, fleet: Fleet, deadline: number, now: number, forAnother = false): Outlook {
-  const { site, tried } = applicant
+  const {
+    site,
+    tried,
+    view: { accepts },
+  } = applicant
   let isReusable = false
   let quarantineEnds = Number.POSITIVE_INFINITY
   let hopeAt = Number.POSITIVE_INFINITY
   for (const device of fleet.ready) {
+    if (accepts !== null && !accepts(device)) continue
     const until = device.exit.quarantinedUntil(site, now)
     const wasTried = tried.includes(device)
     if (until > 0) {
@@ -46,6 +51,7 @@ export function lookOut(applicant: Applicant, fleet: Fleet, deadline: number, no
   let at = hopeAt <= deadline ? hopeAt : Number.POSITIVE_INFINITY
   let isComing = Number.isFinite(at)
   for (const device of fleet.all()) {
+    if (accepts !== null && !accepts(device)) continue
     if (device.rotating) isComing = true
     else if (device.online && device.rest !== null && device.rest.until <= deadline) {
       isComing = true
@@ -60,6 +66,7 @@ export function lookOut(applicant: Applicant, fleet: Fleet, deadline: number, no
 export function isEligible(device: Device, applicant: Applicant, limits: LimitSettings, mayReuse: boolean, now: number): boolean {
   return (
     hasRoom(device, limits) &&
+    (applicant.view.accepts === null || applicant.view.accepts(device)) &&
     device.exit.quarantinedUntil(applicant.site, now) === 0 &&
     (mayReuse || applicant.tried.length === 0 || !applicant.tried.includes(device))
   )

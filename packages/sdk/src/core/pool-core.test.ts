@@ -4,6 +4,7 @@ import { balancers } from './balancers/index.ts'
 import type { Device } from './device.ts'
 import type { JudgedAttempt } from './judge.ts'
 import { type CoreSettings, PoolCore } from './pool-core.ts'
+import { PLAIN_VIEW } from './view.ts'
 
 interface Request extends Applicant {
   readonly tried: Device[]
@@ -17,7 +18,7 @@ const settings: CoreSettings = {
 }
 
 let orders = 0
-const request = (site = 'shop.com'): Request => ({ site, order: ++orders, tried: [] })
+const request = (site = 'shop.com'): Request => ({ site, order: ++orders, tried: [], view: PLAIN_VIEW })
 
 function coreWith(names: string[], changes: Partial<CoreSettings> = {}) {
   const core = new PoolCore<Request>({ ...settings, ...changes }, balancers['least-connections'](Math.random))

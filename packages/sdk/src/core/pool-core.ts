@@ -7,6 +7,7 @@ import { Judge } from './judge.ts'
 import { hasRoom, type LimitSettings } from './limits.ts'
 import { isEligible, lookOut } from './outlook.ts'
 import { type ExitMemory, Quarantine, type QuarantineSettings } from './quarantine.ts'
+import { PLAIN_VIEW } from './view.ts'
 
 export interface CoreSettings {
   readonly limits: LimitSettings
@@ -110,7 +111,7 @@ export class PoolCore<A extends Applicant> {
   /** Queues the request although nothing says that a device will come: somebody has promised to bring one. */
   enqueue(applicant: A, now: number): Decision {
     if (this.#queue.length >= this.#settings.queue.max) return FULL
-    this.#queue.add(applicant, now + this.#settings.queue.timeoutMs)
+    this.#queue.add(applicant, now + (applicant.view.queueTimeoutMs ?? this.#settings.queue.timeoutMs))
     return WAIT
   }
 
@@ -148,7 +149,7 @@ export class PoolCore<A extends Applicant> {
   hopelessSites(now: number): { site: string; decision: Decision }[] {
     const hopeless: { site: string; decision: Decision }[] = []
     for (const site of this.#queue.sites()) {
-      const outlook = lookOut({ site, order: 0, tried: [] }, this.fleet, now + this.#settings.queue.timeoutMs, now)
+      const outlook = lookOut({ site, order: 0, tried: [], view: PLAIN_VIEW }, this.fleet, now + this.#settings.queue.timeoutMs, now)
       if (outlook.kind === 'starved') hopeless.push({ site, decision: outlook })
       if (outlook.kind === 'nothing' && !this.#mayGrow) hopeless.push({ site, decision: NOTHING })
     }

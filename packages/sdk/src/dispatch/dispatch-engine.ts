@@ -6,6 +6,7 @@ import type { CoreEvent } from '../core/judge.ts'
 import type { PoolCore } from '../core/pool-core.ts'
 import type { ExitMemory } from '../core/quarantine.ts'
 import type { RetryBudget } from '../core/retry-budget.ts'
+import { PLAIN_VIEW, type View } from '../core/view.ts'
 import { type AttemptKind, type AttemptReport, MobilePoolError } from '../errors.ts'
 import type { Emit } from '../events.ts'
 import type { Attempt } from './attempt.ts'
@@ -79,7 +80,7 @@ export class DispatchEngine implements RunHost {
   }
 
   /** Takes a request. Whatever becomes of it, the handler hears of it. */
-  dispatch(options: DispatchOptions, handler: DispatchHandler): void {
+  dispatch(options: DispatchOptions, handler: DispatchHandler, view: View = PLAIN_VIEW): void {
     const target = targetOf(options)
     if (target === undefined || typeof options.path !== 'string') {
       handler.onResponseError?.(null, new InvalidArgumentError('a request needs an http: or https: origin and a path'))
@@ -91,7 +92,7 @@ export class DispatchEngine implements RunHost {
     }
     this.counts.started++
     this.#parts.budget.deposit()
-    const run = new RequestRun(this, options, handler, target, this.counts.started)
+    const run = new RequestRun(this, options, handler, target, this.counts.started, view)
     this.#runs.add(run)
     run.start()
   }

@@ -6,6 +6,7 @@ import type { Applicant } from '../core/admission-queue.ts'
 import type { Device } from '../core/device.ts'
 import { readRetryAfter } from '../core/retry-after.ts'
 import { mayRepeat, type RepeatFacts } from '../core/retry-rules.ts'
+import type { View } from '../core/view.ts'
 import { type AttemptReport, MobilePoolError } from '../errors.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
 import { brokenResponseError, deviceWordError, finalError, noResponseError, withAttempts } from './attempt-errors.ts'
@@ -27,6 +28,7 @@ export class RequestRun implements DispatchController, AttemptOwner, Applicant {
   readonly site: string
   readonly order: number
   readonly target: Target
+  readonly view: View
   readonly tried: Device[] = []
   rawHeaders: unknown = null
   rawTrailers: unknown = null
@@ -46,11 +48,12 @@ export class RequestRun implements DispatchController, AttemptOwner, Applicant {
   /** Keeps the caller's async context (AsyncLocalStorage, tracing) while the request waits in the queue. */
   #context: AsyncResource | null = null
 
-  constructor(host: RunHost, options: DispatchOptions, handler: DispatchHandler, target: Target, order: number) {
+  constructor(host: RunHost, options: DispatchOptions, handler: DispatchHandler, target: Target, order: number, view: View) {
     this.#host = host
     this.options = options
     this.#handler = handler
     this.target = target
+    this.view = view
     this.order = order
     this.site = host.siteOf(target.hostname)
     this.#giveUpAt = host.now() + host.retry.maxElapsedMs

@@ -5,6 +5,7 @@
  * |---|---|
  * | `MP_OPTIONS` | an option is wrong; the message names its path and what would be right |
  * | `MP_NO_DEVICE` | no device may serve the request, and waiting will not change that; the request was never sent directly instead |
+ * | `MP_ALL_BANNED` | every device that is up is quarantined for the site; `until` says when the first may be used for it again |
  * | `MP_QUEUE_TIMEOUT` | every device that may serve the request stayed busy for `queue.timeoutMs` |
  * | `MP_QUEUE_FULL` | `queue.max` requests wait already |
  * | `MP_DEVICE_CONNECT` | the device's proxy could not be reached or broke off before it answered |
@@ -30,6 +31,7 @@
 export type MobilePoolErrorCode =
   | 'MP_OPTIONS'
   | 'MP_NO_DEVICE'
+  | 'MP_ALL_BANNED'
   | 'MP_QUEUE_TIMEOUT'
   | 'MP_QUEUE_FULL'
   | 'MP_DEVICE_CONNECT'
@@ -98,6 +100,8 @@ export interface MobilePoolErrorDetails {
   statusCode?: number
   errno?: string
   retryAfterMs?: number
+  /** When it is worth another try, milliseconds since 1970. */
+  until?: number
 }
 
 /**
@@ -115,6 +119,8 @@ export class MobilePoolError extends Error {
   declare readonly statusCode?: number
   declare readonly errno?: string
   declare readonly retryAfterMs?: number
+  /** When it is worth another try, milliseconds since 1970: with `MP_ALL_BANNED`. */
+  declare readonly until?: number
 
   constructor(
     code: MobilePoolErrorCode,

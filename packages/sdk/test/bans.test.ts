@@ -68,7 +68,9 @@ test('when every device is banned the last answer is delivered, and what comes t
   expect([response.status, await response.text()]).toEqual([403, 'banned'])
   const error = await pool.fetch(origin.url).catch((reason: unknown) => reason)
   expect(error).toMatchObject({
-    code: 'MP_NO_DEVICE',
+    code: 'MP_ALL_BANNED',
+    until: expect.any(Number),
+    retryAfterMs: expect.any(Number),
     message: expect.stringMatching(/every device that is up is quarantined for 127\.0\.0\.1 .* until 20\d\d-.*Z \(2 devices: 2 ready\)/),
   })
   expect(starved).toMatchObject([{ site: '127.0.0.1' }])

@@ -35,6 +35,7 @@ const known = new Set([
   'MP_RESPONSE_BROKEN',
   'MP_DEVICE_ROTATED',
   'MP_NO_DEVICE',
+  'MP_ALL_BANNED',
   'MP_DEVICE_DRAINING',
   'MP_TUNNEL_REFUSED',
 ])

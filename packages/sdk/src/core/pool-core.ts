@@ -6,7 +6,7 @@ import { Fleet } from './fleet.ts'
 import { Judge } from './judge.ts'
 import { hasRoom, type LimitSettings } from './limits.ts'
 import { isEligible, lookOut } from './outlook.ts'
-import { type ExitMemory, Quarantine, type QuarantineSettings } from './quarantine.ts'
+import { Quarantine, type QuarantineSettings } from './quarantine.ts'
 import { PLAIN_VIEW } from './view.ts'
 
 export interface CoreSettings {
@@ -42,21 +42,21 @@ const FULL: Decision = { kind: 'full' }
  */
 export class PoolCore<A extends Applicant> {
   readonly fleet = new Fleet()
+  /** Which exit IPs are not used for which sites. */
+  readonly quarantine: Quarantine
   /** What is learnt from how requests went. */
   readonly judge: Judge
   readonly #settings: CoreSettings
   readonly #balancer: Balancer
   readonly #queue = new AdmissionQueue<A>()
-  readonly #quarantine: Quarantine
   #recheckAt = Number.POSITIVE_INFINITY
-  #unknownExits = 0
   #mayGrow: boolean = true
 
   constructor(settings: CoreSettings, balancer: Balancer) {
     this.#settings = settings
     this.#balancer = balancer
-    this.#quarantine = new Quarantine(settings.quarantine)
-    this.judge = new Judge(this.fleet, this.#quarantine, settings.ejection)
+    this.quarantine = new Quarantine(settings.quarantine, () => new Set([...this.fleet.all()].map(({ exit }) => exit)))
+    this.judge = new Judge(this.fleet, this.quarantine, settings.ejection)
   }
 
   get queued(): number {
@@ -71,7 +71,7 @@ export class PoolCore<A extends Applicant> {
   }
 
   addDevice(facts: DeviceFacts, exitIp: string | null, now: number): Device {
-    const device = new Device(facts, this.#exitOf(exitIp, now))
+    const device = new Device(facts, this.quarantine.exit(exitIp, now))
     device.exitIp = exitIp
     this.fleet.add(device)
     return device
@@ -96,7 +96,7 @@ export class PoolCore<A extends Applicant> {
   /** Another exit IP has another memory of bans. Null: unknown, and not the one before. */
   setExitIp(device: Device, exitIp: string | null, now: number): void {
     device.exitIp = exitIp
-    device.exit = this.#exitOf(exitIp, now)
+    device.exit = this.quarantine.exit(exitIp, now)
   }
 
   // ---- admission ----
@@ -262,10 +262,5 @@ export class PoolCore<A extends Applicant> {
       }
     }
     return earliest
-  }
-
-  #exitOf(exitIp: string | null, now: number): ExitMemory {
-    const key = exitIp ?? `unknown ${++this.#unknownExits}`
-    return this.#quarantine.exit(key, now, () => new Set([...this.fleet.all()].map((device) => device.exit)))
   }
 }

@@ -12,6 +12,10 @@ test.each([
   ['127.0.0.1', '127.0.0.1'],
   ['2001:db8::1', '2001:db8::1'],
   ['printer', 'printer'],
+  ['WWW.Example.COM', 'example.com'],
+  ['www.example.com.', 'example.com'],
+  ['Printer.', 'printer'],
+  [`${'a'.repeat(300)}.Example.com`, `${'a'.repeat(241)}.example.com`],
 ])('the site of %s is %s', (hostname, site) => {
   expect(siteOf(hostname)).toBe(site)
   expect(siteOf(hostname)).toBe(site)

@@ -54,8 +54,8 @@ export function finalError(error: Error, host: string, attempts: readonly Attemp
 
 /** The same error, with the attempts that came before it. */
 export function withAttempts(error: MobilePoolError, attempts: readonly AttemptReport[]): MobilePoolError {
-  const { code, message, phase, cause, deviceId, statusCode, errno, retryAfterMs } = error
-  return new MobilePoolError(code, message, { phase, attempts, cause, ...given({ deviceId, statusCode, errno, retryAfterMs }) })
+  const { code, message, phase, cause, deviceId, statusCode, errno, retryAfterMs, until } = error
+  return new MobilePoolError(code, message, { phase, attempts, cause, ...given({ deviceId, statusCode, errno, retryAfterMs, until }) })
 }
 
 function at({ device }: Attempt, code: MobilePoolErrorCode, phase: Phase, what: string, cause: Error): MobilePoolError {

@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts'
 import type { Device } from '../core/device.ts'
 import type { CoreEvent } from '../core/judge.ts'
 import type { PoolCore } from '../core/pool-core.ts'
-import type { ExitMemory } from '../core/quarantine.ts'
+import type { ExitMemory, QuarantinedPair } from '../core/quarantine.ts'
 import type { RetryBudget } from '../core/retry-budget.ts'
 import { PLAIN_VIEW, type View } from '../core/view.ts'
 import { type AttemptKind, type AttemptReport, MobilePoolError } from '../errors.ts'
@@ -219,6 +219,16 @@ export class DispatchEngine implements RunHost {
   refuseWaiting(error: MobilePoolError): void {
     for (const run of this.#parts.core.withdrawAll()) run.refused(error)
     this.#setAlarm()
+  }
+
+  /** Others found an exit IP banned at a site: it is not used there, and who waits for it in vain is told. */
+  learnQuarantine(pair: QuarantinedPair): void {
+    if (this.#parts.core.quarantine.learn(pair, this.now())) this.#refuseHopeless()
+  }
+
+  /** Others found an exit IP to be fine at a site. */
+  learnLifted(pair: Omit<QuarantinedPair, 'until'>): void {
+    if (this.#parts.core.quarantine.learnLifted(pair, this.now())) this.fleetChanged()
   }
 
   /** Tells listeners what the core did. */

@@ -15,11 +15,12 @@ function describeFleet(fleet: Fleet): string {
 export const noDeviceError = (fleet: Fleet, why: string | null): MobilePoolError =>
   new MobilePoolError('MP_NO_DEVICE', `no device can take the request (${describeFleet(fleet)})${why === null ? '' : `; ${why}`}`)
 
+/** Devices are there, but the site has banned all of them: `until` is when the first may be used for it again. */
 export const starvedError = (site: string, until: number, fleet: Fleet, now: number): MobilePoolError =>
   new MobilePoolError(
-    'MP_NO_DEVICE',
+    'MP_ALL_BANNED',
     `every device that is up is quarantined for ${site} after ban answers, the first until ${new Date(until).toISOString()} (${describeFleet(fleet)})`,
-    { retryAfterMs: Math.ceil(until - now) },
+    { until, retryAfterMs: Math.ceil(until - now) },
   )
 
 export function lateError(fleet: Fleet, timeoutMs: number, why: string | null): MobilePoolError {

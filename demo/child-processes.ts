@@ -13,6 +13,8 @@ export interface Child {
 
 interface ChildOptions {
   env?: NodeJS.ProcessEnv
+  /** Keeps a terminal's Ctrl-C from it: whoever started it stops it, when its time has come. @default false */
+  isShielded?: boolean
   /** Called when the process ends without having been asked to. */
   onUnexpectedExit(explanation: string): void
 }
@@ -21,8 +23,12 @@ const stopPatienceMs = 5000
 const keptOutput = 4000
 
 /** Runs one of our built commands under this Node. */
-export function startNode(name: string, args: string[], { env, onUnexpectedExit }: ChildOptions): Child {
-  const process_ = spawn(process.execPath, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+export function startNode(name: string, args: string[], { env, isShielded = false, onUnexpectedExit }: ChildOptions): Child {
+  const process_ = spawn(process.execPath, args, {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: isShielded, // a terminal signals its whole foreground process group
+  })
   let stopping = false
   let output = ''
   const keep = (chunk: Buffer) => {

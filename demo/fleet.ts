@@ -76,6 +76,7 @@ export async function startFleet({ port, sabotage, signal, onUnexpectedExit }: F
       ROTATION_MIN_INTERVAL: '2', // a real carrier wants a minute
       ROTATION_MAX_PARALLEL: '0.4',
     },
+    isShielded: true,
     onUnexpectedExit,
   })
 
@@ -120,6 +121,7 @@ export async function startFleet({ port, sabotage, signal, onUnexpectedExit }: F
     ]
     const agent = startNode(name, [join(root, 'packages/agent/dist/main.js'), ...args, '--state-dir', join(folder, name)], {
       env: { MOBILEPOOL_TOKEN: token },
+      isShielded: true,
       onUnexpectedExit,
     })
     agents.set(name, agent)

@@ -27,10 +27,14 @@ export function parseOptions(argv: readonly string[], devices: readonly string[]
   return { forMs, port: rest.port, sabotage: rest.sabotage, kill: rest.kill }
 }
 
+/** The demo remembers every request until its end; a timer would take at most 24 days. */
+const longestMs = 24 * 3_600_000
+
 function parseTime(text: string): number {
   const [, amount, unit] = /^(\d+)(s|m)$/.exec(text) ?? []
-  if (!amount || Number(amount) === 0) throw new InvalidArgumentError('Give a time like 30s or 2m.')
-  return Number(amount) * (unit === 'm' ? 60_000 : 1000)
+  const ms = Number(amount) * (unit === 'm' ? 60_000 : 1000)
+  if (!amount || ms === 0 || ms > longestMs) throw new InvalidArgumentError('Give a time like 30s or 2m, at most a day.')
+  return ms
 }
 
 function parsePort(text: string): number {

@@ -22,7 +22,7 @@ export interface LiveSummary {
 export function showLive(look: () => Picture, out: NodeJS.WriteStream): LiveSummary {
   let drawnLines = 0
   const draw = () => {
-    const lines = paint(look(), Date.now())
+    const lines = paint(look(), Date.now(), out.isTTY ? out.columns : undefined)
     if (drawnLines > 0) out.write(`\x1b[${drawnLines}F\x1b[0J`) // up to where the picture began, clear from there
     out.write(`${lines.join('\n')}\n`)
     drawnLines = out.isTTY ? lines.length : 0
@@ -36,17 +36,19 @@ export function showLive(look: () => Picture, out: NodeJS.WriteStream): LiveSumm
   }
 }
 
+/** Together they fit into a terminal of 80 columns. */
 const columns = [
-  ['device', 13],
-  ['status', 10],
-  ['exit IP', 14],
+  ['device', 12],
+  ['status', 9],
+  ['exit IP', 12],
   ['answers', 8],
   ['rotations', 10],
-  ['last rotation', 26],
+  ['last rotation', 0],
 ] as const
 
-/** The picture as lines of text. */
-function paint({ startedAt, tally, target, status, notices }: Picture, now: number): string[] {
+/** The picture as lines of text, none longer than `width`: a line that the terminal wraps would be two to redraw. */
+export function paint({ startedAt, tally, target, status, notices }: Picture, now: number, width = Number.POSITIVE_INFINITY): string[] {
+  const cut = (line: string): string => line.trimEnd().slice(0, width)
   const seconds = Math.round((now - startedAt) / 1000)
   const settled = tally.settled.size
   const rate = settled === 0 ? '-' : `${((100 * tally.answered) / settled).toFixed(1)} %`
@@ -67,9 +69,9 @@ function paint({ startedAt, tally, target, status, notices }: Picture, now: numb
   })
   return [
     '',
-    `${seconds} s   ${settled} requests   success ${rate}   ${tally.exitIps.size} exit IPs   the site banned ${target.bans} times`,
-    styleText('dim', header),
-    ...rows,
-    ...notices.slice(-3).map((notice) => styleText('yellow', notice)),
+    cut(`${seconds} s   ${settled} requests   success ${rate}   ${tally.exitIps.size} exit IPs   the site banned ${target.bans} times`),
+    styleText('dim', cut(header)),
+    ...rows.map(cut),
+    ...notices.slice(-3).map((notice) => styleText('yellow', cut(notice))),
   ]
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { runDemo } from './running-demo.ts'
+import { runDemo, runDemoUntilCtrlC } from './running-demo.ts'
 
 const patience = 120_000
 
@@ -27,9 +27,17 @@ describe('the demo', () => {
     expect(code).toBe(1)
   })
 
-  it('names the flag when a value is wrong', async () => {
-    const { code, output } = await runDemo('--for', 'soon')
-    expect(output).toContain("option '--for <time>' argument 'soon' is invalid. Give a time like 30s or 2m.")
+  it('ends with its totals on Ctrl-C, which a terminal sends to every process in its foreground', { timeout: patience }, async () => {
+    const { code, output } = await runDemoUntilCtrlC(/ [1-9]\d* +changed by /)
+    expect(output).toMatch(/✓ every request answered exactly once \((\d+) of \1\)/)
+    expect(output).toMatch(/✓ 0 errors/)
+    expect(output).not.toContain('✗')
+    expect(code).toBe(0)
+  })
+
+  it.each(['soon', '0s', '-5s', '1441m'])('refuses to run for %s, naming the flag', async (time) => {
+    const { code, output } = await runDemo('--for', time)
+    expect(output).toContain(`option '--for <time>' argument '${time}' is invalid. Give a time like 30s or 2m, at most a day.`)
     expect(code).toBe(1)
   })
 })

@@ -1,7 +1,7 @@
 import { MobilePoolError } from '@mobilepool/sdk'
 import { request } from 'undici'
 import { describe, expect, test } from 'vitest'
-import type { Fault } from './servers/faulty-proxy.ts'
+import type { Fault } from './servers/fault.ts'
 import type { SeenRequest } from './servers/origin.ts'
 import { collect, Stage } from './stage.ts'
 

@@ -1,29 +1,10 @@
 import http from 'node:http'
 import net from 'node:net'
-import { type Duplex, Transform } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import tls from 'node:tls'
 import { localhostCertificate } from './certificate.ts'
+import { breakOff, type Fault, misbehave } from './fault.ts'
 import { type Listening, listen } from './listen.ts'
-
-/**
- * What a device's proxy does wrong.
- *
- * - `hang_accept`: accepts the connection and says nothing, not even TLS.
- * - `hang_connect`: takes the request (CONNECT or absolute form) and never answers, nor passes it on.
- * - `hang_header`: passes it on; nothing of the response comes back.
- * - `hang_body`: the head and the first byte of the body come back, nothing more.
- * - `reset`: resets the connection after so many bytes have come back (0: instead of any).
- * - `drop`: closes the connection instead of answering.
- * - `slow`: passes every piece of the response on only after so many ms.
- * - `garbage`: answers with bytes that are not HTTP.
- * - `status`: answers itself, e.g. with 407 or 502.
- * - `wrong_length`: says that the body is longer than it is, then closes.
- */
-export type Fault =
-  | { readonly kind: 'hang_accept' | 'hang_connect' | 'hang_header' | 'hang_body' | 'drop' | 'garbage' | 'wrong_length' }
-  | { readonly kind: 'reset'; readonly afterBytes: number }
-  | { readonly kind: 'slow'; readonly ms: number }
-  | { readonly kind: 'status'; readonly status: number; readonly headers?: Record<string, string> }
 
 export interface FaultyProxyOptions {
   /** `user:password` that it asks for. */
@@ -32,7 +13,14 @@ export interface FaultyProxyOptions {
   egress?: string
   /** Speaks TLS to its clients. */
   tls?: boolean
+  /**
+   * What goes wrong next, asked once for every connection (of which only `hang_accept` is taken) and once for every CONNECT and every
+   * request in absolute form. Goes before `fault`.
+   */
+  plan?: FaultPlan
 }
+
+export type FaultPlan = (moment: 'connection' | 'exchange') => Fault | null
 
 export interface FaultyProxy extends Listening {
   /** With credentials, where it asks for them. */
@@ -53,16 +41,19 @@ export interface FaultyProxy extends Listening {
 }
 
 /** A forward proxy (CONNECT and absolute form) on loopback that can be told to misbehave. */
-export async function startFaultyProxy({ auth, egress = '127.0.0.1', tls: isTls = false }: FaultyProxyOptions = {}): Promise<FaultyProxy> {
+export async function startFaultyProxy(options: FaultyProxyOptions = {}): Promise<FaultyProxy> {
+  const { auth, egress = '127.0.0.1', tls: isTls = false, plan } = options
   const counts = { connections: 0, connects: 0, requests: 0 }
   let listening: Listening
 
   const isRefused = (header: string | undefined): boolean =>
     auth !== undefined && header !== `Basic ${Buffer.from(auth).toString('base64')}`
 
+  const nextFault = (moment: 'connection' | 'exchange'): Fault | null => plan?.(moment) ?? proxy.fault
+
   const onConnection = (socket: net.Socket): void => {
     counts.connections++
-    if (proxy.fault?.kind === 'hang_accept') socket.resume()
+    if (nextFault('connection')?.kind === 'hang_accept') socket.resume()
     else server.emit('connection', socket)
   }
 
@@ -74,7 +65,7 @@ export async function startFaultyProxy({ auth, egress = '127.0.0.1', tls: isTls 
       client.end('HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="test"\r\nContent-Length: 0\r\n\r\n')
       return
     }
-    const { fault } = proxy
+    const fault = nextFault('exchange')
     if (fault?.kind === 'hang_connect') return
     if (fault?.kind === 'status') {
       const lines = Object.entries(fault.headers ?? {}).map(([name, value]) => `${name}: ${value}\r\n`)
@@ -89,7 +80,7 @@ export async function startFaultyProxy({ auth, egress = '127.0.0.1', tls: isTls 
       client.write('HTTP/1.1 200 Connection established\r\n\r\n')
       target.write(head)
       client.pipe(target)
-      target.pipe(misbehave(proxy.fault, client)).pipe(client)
+      target.pipe(misbehave(fault, client)).pipe(client)
     })
     target.setNoDelay(true)
     target.on('error', () => {})
@@ -103,14 +94,15 @@ export async function startFaultyProxy({ auth, egress = '127.0.0.1', tls: isTls 
   const onRequest = (request: http.IncomingMessage, response: http.ServerResponse): void => {
     counts.requests++
     proxy.lastAuthorization = request.headers['proxy-authorization']
-    const { fault } = proxy
+    const fault = nextFault('exchange')
     if (isRefused(request.headers['proxy-authorization'])) response.writeHead(407, { 'proxy-authenticate': 'Basic realm="test"' }).end()
     else if (fault?.kind === 'status') response.writeHead(fault.status, fault.headers).end('proxy says')
-    else if (fault?.kind !== 'hang_connect' && !breakOff(fault, request.socket)) forward(request, response)
+    // What nobody reads would keep the end of the connection from being seen.
+    else if (fault?.kind === 'hang_connect' || breakOff(fault, request.socket)) request.resume()
+    else forward(request, response, fault)
   }
 
-  const forward = (request: http.IncomingMessage, response: http.ServerResponse): void => {
-    const { fault } = proxy
+  const forward = (request: http.IncomingMessage, response: http.ServerResponse, fault: Fault | null): void => {
     const url = new URL(request.url ?? '')
     const { 'proxy-authorization': _credentials, 'proxy-connection': _connection, ...headers } = request.headers
     const upstream = http.request({
@@ -168,46 +160,4 @@ export async function startFaultyProxy({ auth, egress = '127.0.0.1', tls: isTls 
   }
   listening = await listen(front())
   return proxy
-}
-
-/** Ends the connection the way the fault has it; false when it does not. */
-function breakOff(fault: Fault | null, client: Duplex): boolean {
-  if (fault?.kind === 'drop') client.destroy()
-  else if (fault?.kind === 'garbage') client.end('220 smtp.example.com ESMTP\r\n')
-  else if (fault?.kind === 'reset' && fault.afterBytes === 0) reset(client)
-  else return false
-  return true
-}
-
-/** The way back of a response, with what goes wrong on it. */
-function misbehave(fault: Fault | null, client: Duplex): Transform {
-  let passed = 0
-  return new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      const before = passed
-      passed += chunk.length
-      switch (fault?.kind) {
-        case 'hang_header':
-          done()
-          return
-        case 'hang_body':
-          done(null, before === 0 ? chunk.subarray(0, 1) : undefined)
-          return
-        case 'slow':
-          setTimeout(() => done(null, chunk), fault.ms)
-          return
-        case 'reset':
-          if (passed >= fault.afterBytes) setImmediate(() => reset(client))
-          done(null, chunk.subarray(0, Math.max(0, fault.afterBytes - before)))
-          return
-        default:
-          done(null, chunk)
-      }
-    },
-  })
-}
-
-function reset(socket: Duplex): void {
-  if (socket instanceof net.Socket) socket.resetAndDestroy()
-  else socket.destroy()
 }

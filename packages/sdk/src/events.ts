@@ -39,6 +39,8 @@ export interface PoolEvents {
   ]
   /** Every device that is up is quarantined for the site. */
   starved: [{ readonly site: string; readonly until: number }]
+  /** A balancer of your own failed or chose what it may not; the pool chose by itself. The request is not affected. */
+  balancerError: [{ readonly error: Error }]
   /** A device's own failures took it out. */
   eject: [DeviceRef & { readonly faults: number; readonly until: number }]
   /** It is back. */

@@ -1,3 +1,4 @@
+export type { BalancerCandidates, BalancerDevice, CustomBalancer } from './core/balancers/custom.ts'
 export type { BalancerName } from './core/balancers/names.ts'
 export type { DeviceState } from './core/device.ts'
 export { type AttemptKind, type AttemptReport, MobilePoolError, type MobilePoolErrorCode, type Phase } from './errors.ts'
@@ -9,6 +10,7 @@ export type {
   FilterOptions,
   HubOptions,
   MobilePoolOptions,
+  PerDeviceOptions,
   RetryOptions,
   RotateOptions,
   StaticDevice,

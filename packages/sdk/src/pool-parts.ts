@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from './clock.ts'
-import { balancers } from './core/balancers/index.ts'
+import { createBalancer } from './core/balancers/create-balancer.ts'
 import type { Device } from './core/device.ts'
 import { PoolCore } from './core/pool-core.ts'
 import { RetryBudget } from './core/retry-budget.ts'
@@ -38,7 +38,10 @@ export function assemblePool(
   clock: Clock = systemClock,
   random: () => number = Math.random,
 ): PoolParts {
-  const core = new PoolCore<RequestRun>(coreSettings(settings), balancers[settings.balancer](random))
+  const core = new PoolCore<RequestRun>(
+    coreSettings(settings),
+    createBalancer(settings.balancer, random, (error) => emit('balancerError', { error })),
+  )
   const transportOf = (device: Device) => roster.transportOf(device)
 
   const roster = new Roster<RequestRun>({

@@ -1,5 +1,6 @@
 import type { Device, DeviceState } from './core/device.ts'
 import type { Fleet } from './core/fleet.ts'
+import { cellsLeft } from './core/limits.ts'
 import type { RequestCounts } from './dispatch/dispatch-engine.ts'
 import type { RotationTally } from './rotation/rotations.ts'
 
@@ -10,6 +11,8 @@ export interface DeviceStats {
   readonly state: DeviceState
   readonly exitIp: string | null
   readonly inFlight: number
+  /** Its limits, and what is left of its pace: requests that it could begin at once now. Null: not limited. */
+  readonly limits: { readonly concurrency: number; readonly requestsPerMinute: number | null; readonly paceLeft: number | null }
   /** Attempts sent to it. */
   readonly requests: number
   /** Failures that were its own. */
@@ -47,9 +50,15 @@ export function fleetStats(fleet: Fleet, { generationOf, rotationsOf }: DeviceEx
     state: device.state,
     exitIp: device.exitIp,
     inFlight: device.inFlight,
+    limits: limitsShown(device, now),
     ...device.tally,
     generation: generationOf(device),
     rotations: { ...rotationsOf(device) },
     quarantines: [...device.exit.sites].filter(([, { until }]) => until > now).map(([site, { until }]) => ({ site, until })),
   }))
+}
+
+const limitsShown = (device: Device, now: number): DeviceStats['limits'] => {
+  const { concurrency, cellMs } = device.limits
+  return { concurrency, requestsPerMinute: cellMs === 0 ? null : 60_000 / cellMs, paceLeft: cellMs === 0 ? null : cellsLeft(device, now) }
 }

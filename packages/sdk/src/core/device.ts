@@ -1,3 +1,5 @@
+import { hashText } from './hash.ts'
+import { type DeviceLimits, type OwnLimits, UNLIMITED } from './limits.ts'
 import type { ExitMemory } from './quarantine.ts'
 
 /** What the source says of a device. */
@@ -10,6 +12,8 @@ export interface DeviceFacts {
   readonly operator: string | null
   readonly region: string | null
   readonly type: string
+  /** Limits of its own, where it has them. */
+  readonly limits?: OwnLimits | undefined
 }
 
 /** Why a device is left alone until a time. `ejected`: its own failures. `fenced`: it said that it is draining. */
@@ -29,6 +33,8 @@ export interface DeviceTally {
 /** What the pool core knows of one device. Plain state: `PoolCore` alone writes it. */
 export class Device {
   facts: DeviceFacts
+  /** Of its id: the same in every process. */
+  readonly hash: number
   exitIp: string | null = null
   exit: ExitMemory
   /** The source says that it may carry traffic. */
@@ -42,13 +48,37 @@ export class Device {
   consecutiveFaults = 0
   /** How often it was ejected in a row; the time doubles with it. */
   ejectionsInARow = 0
-  /** Place in the fleet's ready list; -1 when it is not in it. */
-  readyIndex = -1
+  /** Requests and failures since success rates were last compared. */
+  window = { requests: 0, failures: 0 }
+  limits: DeviceLimits
+  /** Until when its pace is used up; in the past when it is not. */
+  pacedUntil = 0
+  /** When its pace lets it begin the next request; 0: now. */
+  nextCellAt = 0
+  /** Requests in flight by site; null when nobody limits them. */
+  inFlightBySite: Map<string, number> | null = null
   readonly tally: DeviceTally = { requests: 0, faults: 0, bans: 0, ejections: 0 }
 
-  constructor(facts: DeviceFacts, exit: ExitMemory) {
+  /** When a balancer last picked it, counted in picks. */
+  lastPick = 0
+  /** Where the fleet keeps it. -1: not there. */
+  readyIndex = -1
+  openIndex = -1
+  alarmIndex = -1
+  /** When the clock alone changes its state. */
+  alarmAt = Number.POSITIVE_INFINITY
+  /** Whether the fleet counts it among those that are up, and those that are ejected. */
+  isCountedUp: boolean = false
+  isCountedEjected: boolean = false
+  /** Its neighbours in a balancer's ring; null when it is in none. */
+  nextInRing: Device | null = null
+  previousInRing: Device | null = null
+
+  constructor(facts: DeviceFacts, exit: ExitMemory, limits: DeviceLimits = UNLIMITED) {
     this.facts = facts
+    this.hash = hashText(facts.id)
     this.exit = exit
+    this.limits = limits
   }
 
   get id(): string {

@@ -48,7 +48,9 @@ export class Judge {
 
   /** A whole response came through the device. */
   noteComplete(device: Device): readonly CoreEvent[] {
-    return forgiveFaults(device) ? [{ type: 'restored', device }] : NO_EVENTS
+    if (!forgiveFaults(device)) return NO_EVENTS
+    this.#fleet.place(device)
+    return [{ type: 'restored', device }]
   }
 
   /** The device said that it is draining: it is left alone for a moment, and it is not its fault. */
@@ -100,14 +102,7 @@ export class Judge {
     }
     countFault(device, weight, settings)
     if (!device.online || device.rest?.reason === 'ejected' || !deservesEjection(device, settings)) return NO_EVENTS
-    let up = 0
-    let ejected = 0
-    for (const other of this.#fleet.all()) {
-      if (!other.online) continue
-      up++
-      if (other.rest?.reason === 'ejected') ejected++
-    }
-    if (!mayEjectOneMore(ejected, up, settings)) return NO_EVENTS
+    if (!mayEjectOneMore(this.#fleet.ejected, this.#fleet.up, settings)) return NO_EVENTS
     const faults = device.consecutiveFaults
     const until = eject(device, now, settings)
     this.#fleet.place(device)

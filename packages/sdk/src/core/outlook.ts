@@ -1,7 +1,5 @@
 import type { Applicant } from './admission-queue.ts'
-import type { Device } from './device.ts'
 import type { Fleet } from './fleet.ts'
-import { hasRoom, type LimitSettings } from './limits.ts'
 
 /**
  * What a request that gets no device at once may hope for.
@@ -60,14 +58,4 @@ export function lookOut(applicant: Applicant, fleet: Fleet, deadline: number, no
   }
   if (isComing) return { kind: 'coming', at }
   return Number.isFinite(quarantineEnds) ? { kind: 'starved', until: quarantineEnds } : NOTHING
-}
-
-/** Whether the device may take the request now. */
-export function isEligible(device: Device, applicant: Applicant, limits: LimitSettings, mayReuse: boolean, now: number): boolean {
-  return (
-    hasRoom(device, limits) &&
-    (applicant.view.accepts === null || applicant.view.accepts(device)) &&
-    device.exit.quarantinedUntil(applicant.site, now) === 0 &&
-    (mayReuse || applicant.tried.length === 0 || !applicant.tried.includes(device))
-  )
 }

@@ -3,6 +3,7 @@ import type { Applicant } from './admission-queue.ts'
 import { balancers } from './balancers/index.ts'
 import type { Device } from './device.ts'
 import type { JudgedAttempt } from './judge.ts'
+import type { LimitSettings } from './limits.ts'
 import { type CoreSettings, PoolCore } from './pool-core.ts'
 import { PLAIN_VIEW } from './view.ts'
 
@@ -10,8 +11,10 @@ interface Request extends Applicant {
   readonly tried: Device[]
 }
 
+const limitedTo = (concurrency: number): LimitSettings => ({ concurrency, requestsPerMinute: null, burst: 1, concurrentPerSite: null })
+
 const settings: CoreSettings = {
-  limits: { concurrency: 2 },
+  limits: limitedTo(2),
   queue: { timeoutMs: 1_000, max: 5 },
   ejection: { consecutive: 3, baseMs: 100, maxMs: 400, maxShare: 0.5 },
   quarantine: { quarantineMs: 60_000 },
@@ -45,16 +48,16 @@ describe('admission', () => {
     const device = only(devices)
     const [one, two, three, four] = [request(), request(), request(), request()]
     expect([one, two, three, four].map((each) => core.admit(each, 0).kind)).toEqual(['assigned', 'assigned', 'wait', 'wait'])
-    core.release(device)
+    core.release(device, 'shop.com')
     expect(core.serveWaiting(1).map(({ applicant }) => applicant)).toEqual([three])
     expect(core.serveWaiting(2)).toEqual([])
-    core.release(device)
+    core.release(device, 'shop.com')
     expect(only(core.serveWaiting(3)).applicant).toBe(four)
     expect(device.inFlight).toBe(2)
   })
 
   test('who has waited long enough is told so, and the alarm is set for that', () => {
-    const { core, devices } = coreWith(['seoul-01'], { limits: { concurrency: 1 } })
+    const { core, devices } = coreWith(['seoul-01'], { limits: limitedTo(1) })
     core.admit(request(), 0)
     const waiting = request()
     core.admit(waiting, 200)
@@ -66,7 +69,7 @@ describe('admission', () => {
   })
 
   test('a full queue takes nobody', () => {
-    const { core } = coreWith(['seoul-01'], { limits: { concurrency: 1 }, queue: { timeoutMs: 1_000, max: 1 } })
+    const { core } = coreWith(['seoul-01'], { limits: limitedTo(1), queue: { timeoutMs: 1_000, max: 1 } })
     expect([request(), request(), request()].map((each) => core.admit(each, 0).kind)).toEqual(['assigned', 'wait', 'full'])
   })
 
@@ -78,12 +81,12 @@ describe('admission', () => {
   })
 
   test('who aborts leaves the queue', () => {
-    const { core, devices } = coreWith(['seoul-01'], { limits: { concurrency: 1 } })
+    const { core, devices } = coreWith(['seoul-01'], { limits: limitedTo(1) })
     core.admit(request(), 0)
     const waiting = request()
     core.admit(waiting, 0)
     expect(core.withdraw(waiting)).toBe(true)
-    core.release(only(devices))
+    core.release(only(devices), 'shop.com')
     expect(core.serveWaiting(1)).toEqual([])
   })
 
@@ -234,7 +237,7 @@ describe('ejection', () => {
   })
 
   test('when a device comes back, who waits for one is served', () => {
-    const { core, devices } = coreWith(['moscow-07', 'seoul-01'], { limits: { concurrency: 1 } })
+    const { core, devices } = coreWith(['moscow-07', 'seoul-01'], { limits: limitedTo(1) })
     const [moscow, seoul] = devices as [Device, Device]
     fail(core, moscow, 3, 0)
     core.setOnline(seoul, false)

@@ -1,11 +1,12 @@
 import { AdmissionQueue, type Applicant } from './admission-queue.ts'
 import type { Balancer } from './balancers/balancer.ts'
+import { Candidacy } from './candidacy.ts'
 import { Device, type DeviceFacts } from './device.ts'
 import { beginProbation, type EjectionSettings, forgiveFaults } from './ejection.ts'
 import { Fleet } from './fleet.ts'
 import { Judge } from './judge.ts'
-import { hasRoom, type LimitSettings } from './limits.ts'
-import { isEligible, lookOut } from './outlook.ts'
+import { type LimitSettings, limitsFor, takeCell } from './limits.ts'
+import { lookOut } from './outlook.ts'
 import { Quarantine, type QuarantineSettings } from './quarantine.ts'
 import { PLAIN_VIEW } from './view.ts'
 
@@ -41,7 +42,7 @@ const FULL: Decision = { kind: 'full' }
  * and `wakeAt` says when `tick` has to be called next.
  */
 export class PoolCore<A extends Applicant> {
-  readonly fleet = new Fleet()
+  readonly fleet: Fleet
   /** Which exit IPs are not used for which sites. */
   readonly quarantine: Quarantine
   /** What is learnt from how requests went. */
@@ -49,12 +50,20 @@ export class PoolCore<A extends Applicant> {
   readonly #settings: CoreSettings
   readonly #balancer: Balancer
   readonly #queue = new AdmissionQueue<A>()
+  readonly #candidacy: Candidacy
   #recheckAt = Number.POSITIVE_INFINITY
   #mayGrow: boolean = true
 
   constructor(settings: CoreSettings, balancer: Balancer) {
     this.#settings = settings
     this.#balancer = balancer
+    this.fleet = new Fleet({
+      joined: (device) => balancer.joined?.(device),
+      left: (device) => balancer.left?.(device),
+      opened: (device) => balancer.opened?.(device),
+      closed: (device) => balancer.closed?.(device),
+    })
+    this.#candidacy = new Candidacy(this.fleet.open, settings.limits.concurrentPerSite)
     this.quarantine = new Quarantine(settings.quarantine, () => new Set([...this.fleet.all()].map(({ exit }) => exit)))
     this.judge = new Judge(this.fleet, this.quarantine, settings.ejection)
   }
@@ -71,10 +80,25 @@ export class PoolCore<A extends Applicant> {
   }
 
   addDevice(facts: DeviceFacts, exitIp: string | null, now: number): Device {
-    const device = new Device(facts, this.quarantine.exit(exitIp, now))
+    const device = new Device(facts, this.quarantine.exit(exitIp, now), limitsFor(facts.limits, this.#settings.limits))
     device.exitIp = exitIp
+    if (this.#settings.limits.concurrentPerSite !== null) device.inFlightBySite = new Map()
     this.fleet.add(device)
     return device
+  }
+
+  /** The source describes the device differently. */
+  setFacts(device: Device, facts: DeviceFacts): void {
+    const wasOnline = device.online
+    if (facts.weight !== device.facts.weight) {
+      // A balancer may sort devices by weight: to it, the device goes and comes.
+      device.online = false
+      this.fleet.place(device)
+    }
+    device.facts = facts
+    device.limits = limitsFor(facts.limits, this.#settings.limits)
+    device.online = wasOnline
+    this.fleet.place(device)
   }
 
   removeDevice(device: Device): void {
@@ -104,7 +128,7 @@ export class PoolCore<A extends Applicant> {
   /** Gives the request a device now, or queues it, or says why neither. */
   admit(applicant: A, now: number): Decision {
     const decision = this.#decide(applicant, now)
-    if (decision.kind === 'assigned') this.#take(decision.device)
+    if (decision.kind === 'assigned') this.#take(decision.device, applicant.site, now)
     return decision.kind === 'wait' ? this.enqueue(applicant, now) : decision
   }
 
@@ -130,7 +154,7 @@ export class PoolCore<A extends Applicant> {
    * or an exit IP has changed. Asked before an answer is given up for another one.
    */
   prospect(applicant: A, now: number): 'now' | 'soon' | 'starved' | 'none' {
-    this.#endRests(now)
+    this.#advance(now)
     const outlook = lookOut(applicant, this.fleet, now + this.#settings.queue.timeoutMs, now, true)
     switch (outlook.kind) {
       case 'busy':
@@ -161,24 +185,30 @@ export class PoolCore<A extends Applicant> {
     return this.#queue.takeAll(({ applicant }) => applicant.site === site)
   }
 
-  /** The device has finished one request. */
-  release(device: Device): void {
+  /** The device has finished one request to the site. */
+  release(device: Device, site: string): void {
     device.inFlight--
+    if (device.inFlightBySite !== null) {
+      const left = (device.inFlightBySite.get(site) ?? 0) - 1
+      if (left > 0) device.inFlightBySite.set(site, left)
+      else device.inFlightBySite.delete(site)
+    }
+    this.fleet.placeByRoom(device)
   }
 
   /** Hands free room to those who wait, first come, first served. */
   serveWaiting(now: number): { applicant: A; device: Device }[] {
     const served: { applicant: A; device: Device }[] = []
     if (this.#queue.length === 0) return served
-    this.#endRests(now)
-    while (this.#queue.length > 0 && this.#hasRoomSomewhere()) {
+    this.#advance(now)
+    while (this.#queue.length > 0 && this.fleet.open.length > 0) {
       let device: Device | undefined
       const applicant = this.#queue.takeFirst((waiting) => {
         device = this.#pick(waiting, false, now) ?? this.#pickAgain(waiting, now)
         return device !== undefined
       })
       if (applicant === undefined || device === undefined) break
-      this.#take(device)
+      this.#take(device, applicant.site, now)
       served.push({ applicant, device })
     }
     return served
@@ -186,7 +216,7 @@ export class PoolCore<A extends Applicant> {
 
   /** To be called at `wakeAt`. */
   tick(now: number): Tick<A> {
-    this.#endRests(now)
+    this.#advance(now)
     if (this.#recheckAt <= now) this.#recheckAt = this.#nextQuarantineEnd(now)
     const served = this.serveWaiting(now)
     return { served, late: this.#queue.takeAll(({ deadline }) => deadline <= now) }
@@ -195,13 +225,13 @@ export class PoolCore<A extends Applicant> {
   /** When the clock alone changes something for those who wait; infinity when nobody does. */
   wakeAt(): number {
     if (this.#queue.length === 0) return Number.POSITIVE_INFINITY
-    return Math.min(this.#queue.earliestDeadline, this.fleet.earliestReturn, this.#recheckAt)
+    return Math.min(this.#queue.earliestDeadline, this.fleet.nextAlarm, this.#recheckAt)
   }
 
   // ---- inside ----
 
   #decide(applicant: A, now: number): Decision {
-    this.#endRests(now)
+    this.#advance(now)
     const device = this.#pick(applicant, false, now)
     if (device !== undefined) return { kind: 'assigned', device }
     const outlook = lookOut(applicant, this.fleet, now + this.#settings.queue.timeoutMs, now)
@@ -223,10 +253,7 @@ export class PoolCore<A extends Applicant> {
   }
 
   #pick(applicant: Applicant, mayReuse: boolean, now: number): Device | undefined {
-    return this.#balancer.pick({
-      ready: this.fleet.ready,
-      isEligible: (device) => isEligible(device, applicant, this.#settings.limits, mayReuse, now),
-    })
+    return this.#balancer.pick(this.#candidacy.of(applicant, mayReuse, now))
   }
 
   /** A device that failed this request already, where no other is up. */
@@ -235,20 +262,22 @@ export class PoolCore<A extends Applicant> {
     return lookOut(applicant, this.fleet, now, now).kind === 'again' ? this.#pick(applicant, true, now) : undefined
   }
 
-  #take(device: Device): void {
+  #take(device: Device, site: string, now: number): void {
     device.inFlight++
     device.tally.requests++
+    device.inFlightBySite?.set(site, (device.inFlightBySite.get(site) ?? 0) + 1)
+    takeCell(device, now)
+    this.fleet.placeByRoom(device)
   }
 
-  #hasRoomSomewhere(): boolean {
-    return this.fleet.ready.some((device) => hasRoom(device, this.#settings.limits))
-  }
-
-  #endRests(now: number): void {
-    if (this.fleet.earliestReturn > now) return
-    for (const device of this.fleet.rested(now)) {
-      if (device.rest?.reason === 'ejected') beginProbation(device)
-      device.rest = null
+  /** What the clock has changed by itself: rests that are over, devices whose pace lets them go on. */
+  #advance(now: number): void {
+    for (let device = this.fleet.takeDue(now); device !== undefined; device = this.fleet.takeDue(now)) {
+      if (device.rest !== null && device.rest.until <= now) {
+        if (device.rest.reason === 'ejected') beginProbation(device)
+        device.rest = null
+      }
+      if (device.nextCellAt <= now) device.nextCellAt = 0
       this.fleet.place(device)
     }
   }

@@ -195,8 +195,8 @@ export class DispatchEngine implements RunHost {
     this.publish(this.#parts.core.judge.settle(attempts, servedBy, site, this.now()))
   }
 
-  release(device: Device): void {
-    this.#parts.core.release(device)
+  release(device: Device, site: string): void {
+    this.#parts.core.release(device, site)
     this.#serveWaiting()
   }
 

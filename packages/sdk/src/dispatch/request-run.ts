@@ -267,7 +267,7 @@ export class RequestRun implements DispatchController, AttemptOwner, Applicant {
   }
 
   onRelease(attempt: Attempt): void {
-    this.#host.release(attempt.device)
+    this.#host.release(attempt.device, this.site)
   }
 
   // ---- inside ----

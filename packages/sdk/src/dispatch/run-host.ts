@@ -38,6 +38,7 @@ export interface RunHost {
   noteComplete(device: Device): void
   noteRetry(run: RequestRun, failed: AttemptReport): void
   judge(attempts: readonly Attempt[], servedBy: Device | null, site: string): void
-  release(device: Device): void
+  /** The device has finished one request to the site. */
+  release(device: Device, site: string): void
   settled(run: RequestRun, outcome: 'answered' | 'failed' | 'aborted'): void
 }

@@ -5,14 +5,16 @@ import type { TriggerSettings } from '../rotation/triggers.ts'
 import { poolDefaults as defaults } from './pool-options.ts'
 import type { PoolSettings } from './schema.ts'
 
-/** At most half of the devices that are up are ever ejected. */
-const MAX_EJECTED_SHARE = 0.5
-
 /** What each part of a pool needs of its options. */
 export const coreSettings = ({ perDevice, queue, ban, eject }: PoolSettings): CoreSettings => ({
-  limits: perDevice,
+  limits: {
+    concurrency: perDevice.concurrency,
+    requestsPerMinute: perDevice.requestsPerMinute ?? null,
+    burst: perDevice.burst,
+    concurrentPerSite: perDevice.concurrentPerSite ?? null,
+  },
   queue,
-  ejection: eject === false ? null : { ...eject, maxShare: MAX_EJECTED_SHARE },
+  ejection: eject === false ? null : eject,
   quarantine: { quarantineMs: ban === false ? defaults.ban.quarantineMs : ban.quarantineMs },
 })
 

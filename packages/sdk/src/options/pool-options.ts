@@ -1,5 +1,6 @@
 import type { ConnectionOptions } from 'node:tls'
 import type { DeviceType } from '../contract/index.ts'
+import type { CustomBalancer } from '../core/balancers/custom.ts'
 import type { BalancerName } from '../core/balancers/names.ts'
 import type { RotationContext } from '../rotation/rotation-call.ts'
 
@@ -11,6 +12,10 @@ export interface StaticDevice {
   url: string | URL
   /** Share of the traffic relative to the others. Above 0, up to 1000. @default 1 */
   weight?: number
+  /** Requests in flight on this device. 1 to 10000. @default `perDevice.concurrency` */
+  concurrency?: number
+  /** Requests that this device begins a minute. At least 1/60. @default `perDevice.requestsPerMinute` */
+  requestsPerMinute?: number
   tags?: readonly string[]
   operator?: string
   region?: string
@@ -78,6 +83,8 @@ export interface EjectOptions {
   baseMs?: number
   /** @default 300000 */
   maxMs?: number
+  /** Share of the devices that are up that may be out at the same time, at most. 0 to 1. @default 0.5 */
+  maxShare?: number
 }
 
 export interface RotateOptions {
@@ -100,6 +107,23 @@ export interface RotateOptions {
   verifyMs?: number
 }
 
+export interface PerDeviceOptions {
+  /** Requests in flight on one device. 1 to 10000. @default 10 */
+  concurrency?: number
+  /**
+   * Requests that one device begins a minute, evenly spaced; retries count as well. Requests over it wait in the queue, or go to another
+   * device. At least 1/60. @default no limit
+   */
+  requestsPerMinute?: number
+  /**
+   * How many of the minute's requests may begin at once after a pause. In any one minute a device begins at most
+   * `requestsPerMinute + burst - 1`. 1 to 10000. @default 1
+   */
+  burst?: number
+  /** Requests in flight on one device to one site (registrable domain). 1 to 10000. @default no limit of its own */
+  concurrentPerSite?: number
+}
+
 /** Options of `new MobilePool()`. Either `hub` or `devices` must be given. */
 export interface MobilePoolOptions {
   /** A hub that knows the fleet: its URL, or URL and token. */
@@ -107,12 +131,20 @@ export interface MobilePoolOptions {
   /** A fixed list of devices: proxy URLs, or objects. */
   devices?: readonly (string | URL | StaticDevice)[]
   filter?: FilterOptions
-  /** How requests are spread. @default 'least-connections' */
-  balancer?: BalancerName
-  perDevice?: {
-    /** Requests in flight on one device. 1 to 10000. @default 10 */
-    concurrency?: number
-  }
+  /**
+   * How requests are spread over the devices that are up, have room, and are not quarantined for the target's site.
+   *
+   * - `least-connections`: to the device with the fewest requests in flight for its weight.
+   * - `round-robin`: to every device in turn, whatever its weight.
+   * - `random`: to any, each with the same chance.
+   * - `weighted`: shares by weight, evenly spread in time.
+   * - `ip-hash`: requests with the same key (a view's `hashKey`, else the site) to the same device while it is up and has room.
+   * - an object with `pick`, or a function that makes one: your own. See `CustomBalancer`.
+   *
+   * @default 'least-connections'
+   */
+  balancer?: BalancerName | CustomBalancer | (() => CustomBalancer)
+  perDevice?: PerDeviceOptions
   /** Requests that wait for a free device. First come, first served. */
   queue?: {
     /** How long one waits. @default 60000 */
@@ -130,7 +162,7 @@ export interface MobilePoolOptions {
   retry?: false | RetryOptions
   /** False: no status means a ban. */
   ban?: false | BanOptions
-  /** False: no device is taken out because of its failures. At most half of those that are up ever are. */
+  /** False: no device is taken out because of its failures. */
   eject?: false | EjectOptions
   rotate?: RotateOptions
   /** An echo that answers with the address it sees (text, or JSON with `ip`): how rotations of listed devices are verified. */
@@ -152,12 +184,12 @@ export interface MobilePoolOptions {
 /** What is not given. */
 export const poolDefaults = {
   balancer: 'least-connections',
-  perDevice: { concurrency: 10 },
+  perDevice: { concurrency: 10, burst: 1 },
   queue: { timeoutMs: 60_000, max: 10_000 },
   timeouts: { connectMs: 10_000, firstByteMs: 30_000 },
   retry: { attempts: 3, methods: 'idempotent', statuses: [502, 503, 504], budget: 0.2, maxElapsedMs: 60_000, maxReplayBytes: 1_048_576 },
   ban: { statuses: [403, 429], quarantineMs: 600_000 },
-  eject: { consecutive: 3, baseMs: 10_000, maxMs: 300_000 },
+  eject: { consecutive: 3, baseMs: 10_000, maxMs: 300_000, maxShare: 0.5 },
   rotate: { onBanCount: 3, drainMs: 15_000, minIntervalMs: 30_000, maxParallel: 4, callTimeoutMs: 90_000, verifyMs: 30_000 },
   keepAlive: { idleMs: 30_000, maxIdleMs: 60_000 },
   exposeHeaders: true,

@@ -1,15 +1,20 @@
 import type { ConnectionOptions } from 'node:tls'
 import { z } from 'zod'
 import { deviceType, label, proxyUrl } from '../contract/index.ts'
+import type { CustomBalancer } from '../core/balancers/custom.ts'
 import { balancers } from '../core/balancers/index.ts'
 import type { BalancerName } from '../core/balancers/names.ts'
 import { poolDefaults as defaults, type StaticDevice } from './pool-options.ts'
 
 const count = (min: number, max: number) =>
   z.int(`must be a whole number from ${min} to ${max}`).min(min, `must be at least ${min}`).max(max, `must be at most ${max}`)
+/** A slower pace is a mistake, such as a rate meant per second. */
+const MIN_PER_MINUTE = 1 / 60
 /** Longest time that any option takes: a week. */
 const LONGEST_MS = 604_800_000
 const ms = (min = 1) => count(min, LONGEST_MS)
+const perMinute = z.number().min(MIN_PER_MINUTE, 'must be at least one an hour (1/60)').max(1_000_000, 'must be at most 1000000')
+const share = z.number().min(0, 'must be from 0 to 1').max(1, 'must be from 0 to 1')
 const status = count(100, 599)
 
 const asText = z.preprocess((value) => (value instanceof URL ? value.href : value), z.string('must be a URL'))
@@ -19,12 +24,16 @@ const oneOrMore = <Item extends z.ZodType>(item: Item) =>
   z.preprocess((value) => (typeof value === 'string' ? [value] : value), z.array(item).min(1, 'is empty: leave it out to allow all'))
 /** A URL alone stands for an object with that URL. */
 const withUrl = (value: unknown): unknown => (typeof value === 'string' || value instanceof URL ? { url: value } : value)
+const isCustomBalancer = (value: unknown): boolean =>
+  typeof value === 'function' || (typeof value === 'object' && value !== null && 'pick' in value && typeof value.pick === 'function')
 const falseOr = <Options extends z.ZodType>(options: Options) => z.union([z.literal(false), options], 'must be false or an object')
 
 const listedDevice = z.strictObject({
   id: label.optional(),
   url: asText.pipe(proxyUrl),
   weight: z.number().positive('must be above 0').max(1000, 'must be at most 1000').default(1),
+  concurrency: count(1, 10_000).optional(),
+  requestsPerMinute: perMinute.optional(),
   tags: z.array(label).default([]),
   operator: label.optional(),
   region: label.optional(),
@@ -55,9 +64,19 @@ export const poolOptions = z
       })
       .default({}),
     balancer: z
-      .enum(Object.keys(balancers) as BalancerName[], `must be one of: ${Object.keys(balancers).join(', ')}`)
+      .union(
+        [z.enum(Object.keys(balancers) as BalancerName[]), z.custom<CustomBalancer | (() => CustomBalancer)>(isCustomBalancer)],
+        `must be one of: ${Object.keys(balancers).join(', ')}; or an object with a method pick, or a function that returns one`,
+      )
       .default(defaults.balancer),
-    perDevice: z.strictObject({ concurrency: count(1, 10_000).default(defaults.perDevice.concurrency) }).prefault({}),
+    perDevice: z
+      .strictObject({
+        concurrency: count(1, 10_000).default(defaults.perDevice.concurrency),
+        requestsPerMinute: perMinute.optional(),
+        burst: count(1, 10_000).default(defaults.perDevice.burst),
+        concurrentPerSite: count(1, 10_000).optional(),
+      })
+      .prefault({}),
     queue: z
       .strictObject({ timeoutMs: ms().default(defaults.queue.timeoutMs), max: count(0, 1_000_000).default(defaults.queue.max) })
       .prefault({}),
@@ -69,7 +88,7 @@ export const poolOptions = z
         attempts: count(1, 20).default(defaults.retry.attempts),
         methods: z.enum(['idempotent', 'all']).default(defaults.retry.methods),
         statuses: z.array(status).default([...defaults.retry.statuses]),
-        budget: z.number().min(0, 'must be from 0 to 1').max(1, 'must be from 0 to 1').default(defaults.retry.budget),
+        budget: share.default(defaults.retry.budget),
         maxElapsedMs: ms().default(defaults.retry.maxElapsedMs),
         maxReplayBytes: count(0, 1_073_741_824).default(defaults.retry.maxReplayBytes),
       }),
@@ -85,6 +104,7 @@ export const poolOptions = z
         consecutive: count(1, 1000).default(defaults.eject.consecutive),
         baseMs: ms().default(defaults.eject.baseMs),
         maxMs: ms().default(defaults.eject.maxMs),
+        maxShare: share.default(defaults.eject.maxShare),
       }),
     ).prefault({}),
     rotate: z

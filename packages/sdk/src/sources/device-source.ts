@@ -1,4 +1,5 @@
 import type { RotationTrigger } from '../contract/index.ts'
+import type { OwnLimits } from '../core/limits.ts'
 import type { RotationResult } from '../events.ts'
 
 /** A device as its source describes it. */
@@ -17,6 +18,8 @@ export interface DeviceRecord {
   readonly region: string | null
   readonly type: string
   readonly tunnel: 'auto' | 'always'
+  /** Limits of its own, where it has them. */
+  readonly limits?: OwnLimits
 }
 
 /** What a source tells the pool. */

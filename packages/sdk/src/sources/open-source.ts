@@ -78,4 +78,5 @@ const toRecord = (device: ListedDevice): DeviceRecord => ({
   region: device.region ?? null,
   type: device.type,
   tunnel: device.tunnel,
+  limits: { concurrency: device.concurrency, requestsPerMinute: device.requestsPerMinute },
 })

@@ -66,7 +66,7 @@ export class Roster<A extends Applicant> {
     }
     const entry = this.#entries.get(record.id) ?? this.#add(record)
     entry.record = record
-    entry.device.facts = factsOf(record)
+    this.#parts.core.setFacts(entry.device, factsOf(record))
     this.#reach(entry)
     if (record.exitIp !== null) this.setExitIp(record.id, record.exitIp)
     this.#parts.core.setOnline(entry.device, record.isOnline && record.proxyUrl !== null)
@@ -126,7 +126,7 @@ export class Roster<A extends Applicant> {
   }
 }
 
-const factsOf = ({ id, name, weight, tags, operator, region, type }: DeviceRecord): DeviceFacts => ({
+const factsOf = ({ id, name, weight, tags, operator, region, type, limits }: DeviceRecord): DeviceFacts => ({
   id,
   name,
   weight,
@@ -134,4 +134,5 @@ const factsOf = ({ id, name, weight, tags, operator, region, type }: DeviceRecor
   operator,
   region,
   type,
+  limits,
 })

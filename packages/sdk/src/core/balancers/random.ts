@@ -1,18 +1,19 @@
 import type { Device } from '../device.ts'
 import type { Balancer } from './balancer.ts'
 
-/** Misses after which the eligible devices are listed instead of guessed. */
-const GUESSES = 4
+/** Misses after which the eligible devices are listed instead of guessed. In a fleet of which half is eligible one pick in 250 gets there. */
+const GUESSES = 8
 
 /** Any eligible device, each with the same chance. */
 export function randomChoice(random: () => number): Balancer {
   return {
-    pick({ ready, isEligible }) {
+    pick(candidates) {
+      const { open } = candidates
       for (let guess = 0; guess < GUESSES; guess++) {
-        const device = ready[Math.floor(random() * ready.length)]
-        if (device !== undefined && isEligible(device)) return device
+        const device = open[Math.floor(random() * open.length)]
+        if (device !== undefined && candidates.isEligible(device)) return device
       }
-      const eligible: Device[] = ready.filter(isEligible)
+      const eligible: Device[] = open.filter((device) => candidates.isEligible(device))
       return eligible[Math.floor(random() * eligible.length)]
     },
   }

@@ -1,19 +1,12 @@
 import type { Balancer } from './balancer.ts'
+import { Ring } from './ring.ts'
 
-/** Every device in turn; one that cannot take the request is passed over. */
+/** Every device in turn. One that cannot take the request keeps its turn for the next; one that was full goes to the end. */
 export function roundRobin(): Balancer {
-  let next = 0
+  const ring = new Ring()
   return {
-    pick({ ready, isEligible }) {
-      for (let step = 0; step < ready.length; step++) {
-        const index = (next + step) % ready.length
-        const device = ready[index]
-        if (device !== undefined && isEligible(device)) {
-          next = index + 1
-          return device
-        }
-      }
-      return undefined
-    },
+    pick: (candidates) => ring.pick(candidates),
+    opened: (device) => ring.add(device),
+    closed: (device) => ring.remove(device),
   }
 }

@@ -5,6 +5,7 @@ import { localhostCertificate } from './servers/certificate.ts'
 import { type FakeHub, startFakeHub } from './servers/fake-hub.ts'
 import { type FaultyProxy, type FaultyProxyOptions, startFaultyProxy } from './servers/faulty-proxy.ts'
 import { type Origin, type OriginOptions, startOrigin } from './servers/origin.ts'
+import { type SocksProxy, type SocksProxyOptions, startSocksProxy } from './servers/socks-proxy.ts'
 
 /** Names of the cast, each with an exit IP of its own. */
 const exitIps = {
@@ -19,7 +20,7 @@ export type CastName = keyof typeof exitIps
 /** Origins, devices and pools of one test file. After each test pools are closed, and no connection to a device may be left. */
 export class Stage {
   readonly #servers: { close(): Promise<void> }[] = []
-  readonly #devices: FaultyProxy[] = []
+  readonly #devices: (FaultyProxy | SocksProxy)[] = []
   readonly #pools: MobilePool[] = []
 
   constructor() {
@@ -46,8 +47,16 @@ export class Stage {
     return Object.defineProperty(proxy, 'id', { value: name }) as FaultyProxy & { readonly id: CastName }
   }
 
+  /** A device of the cast that speaks SOCKS5. */
+  async socksDevice(name: CastName, options: SocksProxyOptions = {}): Promise<SocksProxy & { readonly id: CastName }> {
+    const proxy = await startSocksProxy({ egress: exitIps[name], ...options })
+    this.#servers.push(proxy)
+    this.#devices.push(proxy)
+    return Object.defineProperty(proxy, 'id', { value: name }) as SocksProxy & { readonly id: CastName }
+  }
+
   /** A pool over these devices; round-robin, so that the first request goes to the first. */
-  pool(devices: readonly (FaultyProxy & { readonly id: string })[], options: MobilePoolOptions = {}): MobilePool {
+  pool(devices: readonly { readonly id: string; readonly url: string }[], options: MobilePoolOptions = {}): MobilePool {
     return this.open({ devices: devices.map(({ id, url }) => ({ id, url })), balancer: 'round-robin', ...options })
   }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import { deviceType, proxyUrl } from './device.ts'
+import { deviceType } from './device.ts'
 import { deviceName, ipAddress, label, timestamp } from './names.ts'
+import { proxyUrl } from './proxy-url.ts'
 import { rotationFailure, rotationMethod, rotationState } from './rotation.ts'
 
 /** Body of `POST /api/v1/agents/tokens` (admin): a token that enrols one device, once. */

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { deviceName, ipAddress, label, timestamp } from './names.ts'
+import { proxyUrl } from './proxy-url.ts'
 import { rotationFailure, rotationMethod, rotationOutcome, rotationTrigger } from './rotation.ts'
 
 export const deviceType = z.enum(['android', 'usb_modem', 'raspberry_pi', 'mini_pc', 'generic'])
@@ -15,9 +16,6 @@ export type DeviceStatus = z.infer<typeof deviceStatus>
 /** `agent`: our agent enrolled it and executes rotations. `bare`: any proxy server with a crontab line. */
 export const deviceKind = z.enum(['agent', 'bare'])
 export type DeviceKind = z.infer<typeof deviceKind>
-
-/** Where parsers reach the device: http:// or https://, with credentials where it asks for them. */
-export const proxyUrl = z.url({ protocol: /^https?$/, error: 'must be a proxy URL like http://user:password@10.0.0.5:8080' }).max(2048)
 
 export const lastRotation = z.object({
   outcome: rotationOutcome,

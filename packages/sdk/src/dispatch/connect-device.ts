@@ -39,7 +39,7 @@ export function openDeviceSocket({ endpoint, proxyTls }: DeviceLink, onOpen: () 
     keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
     autoSelectFamilyAttemptTimeout: ADDRESS_ATTEMPT_MS,
   }
-  if (!endpoint.isTls) return net.connect(options, onOpen)
+  if (endpoint.protocol !== 'https') return net.connect(options, onOpen)
   const servername = net.isIP(endpoint.hostname) === 0 ? endpoint.hostname : ''
   return tls.connect({ servername, ALPNProtocols: ['http/1.1'], ...proxyTls, ...options }, onOpen)
 }

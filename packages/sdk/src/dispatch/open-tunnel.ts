@@ -1,24 +1,30 @@
 import net from 'node:net'
-import type { MobilePoolError } from '../errors.ts'
 import { type DeviceLink, errnoOf, linkError, openDeviceSocket, type PendingConnection, type SocketCallback } from './connect-device.ts'
-import { readConnectReply } from './connect-reply.ts'
-import { deviceSays } from './device-says.ts'
+import { httpHandshake } from './http-handshake.ts'
+import { socksHandshake } from './socks-handshake.ts'
 
 /** Turns a tunnel into what the target speaks (TLS); called with the raw tunnel, calls back once. */
 export type TunnelUpgrade = (tunnel: net.Socket, callback: SocketCallback) => void
 
+/** Where a tunnel leads. */
+export interface TunnelTarget {
+  /** A name, or an address without brackets. */
+  readonly hostname: string
+  readonly port: number
+  /** Null: the raw tunnel is wanted. */
+  readonly upgrade: TunnelUpgrade | null
+}
+
 /**
- * Opens TCP to the device, sends CONNECT, and for https the TLS handshake with the target: one time limit over all of it.
+ * Opens TCP to the device, asks its proxy for a tunnel (CONNECT, or SOCKS5), and for https does the TLS handshake with the target:
+ * one time limit over all of it. Bytes that came with the proxy's answer are the first of the tunnel.
  *
  * undici's ProxyAgent does not do: it reconnects for ever to a device that drops the socket, waits minutes for a silent one,
  * and reports a refused CONNECT as if the caller had aborted (reference/sdk.md 7).
  */
-export function openTunnel(
-  link: DeviceLink,
-  target: { readonly hostname: string; readonly port: number; readonly upgrade: TunnelUpgrade | null },
-  callback: SocketCallback,
-): PendingConnection {
+export function openTunnel(link: DeviceLink, target: TunnelTarget, callback: SocketCallback): PendingConnection {
   const authority = net.isIPv6(target.hostname) ? `[${target.hostname}]:${target.port}` : `${target.hostname}:${target.port}`
+  const handshake = link.endpoint.protocol === 'socks5' ? socksHandshake(link, target) : httpHandshake(link, authority)
   let step: 'connect' | 'tunnel' | 'tls' = 'connect'
   let received: Buffer = Buffer.alloc(0)
   let isDone = false
@@ -46,24 +52,39 @@ export function openTunnel(
         step,
         step === 'connect'
           ? `cannot be reached (${errnoOf(cause) ?? cause.message})`
-          : `broke off before it answered CONNECT (${errnoOf(cause) ?? cause.message})`,
+          : `broke off before it answered ${handshake.question} (${errnoOf(cause) ?? cause.message})`,
         { cause },
       ),
     )
   const onEnd = (): void =>
-    fail(linkError(link, 'MP_DEVICE_CONNECT', step, 'closed the connection before it answered CONNECT', { errno: 'ECONNRESET' }))
+    fail(
+      linkError(link, 'MP_DEVICE_CONNECT', step, `closed the connection before it answered ${handshake.question}`, {
+        errno: 'ECONNRESET',
+      }),
+    )
 
   const onReadable = (): void => {
     for (let chunk = socket.read() as Buffer | null; chunk !== null; chunk = isDone ? null : (socket.read() as Buffer | null)) {
       received = received.length === 0 ? chunk : Buffer.concat([received, chunk])
-      const reply = readConnectReply(received)
-      if (reply.kind === 'garbage') {
-        fail(linkError(link, 'MP_DEVICE_CONNECT', 'tunnel', `answered CONNECT with something that is not HTTP: ${reply.why}`))
-      } else if (reply.kind === 'reply') {
-        if (reply.statusCode >= 200 && reply.statusCode < 300) onTunnel(received.subarray(reply.length))
-        else fail(refusal(link, authority, reply.statusCode, reply.headers))
-        return
+      if (!advance()) return
+    }
+  }
+
+  /** Takes the handshake as far as what has come allows. False: it is over. */
+  const advance = (): boolean => {
+    for (;;) {
+      const next = handshake.read(received)
+      if (next.kind === 'wait') return true
+      if (next.kind === 'failed') {
+        fail(next.error)
+        return false
       }
+      received = received.subarray(next.length)
+      if (next.kind === 'open') {
+        onTunnel(received)
+        return false
+      }
+      socket.write(next.bytes)
     }
   }
 
@@ -84,30 +105,17 @@ export function openTunnel(
 
   const socket = openDeviceSocket(link, () => {
     step = 'tunnel'
-    const credentials = link.endpoint.authorization === null ? '' : `Proxy-Authorization: ${link.endpoint.authorization}\r\n`
-    socket.write(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n${credentials}Proxy-Connection: keep-alive\r\n\r\n`)
+    socket.write(handshake.opening)
   })
   socket.on('readable', onReadable).on('error', onError).on('end', onEnd).on('close', onEnd)
   const timer = setTimeout(() => {
     const where = {
       connect: 'the device did not accept the connection',
-      tunnel: 'CONNECT was not answered',
+      tunnel: `${handshake.question} was not answered`,
       tls: 'the TLS handshake did not end',
     }[step]
     const code = step === 'connect' ? 'MP_DEVICE_CONNECT' : 'MP_TUNNEL_TIMEOUT'
     fail(linkError(link, code, step, `no tunnel to ${authority} within ${link.connectTimeoutMs} ms: ${where}`, { errno: 'ETIMEDOUT' }))
   }, link.connectTimeoutMs)
   return { cancel: fail }
-}
-
-function refusal(link: DeviceLink, authority: string, statusCode: number, headers: Record<string, string>): MobilePoolError {
-  const kind = deviceSays(statusCode, headers)?.kind
-  if (kind === 'draining')
-    return linkError(link, 'MP_DEVICE_DRAINING', 'tunnel', 'takes no requests now: it is about to rotate, or full', { statusCode })
-  if (kind === 'device_offline') return linkError(link, 'MP_DEVICE_OFFLINE', 'tunnel', 'has no mobile connection', { statusCode })
-  if (statusCode === 407)
-    return linkError(link, 'MP_DEVICE_AUTH', 'tunnel', 'wants other proxy credentials (407): check the user and password in its URL', {
-      statusCode,
-    })
-  return linkError(link, 'MP_TUNNEL_REFUSED', 'tunnel', `answered CONNECT ${authority} with ${statusCode}`, { statusCode })
 }

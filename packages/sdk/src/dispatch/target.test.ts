@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest'
-import { parseEndpoint } from './endpoint.ts'
 import { targetOf } from './target.ts'
 
 test.each([
@@ -16,14 +15,4 @@ test.each([
 
 test.each(['ftp://example.com', '', undefined])('%s is none', (origin) => {
   expect(targetOf({ ...(origin === undefined ? {} : { origin }), path: '/', method: 'GET' })).toBeUndefined()
-})
-
-test.each([
-  ['http://10.0.0.5:8080', { isTls: false, hostname: '10.0.0.5', port: 8080, authorization: null }],
-  ['https://proxy.example', { isTls: true, hostname: 'proxy.example', port: 443, authorization: null }],
-  ['http://[::1]', { isTls: false, hostname: '::1', port: 80, authorization: null }],
-  ['http://us%40er:p%3Ass@h:1', { isTls: false, hostname: 'h', port: 1, authorization: `Basic ${btoa('us@er:p:ss')}` }],
-  ['http://user@h:1', { isTls: false, hostname: 'h', port: 1, authorization: `Basic ${btoa('user:')}` }],
-])('%s is the endpoint of a device', (url, endpoint) => {
-  expect(parseEndpoint(url)).toEqual(endpoint)
 })

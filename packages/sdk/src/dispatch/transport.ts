@@ -1,7 +1,7 @@
 import type { ConnectionOptions } from 'node:tls'
 import type { Clock } from '../clock.ts'
 import { MobilePoolError } from '../errors.ts'
-import { type Endpoint, parseEndpoint } from './endpoint.ts'
+import { basicAuthorization, type Endpoint, parseEndpoint } from './endpoint.ts'
 import { type CarriedHandler, Generation, type GenerationSettings } from './generation.ts'
 import type { DispatchOptions } from './handlers.ts'
 import { cleanHeaders, forwardHeaders } from './request-headers.ts'
@@ -44,13 +44,14 @@ export class Transport {
 
   /** Whether a request to this target goes in absolute form: the device's proxy then sees and answers it itself. */
   usesAbsoluteForm(options: DispatchOptions, target: Target): boolean {
-    return target.isPlainHttp && this.target.tunnel === 'auto' && !options.upgrade && options.method !== 'CONNECT'
+    const mayForward = this.#endpoint.protocol !== 'socks5' && this.target.tunnel === 'auto'
+    return mayForward && target.isPlainHttp && !options.upgrade && options.method !== 'CONNECT'
   }
 
   dispatch(options: DispatchOptions, target: Target, handler: CarriedHandler): void {
     const generation = this.#open()
     if (this.usesAbsoluteForm(options, target)) {
-      const headers = forwardHeaders(options.headers, target.host, this.#endpoint.authorization)
+      const headers = forwardHeaders(options.headers, target.host, basicAuthorization(this.#endpoint))
       generation.forward({ ...options, path: target.origin + options.path, headers }, handler)
     } else generation.tunnel({ ...options, headers: cleanHeaders(options.headers) }, handler)
   }

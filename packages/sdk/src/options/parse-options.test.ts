@@ -24,7 +24,19 @@ test.each([
   [{ hub: { url: 'http://hub', key: 'x' } }, 'hub.key: there is no such option'],
   [{ devices: 'http://10.0.0.5' }, 'devices: must be a list of proxy URLs or objects'],
   [{ devices: ['10.0.0.5:8080'] }, 'devices[0].url: must be a proxy URL like http://user:password@10.0.0.5:8080'],
-  [{ devices: ['socks5://10.0.0.5:1080'] }, 'devices[0].url: must be a proxy URL like http://user:password@10.0.0.5:8080'],
+  [{ devices: ['ftp://10.0.0.5:21'] }, 'devices[0].url: must be a proxy URL like http://user:password@10.0.0.5:8080'],
+  [
+    { devices: ['socks4://10.0.0.5:1080'] },
+    'devices[0].url: must be a proxy URL: of SOCKS only version 5 is spoken, as socks5:// (not socks4://)',
+  ],
+  [
+    { devices: ['socks://10.0.0.5:1080'] },
+    'devices[0].url: must be a proxy URL: of SOCKS only version 5 is spoken, as socks5:// (not socks://)',
+  ],
+  [
+    { devices: [`socks5://${'u'.repeat(256)}:p@10.0.0.5:1080`] },
+    'devices[0].url: must be a proxy URL whose user and password have at most 255 bytes each: SOCKS5 carries no more',
+  ],
   [{ devices: [{ url: 'nonsense' }] }, 'devices[0].url: must be a proxy URL like http://user:password@10.0.0.5:8080'],
   [{ devices: [{ url: 'http://a', weight: 0 }] }, 'devices[0].weight: must be above 0'],
   [{ devices: [{ url: 'http://a', rotate: 7 }] }, 'devices[0].rotate: must be a URL or a function'],

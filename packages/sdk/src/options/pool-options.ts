@@ -8,7 +8,7 @@ import type { RotationContext } from '../rotation/rotation-call.ts'
 export interface StaticDevice {
   /** What events, errors and `pool.rotate` call it. @default host and port of its URL */
   id?: string
-  /** Its proxy: `http://user:password@10.0.0.5:8080`, or https://. */
+  /** Its proxy: `http://user:password@10.0.0.5:8080`, or https://, socks5://, socks5h:// (the same: names are resolved by the device). */
   url: string | URL
   /** Share of the traffic relative to the others. Above 0, up to 1000. @default 1 */
   weight?: number

@@ -18,6 +18,8 @@ export interface FaultyProxyOptions {
    * request in absolute form. Goes before `fault`.
    */
   plan?: FaultPlan
+  /** Where it listens. */
+  host?: string
 }
 
 export type FaultPlan = (moment: 'connection' | 'exchange') => Fault | null
@@ -33,6 +35,8 @@ export interface FaultyProxy extends Listening {
   readonly counts: { connections: number; connects: number; requests: number }
   /** Proxy-Authorization of the last request. */
   lastAuthorization: string | undefined
+  /** Names that clients gave in their TLS handshake with it; false: none. */
+  readonly serverNames: (string | false)[]
   /** Ends every connection. */
   dropAll(): void
   /** Stops listening, so that connections are refused; `accept` takes the same port again. */
@@ -42,7 +46,7 @@ export interface FaultyProxy extends Listening {
 
 /** A forward proxy (CONNECT and absolute form) on loopback that can be told to misbehave. */
 export async function startFaultyProxy(options: FaultyProxyOptions = {}): Promise<FaultyProxy> {
-  const { auth, egress = '127.0.0.1', tls: isTls = false, plan } = options
+  const { auth, egress = '127.0.0.1', tls: isTls = false, host = '127.0.0.1', plan } = options
   const counts = { connections: 0, connects: 0, requests: 0 }
   let listening: Listening
 
@@ -53,6 +57,7 @@ export async function startFaultyProxy(options: FaultyProxyOptions = {}): Promis
 
   const onConnection = (socket: net.Socket): void => {
     counts.connections++
+    if (socket instanceof tls.TLSSocket) proxy.serverNames.push('servername' in socket ? (socket.servername as string | false) : false)
     if (nextFault('connection')?.kind === 'hang_accept') socket.resume()
     else server.emit('connection', socket)
   }
@@ -140,8 +145,9 @@ export async function startFaultyProxy(options: FaultyProxyOptions = {}): Promis
     egress,
     counts,
     lastAuthorization: undefined,
+    serverNames: [],
     get url() {
-      return `${isTls ? 'https' : 'http'}://${auth === undefined ? '' : `${auth.split(':').map(encodeURIComponent).join(':')}@`}127.0.0.1:${listening.port}`
+      return `${isTls ? 'https' : 'http'}://${auth === undefined ? '' : `${auth.split(':').map(encodeURIComponent).join(':')}@`}${net.isIPv6(host) ? `[${host}]` : host}:${listening.port}`
     },
     get port() {
       return listening.port
@@ -154,10 +160,10 @@ export async function startFaultyProxy(options: FaultyProxyOptions = {}): Promis
     },
     refuse: () => listening.close(),
     async accept() {
-      listening = await listen(front(), '127.0.0.1', listening.port)
+      listening = await listen(front(), host, listening.port)
     },
     close: () => listening.close(),
   }
-  listening = await listen(front())
+  listening = await listen(front(), host)
   return proxy
 }

@@ -17,6 +17,8 @@ export interface SeenRequest {
 
 export interface OriginOptions {
   tls?: boolean
+  /** Where it listens. */
+  host?: string
   /** Answers an address with 403 after so many requests from it. */
   banAfter?: number
 }
@@ -37,7 +39,11 @@ export interface Origin extends Listening {
  * `/slow/200` answers after so many ms; `/stream/200` sends one part at once and one after so many ms; `/hang` never answers;
  * `/reset` resets the connection; `/redirect` leads to `/`; `/gzip` is compressed; `/cookies` sets two; any upgrade to websocket is an echo.
  */
-export async function startOrigin({ tls = false, banAfter = Number.POSITIVE_INFINITY }: OriginOptions = {}): Promise<Origin> {
+export async function startOrigin({
+  tls = false,
+  host = '127.0.0.1',
+  banAfter = Number.POSITIVE_INFINITY,
+}: OriginOptions = {}): Promise<Origin> {
   const seen: SeenRequest[] = []
   const ids = new Map<string, number>()
   const counts = new Map<string, number>()
@@ -79,10 +85,10 @@ export async function startOrigin({ tls = false, banAfter = Number.POSITIVE_INFI
   const server = tls ? https.createServer(localhostCertificate, onRequest) : http.createServer(onRequest)
   server.keepAliveTimeout = 60_000
   server.on('upgrade', echoWebSocket)
-  const listening = await listen(server)
+  const listening = await listen(server, host)
   return {
     ...listening,
-    url: `${tls ? 'https' : 'http'}://127.0.0.1:${listening.port}`,
+    url: `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${listening.port}`,
     seen,
     ids,
     ban: (address, { status = 403, retryAfter } = {}) => bans.set(address, { status, ...(retryAfter === undefined ? {} : { retryAfter }) }),

@@ -15,12 +15,14 @@ describe.each([false, true])('a SOCKS5 device, tls to the target %s', (tls) => {
     const device = await stage.socksDevice('seoul-01', { auth: 'us er:p@ss:w%rd/ü', hosts: { 'shop.example.test': '127.0.0.1' } })
     const pool = stage.pool([device])
     const url = `${tls ? 'https' : 'http'}://shop.example.test:${origin.port}/`
-    for (let i = 0; i < 3; i++) {
+    for (let i = 0; i < 5; i++) {
       const seen = await json(await pool.fetch(url, { headers: { 'proxy-authorization': 'x' } }))
       expect(seen).toMatchObject({ remoteAddress: device.egress, host: `shop.example.test:${origin.port}` })
       expect(seen.headers['proxy-authorization']).toBeUndefined()
     }
-    expect(device.asked).toEqual([{ type: 3, address: 'shop.example.test', port: origin.port }])
+    for (const asked of device.asked) expect(asked).toEqual({ type: 3, address: 'shop.example.test', port: origin.port })
+    // undici waits one turn of the event loop before it uses a socket again, and whoever asks at once gets another.
+    expect(device.asked.length).toBeLessThanOrEqual(2)
     expect((await json(await pool.fetch(url, { method: 'POST', body: 'posted' }))).body).toBe('posted')
     expect(device.lastCredentials).toBe('us er:p@ss:w%rd/ü')
   })

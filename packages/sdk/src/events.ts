@@ -54,8 +54,13 @@ export interface PoolEvents {
   deviceRemoved: [DeviceRef]
   /** A device has another exit IP, by rotation or by itself. */
   ipChanged: [DeviceRef & { readonly oldIp: string | null; readonly newIp: string | null }]
-  /** The hub's stream of changes is up or down. While it is down, the last known fleet serves on. */
-  source: [{ readonly isUp: true } | { readonly isUp: false; readonly reason: string; readonly retryInMs: number }]
+  /**
+   * The hub's stream of changes is up or down. While it is down, the last known fleet serves on. `isRefusal`: the hub does not accept
+   * the key, so that trying again will not help until somebody changes it.
+   */
+  source: [
+    { readonly isUp: true } | { readonly isUp: false; readonly reason: string; readonly retryInMs: number; readonly isRefusal: boolean },
+  ]
 }
 
 /** Tells listeners of the pool. */

@@ -15,6 +15,8 @@ import type { MobilePoolOptions } from './options/pool-options.ts'
 import type { MobilePoolConstructor, MobilePool as MobilePoolType } from './pool-api.ts'
 import { assemblePool, type PoolParts } from './pool-parts.ts'
 import { fleetStats, type PoolStats } from './stats.ts'
+import { publishEvent } from './telemetry/channels.ts'
+import { poolLog } from './telemetry/pool-log.ts'
 
 /** How long `close()` waits for requests under way. */
 const CLOSE_TIMEOUT_MS = 30_000
@@ -25,12 +27,15 @@ type Callback = (error: Error | null, data: null) => void
 class PoolDispatcher extends Dispatcher {
   readonly fetch: typeof globalThis.fetch
   readonly #parts: PoolParts
+  readonly #log: ReturnType<typeof poolLog> | null = null
   #closing: Promise<void> | null = null
 
   constructor(options: MobilePoolOptions) {
     super()
     this.setMaxListeners(0)
-    this.#parts = assemblePool(parseOptions(options), (name, ...event) => this.#tell(name, event))
+    const settings = parseOptions(options)
+    if (settings.logger !== undefined) this.#log = poolLog(settings.logger, Date.now)
+    this.#parts = assemblePool(settings, { pool: this, emit: (name, ...event) => this.#tell(name, event) })
     this.fetch = async (input, init) => {
       try {
         return await globalThis.fetch(input, withDispatcher(init, this))
@@ -62,16 +67,21 @@ class PoolDispatcher extends Dispatcher {
   }
 
   stats(): PoolStats {
-    const { core, engine, clock, roster, rotations, isSourceUp } = this.#parts
+    const { core, engine, clock, roster, rotations, meters, isSourceUp } = this.#parts
     const extras = {
       generationOf: (device: Parameters<typeof roster.transportOf>[0]) => roster.transportOf(device)?.generation ?? 0,
       rotationsOf: (device: Parameters<typeof rotations.tallyOf>[0]) => rotations.tallyOf(device),
+      meterOf: (device: Parameters<typeof meters.readDevice>[0]) => meters.readDevice(device),
     }
+    const devices = fleetStats(core.fleet, extras, clock.now())
     return {
       requests: { ...engine.counts, inFlight: engine.inFlight, queued: core.queued },
       isSourceUp: isSourceUp(),
       ready: core.fleet.ready.length,
-      devices: fleetStats(core.fleet, extras, clock.now()),
+      rotations: { ...rotations.total },
+      quarantines: devices.reduce((sum, { quarantines }) => sum + quarantines.length, 0),
+      ...meters.readPool(),
+      devices,
     }
   }
 
@@ -96,9 +106,11 @@ class PoolDispatcher extends Dispatcher {
     await this.close()
   }
 
-  /** A listener that throws must not break the request in whose course it is called: its error surfaces as an uncaught one. */
+  /** A listener or logger that throws must not break the request in whose course it is called: its error surfaces as an uncaught one. */
   #tell(name: string, event: unknown[]): void {
+    publishEvent(this, name, event[0])
     try {
+      this.#log?.(name, event[0])
       this.emit(name, ...event)
     } catch (error) {
       process.nextTick(() => {

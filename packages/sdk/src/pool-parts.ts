@@ -16,6 +16,8 @@ import { Triggers } from './rotation/triggers.ts'
 import { openSource } from './sources/open-source.ts'
 import { Roster } from './sources/roster.ts'
 import { SourceFeed } from './sources/source-feed.ts'
+import { Meters } from './telemetry/meters.ts'
+import { RequestWatch } from './telemetry/request-watch.ts'
 
 /** What a pool is made of. */
 export interface PoolParts {
@@ -24,6 +26,7 @@ export interface PoolParts {
   readonly engine: DispatchEngine
   readonly roster: Roster<RequestRun>
   readonly rotations: Rotations
+  readonly meters: Meters
   readonly isSourceUp: () => boolean
   start(): void
   /** Lets requests under way finish, at most for so long, then ends the rest. */
@@ -31,10 +34,10 @@ export interface PoolParts {
   destroy(error: Error): Promise<void>
 }
 
-/** Puts a pool together. Nothing runs before `start`. */
+/** Puts a pool together. Nothing runs before `start`. `pool` is what listeners of the whole process know it by. */
 export function assemblePool(
   settings: PoolSettings,
-  emit: Emit,
+  { pool, emit }: { readonly pool: object; readonly emit: Emit },
   clock: Clock = systemClock,
   random: () => number = Math.random,
 ): PoolParts {
@@ -51,6 +54,8 @@ export function assemblePool(
     filter: settings.filter,
     transport: transportSettings(settings),
     graceMs: settings.rotate.drainMs,
+    onAdded: (device) => triggers.deviceAdded(device),
+    onRemoved: (device) => triggers.deviceRemoved(device),
   })
 
   const engine: DispatchEngine = new DispatchEngine(engineSettings(settings), {
@@ -60,9 +65,19 @@ export function assemblePool(
     siteOf: createSiteLookup(),
     transportOf,
     emit,
-    onBan: (device) => triggers.noteBan(device),
+    onBan: (device, site, request, strikes) => triggers.noteBan(device, site, request, strikes),
+    onOver: (run, outcome) => watch.requestOver(run, outcome),
     helpStarved: (site) => triggers.helpStarved(site),
     sourceTrouble: () => feed.trouble,
+  })
+
+  const meters = new Meters()
+  const watch = new RequestWatch({
+    clock,
+    meters,
+    pool,
+    onReached: ({ device, exit }) => triggers.noteRequest(device, exit),
+    onAttempt: null,
   })
 
   const drains = new Drains({
@@ -94,6 +109,7 @@ export function assemblePool(
     random,
     emit,
     devices: () => core.fleet.all(),
+    readyCount: () => core.fleet.ready.length,
     rotate: (id, trigger) => rotations.rotate(id, trigger),
     onSettled: () => engine.fleetChanged(),
   })
@@ -107,7 +123,7 @@ export function assemblePool(
     transportOf,
     onEnd: (result) => rotations.noteEnd(result),
   })
-  const feed: SourceFeed = new SourceFeed({ core, engine, roster, drains, rotations, triggers, emit })
+  const feed: SourceFeed = new SourceFeed({ core, engine, roster, drains, rotations, emit })
 
   const stop = async (error: Error): Promise<void> => {
     triggers.close()
@@ -123,6 +139,7 @@ export function assemblePool(
     engine,
     roster,
     rotations,
+    meters,
     isSourceUp: () => feed.isUp,
     start() {
       core.setMayGrow(source.mayGrow)

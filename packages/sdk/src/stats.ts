@@ -1,11 +1,13 @@
+import type { RotationOutcome } from './contract/index.ts'
 import type { Device, DeviceState } from './core/device.ts'
 import type { Fleet } from './core/fleet.ts'
 import { cellsLeft } from './core/limits.ts'
 import type { RequestCounts } from './dispatch/dispatch-engine.ts'
 import type { RotationTally } from './rotation/rotations.ts'
+import type { MeterReading } from './telemetry/meters.ts'
 
 /** One device, now and since the pool began. Times are milliseconds since 1970. */
-export interface DeviceStats {
+export interface DeviceStats extends MeterReading {
   readonly id: string
   readonly name: string
   readonly state: DeviceState
@@ -13,7 +15,7 @@ export interface DeviceStats {
   readonly inFlight: number
   /** Its limits, and what is left of its pace: requests that it could begin at once now. Null: not limited. */
   readonly limits: { readonly concurrency: number; readonly requestsPerMinute: number | null; readonly paceLeft: number | null }
-  /** Attempts sent to it. */
+  /** Attempts sent to it; `outcomes` has those that are over. */
   readonly requests: number
   /** Failures that were its own. */
   readonly faults: number
@@ -27,12 +29,17 @@ export interface DeviceStats {
   readonly quarantines: readonly { readonly site: string; readonly until: number }[]
 }
 
-export interface PoolStats {
+/** Where a pool stands now, and what it did since it began. */
+export interface PoolStats extends MeterReading {
   readonly requests: Readonly<RequestCounts> & { readonly inFlight: number; readonly queued: number }
   /** Whether the hub's stream of changes is up; always true for a fixed list. */
   readonly isSourceUp: boolean
   /** Devices that take requests now. */
   readonly ready: number
+  /** Rotations of its devices that are over, whoever asked for them. */
+  readonly rotations: Readonly<Record<RotationOutcome, number>>
+  /** Pairs of a device's exit IP and a site that are not used now. */
+  readonly quarantines: number
   readonly devices: readonly DeviceStats[]
 }
 
@@ -40,10 +47,11 @@ export interface PoolStats {
 export interface DeviceExtras {
   readonly generationOf: (device: Device) => number
   readonly rotationsOf: (device: Device) => Readonly<RotationTally>
+  readonly meterOf: (device: Device) => MeterReading
 }
 
 /** A snapshot of the fleet: it does not change with the pool. */
-export function fleetStats(fleet: Fleet, { generationOf, rotationsOf }: DeviceExtras, now: number): DeviceStats[] {
+export function fleetStats(fleet: Fleet, { generationOf, rotationsOf, meterOf }: DeviceExtras, now: number): DeviceStats[] {
   return [...fleet.all()].map((device) => ({
     id: device.id,
     name: device.facts.name,
@@ -52,6 +60,7 @@ export function fleetStats(fleet: Fleet, { generationOf, rotationsOf }: DeviceEx
     inFlight: device.inFlight,
     limits: limitsShown(device, now),
     ...device.tally,
+    ...meterOf(device),
     generation: generationOf(device),
     rotations: { ...rotationsOf(device) },
     quarantines: [...device.exit.sites].filter(([, { until }]) => until > now).map(([site, { until }]) => ({ site, until })),

@@ -14,6 +14,8 @@ export interface AttemptOwner {
   readonly abortReason: Error
   /** 0: no limit. */
   readonly firstByteTimeoutMs: number
+  /** Length of the request body; 0 where nobody knows it before its end. */
+  readonly bodyBytes: number
   now(): number
   /** Judges a response head: `deliver` it, or give it up because the request goes on to another device. */
   onHead(attempt: Attempt, statusCode: number, headers: ResponseHeaders): 'deliver' | 'give_up'
@@ -51,8 +53,13 @@ export class Attempt implements CarriedHandler, JudgedAttempt {
   readonly exit: ExitMemory
   readonly exitIp: string | null
   kind: AttemptKind = 'answered'
+  /** Milliseconds since 1970. */
+  readonly startedAt: number
+  /** Bytes of the response body that came, as they are on the wire. */
+  bytesIn = 0
+  /** Bytes of the request body, once it began to be sent. */
+  bytesOut = 0
   readonly #owner: AttemptOwner
-  readonly #startedAt: number
   #stage: Stage = 'unsent'
   #controller: DispatchController | null = null
   #pending: PendingConnection | null = null
@@ -67,7 +74,7 @@ export class Attempt implements CarriedHandler, JudgedAttempt {
     this.device = device
     this.exit = device.exit
     this.exitIp = device.exitIp
-    this.#startedAt = owner.now()
+    this.startedAt = owner.now()
   }
 
   get wasSent(): boolean {
@@ -97,7 +104,7 @@ export class Attempt implements CarriedHandler, JudgedAttempt {
       exitIp,
       kind,
       phase,
-      durationMs: Math.round(this.#owner.now() - this.#startedAt),
+      durationMs: Math.round(this.#owner.now() - this.startedAt),
       ...details,
     }
     return this.#report
@@ -130,6 +137,7 @@ export class Attempt implements CarriedHandler, JudgedAttempt {
       return
     }
     this.#stage = 'sent'
+    this.bytesOut = this.#owner.bodyBytes
     this.#generation?.noLongerWaits()
     if (this.#owner.isPaused) controller.pause()
     this.#awaitProgress()
@@ -184,6 +192,7 @@ export class Attempt implements CarriedHandler, JudgedAttempt {
   }
 
   onResponseData(controller: DispatchController, chunk: Buffer): void {
+    this.bytesIn += chunk.length
     if (this.#stage === 'delivering') this.#owner.onData(chunk)
     else if (this.#stage === 'draining') {
       this.#drained += chunk.length

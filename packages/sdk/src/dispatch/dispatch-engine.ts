@@ -14,7 +14,7 @@ import type { ResponseRules } from './classify-response.ts'
 import type { DispatchHandler, DispatchOptions } from './handlers.ts'
 import { closedError, lateError, noDeviceError, queueFullError, starvedError } from './no-device-errors.ts'
 import { RequestRun } from './request-run.ts'
-import type { RetrySettings, RunHost } from './run-host.ts'
+import type { RequestOutcome, RetrySettings, RunHost } from './run-host.ts'
 import { targetOf } from './target.ts'
 import type { Transport } from './transport.ts'
 
@@ -34,8 +34,10 @@ export interface EngineParts {
   readonly siteOf: (hostname: string) => string
   readonly transportOf: (device: Device) => Transport | undefined
   readonly emit: Emit
-  /** A device met a ban. */
-  readonly onBan: (device: Device) => void
+  /** A request met a ban of the site on a device, the `strikes`th in a row at its exit IP. */
+  readonly onBan: (device: Device, site: string, request: object, strikes: number) => void
+  /** A request is over, and what its attempts came to is known. */
+  readonly onOver: (run: RequestRun, outcome: RequestOutcome) => void
   /** Nobody can serve the site: returns whether a rotation that may help is under way. */
   readonly helpStarved: (site: string) => boolean
   /** Why there may be no devices: the hub does not answer, or refuses. */
@@ -164,12 +166,13 @@ export class DispatchEngine implements RunHost {
     return this.#parts.budget.withdraw()
   }
 
-  noteBan(attempt: Attempt, site: string, retryAfterMs: number | undefined, report: AttemptReport): void {
+  noteBan(run: RequestRun, attempt: Attempt, retryAfterMs: number | undefined, report: AttemptReport): void {
     const { core, emit, onBan } = this.#parts
+    const { site } = run
     const { deviceId, device, exitIp, statusCode = 0 } = report
     const { until, strikes } = core.judge.noteBan(attempt, site, retryAfterMs, this.now())
     emit('ban', { deviceId, device, site, exitIp, statusCode, until, strikes })
-    onBan(attempt.device)
+    onBan(attempt.device, site, run, strikes)
     this.#refuseHopeless()
   }
 
@@ -200,8 +203,9 @@ export class DispatchEngine implements RunHost {
     this.#serveWaiting()
   }
 
-  settled(run: RequestRun, outcome: 'answered' | 'failed' | 'aborted'): void {
+  settled(run: RequestRun, outcome: RequestOutcome): void {
     this.counts[outcome]++
+    this.#parts.onOver(run, outcome)
     this.#runs.delete(run)
     if (this.#runs.size === 0) for (const resolve of this.#idle.splice(0)) resolve()
   }

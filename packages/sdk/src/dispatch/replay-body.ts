@@ -13,6 +13,14 @@ export function isReplayable(body: unknown): boolean {
   )
 }
 
+/** How many bytes the body has, where that shows without reading it. */
+export function bodyLength(body: unknown): number | undefined {
+  if (body === null || body === undefined) return 0
+  if (typeof body === 'string') return Buffer.byteLength(body)
+  if (ArrayBuffer.isView(body) || body instanceof ArrayBuffer) return body.byteLength
+  return body instanceof Blob ? body.size : undefined
+}
+
 /**
  * Whether to read the body into memory first. `fetch` hands over every body as a generator, even a string, but states its length.
  */

@@ -14,9 +14,9 @@ import { classifyError } from './classify-error.ts'
 import { classifyResponse } from './classify-response.ts'
 import { exposeAttempt } from './expose-attempt.ts'
 import type { DispatchController, DispatchHandler, DispatchOptions, ResponseHeaders } from './handlers.ts'
-import { bufferBody, isReplayable, isWorthBuffering } from './replay-body.ts'
+import { bodyLength, bufferBody, isReplayable, isWorthBuffering } from './replay-body.ts'
 import { headerValue } from './request-headers.ts'
-import type { RunHost } from './run-host.ts'
+import type { RequestOutcome, RunHost } from './run-host.ts'
 import type { Target } from './target.ts'
 
 /**
@@ -27,6 +27,8 @@ import type { Target } from './target.ts'
 export class RequestRun implements DispatchController, AttemptOwner, Applicant {
   readonly site: string
   readonly order: number
+  /** Milliseconds since 1970. */
+  readonly startedAt: number
   readonly target: Target
   readonly view: View
   readonly tried: Device[] = []
@@ -56,7 +58,8 @@ export class RequestRun implements DispatchController, AttemptOwner, Applicant {
     this.view = view
     this.order = order
     this.site = host.siteOf(target.hostname)
-    this.#giveUpAt = host.now() + host.retry.maxElapsedMs
+    this.startedAt = host.now()
+    this.#giveUpAt = this.startedAt + host.retry.maxElapsedMs
     this.#isReplayable = isReplayable(options.body)
   }
 
@@ -89,6 +92,7 @@ export class RequestRun implements DispatchController, AttemptOwner, Applicant {
     if (this.#reason !== null || this.#isSettled) return
     this.#reason = reason ?? new RequestAbortedError()
     if (this.#live?.abort(this.#reason)) return
+    this.#live?.conclude('aborted', 'connect')
     this.#host.withdraw(this)
     this.#fail(this.#reason)
   }
@@ -147,6 +151,10 @@ export class RequestRun implements DispatchController, AttemptOwner, Applicant {
     return this.#attempts.map((attempt) => attempt.report)
   }
 
+  get attempts(): readonly Attempt[] {
+    return this.#attempts
+  }
+
   // ---- its attempt's owner ----
 
   get isPaused(): boolean {
@@ -165,6 +173,11 @@ export class RequestRun implements DispatchController, AttemptOwner, Applicant {
     return this.options.headersTimeout ?? this.#host.firstByteTimeoutMs
   }
 
+  get bodyBytes(): number {
+    const { body, headers } = this.options
+    return bodyLength(body) ?? (Number(headerValue(headers, 'content-length')) || 0)
+  }
+
   now(): number {
     return this.#host.now()
   }
@@ -174,7 +187,7 @@ export class RequestRun implements DispatchController, AttemptOwner, Applicant {
     const { kind, isUnforwarded } = classifyResponse(statusCode, headers, isAbsoluteForm, this.#host.rules)
     const report = attempt.conclude(kind, 'response', { statusCode })
     if (kind === 'answered') return 'deliver'
-    if (kind === 'banned') this.#host.noteBan(attempt, this.site, readRetryAfter(headers['retry-after'], this.now()), report)
+    if (kind === 'banned') this.#host.noteBan(this, attempt, readRetryAfter(headers['retry-after'], this.now()), report)
     else this.#host.noteAttemptEnd(attempt)
 
     const isSitesAnswer = kind === 'banned' || kind === 'target_error'
@@ -330,7 +343,7 @@ export class RequestRun implements DispatchController, AttemptOwner, Applicant {
     this.#handler.onResponseError?.(this, error)
   }
 
-  #settle(outcome: 'answered' | 'failed' | 'aborted'): void {
+  #settle(outcome: RequestOutcome): void {
     this.#isSettled = true
     this.#live = null
     this.#host.settled(this, outcome)

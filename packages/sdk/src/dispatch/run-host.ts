@@ -14,6 +14,9 @@ export interface RetrySettings {
   readonly maxReplayBytes: number
 }
 
+/** How a request ended for its caller: with a response, with an error, or by the caller's own abort. */
+export type RequestOutcome = 'answered' | 'failed' | 'aborted'
+
 /** What a request needs of the pool that carries it. */
 export interface RunHost {
   readonly retry: RetrySettings
@@ -32,7 +35,7 @@ export interface RunHost {
   hasHope(run: RequestRun, kind: AttemptKind): boolean
   /** Takes one retry out of the budget; false when there is none. */
   spendRetry(): boolean
-  noteBan(attempt: Attempt, site: string, retryAfterMs: number | undefined, report: AttemptReport): void
+  noteBan(run: RequestRun, attempt: Attempt, retryAfterMs: number | undefined, report: AttemptReport): void
   noteAnswer(exit: ExitMemory, site: string): void
   noteAttemptEnd(attempt: Attempt): void
   noteComplete(device: Device): void
@@ -40,5 +43,5 @@ export interface RunHost {
   judge(attempts: readonly Attempt[], servedBy: Device | null, site: string): void
   /** The device has finished one request to the site. */
   release(device: Device, site: string): void
-  settled(run: RequestRun, outcome: 'answered' | 'failed' | 'aborted'): void
+  settled(run: RequestRun, outcome: RequestOutcome): void
 }

@@ -37,7 +37,11 @@ export const transportSettings = ({ timeouts, keepAlive, requestTls, proxyTls }:
 
 export const triggerSettings = ({ rotate }: PoolSettings): TriggerSettings => ({
   everyMs: rotate.everyMs ?? null,
+  afterRequests: rotate.afterRequests ?? null,
   onBanCount: rotate.onBan?.count ?? null,
+  onSessionEnd: rotate.onSessionEnd,
   minIntervalMs: rotate.minIntervalMs,
+  minSiteIntervalMs: rotate.minSiteIntervalMs,
   maxParallel: rotate.maxParallel,
+  maxShare: rotate.maxShare,
 })

@@ -3,6 +3,7 @@ import type { DeviceType } from '../contract/index.ts'
 import type { CustomBalancer } from '../core/balancers/custom.ts'
 import type { BalancerName } from '../core/balancers/names.ts'
 import type { RotationContext } from '../rotation/rotation-call.ts'
+import type { PoolLogger } from '../telemetry/pool-log.ts'
 
 /** One device of a fixed list. */
 export interface StaticDevice {
@@ -90,17 +91,31 @@ export interface EjectOptions {
 export interface RotateOptions {
   /** Rotates every device so often, give or take a tenth. At least 1000. @default never */
   everyMs?: number
-  /** Rotates a device when so many requests met a ban at its exit IP, or when no device is left for a site. @default never */
+  /** Rotates a device when so many attempts have reached a site through its exit IP since its last rotation. @default never */
+  afterRequests?: number
+  /**
+   * Rotates a device when so many requests met a ban at its exit IP, or when no device is left for a site. A request counts once,
+   * however often it was tried there. @default never
+   */
   onBan?: {
     /** @default 3 */
     count?: number
   }
+  /** Rotates a device when a session on it ends, so that the next one begins with another exit IP. @default false */
+  onSessionEnd?: boolean
   /** How long requests in flight may take to finish before a rotation. @default 15000 */
   drainMs?: number
-  /** Between two rotations of a device because of bans, at least. @default 30000 */
+  /** Between two rotations of a device because of requests, bans or sessions, at least. @default 30000 */
   minIntervalMs?: number
+  /**
+   * One hostile site cannot keep the fleet rotating: with `n` devices up, its bans cause at most
+   * `max(1, floor(maxShare * n)) + T / minSiteIntervalMs` rotations in any stretch of time `T`. 0: no bound. @default 60000
+   */
+  minSiteIntervalMs?: number
   /** Rotations that the pool's triggers ask for at the same time, at most. @default 4 */
   maxParallel?: number
+  /** The same as a share of the devices that are up; one always may. Above 0, up to 1. @default 0.25 */
+  maxShare?: number
   /** How long a rotation URL or function of a listed device may take. @default 90000 */
   callTimeoutMs?: number
   /** How long to look for a new exit IP of a listed device afterwards. @default 30000 */
@@ -175,6 +190,12 @@ export interface MobilePoolOptions {
   }
   /** Adds `x-mobilepool-device`, `x-mobilepool-ip` and `x-mobilepool-attempts` to responses. @default true */
   exposeHeaders?: boolean
+  /**
+   * Writes what happens to a log: an object with `debug`, `info`, `warn` and `error`, each called as `(fields, message)`. pino's logger
+   * fits, and so does `console`. Retries and devices that come and go are `debug`, bans, rotations and returns `info`, ejections, failed
+   * rotations and a hub that is away `warn`, a hub that refuses the key `error`. Never holds credentials or paths. @default none
+   */
+  logger?: PoolLogger
   /** TLS towards targets, as for `tls.connect`. */
   requestTls?: ConnectionOptions
   /** TLS towards https:// proxies, as for `tls.connect`. */
@@ -190,7 +211,17 @@ export const poolDefaults = {
   retry: { attempts: 3, methods: 'idempotent', statuses: [502, 503, 504], budget: 0.2, maxElapsedMs: 60_000, maxReplayBytes: 1_048_576 },
   ban: { statuses: [403, 429], quarantineMs: 600_000 },
   eject: { consecutive: 3, baseMs: 10_000, maxMs: 300_000, maxShare: 0.5 },
-  rotate: { onBanCount: 3, drainMs: 15_000, minIntervalMs: 30_000, maxParallel: 4, callTimeoutMs: 90_000, verifyMs: 30_000 },
+  rotate: {
+    onBanCount: 3,
+    onSessionEnd: false,
+    drainMs: 15_000,
+    minIntervalMs: 30_000,
+    minSiteIntervalMs: 60_000,
+    maxParallel: 4,
+    maxShare: 0.25,
+    callTimeoutMs: 90_000,
+    verifyMs: 30_000,
+  },
   keepAlive: { idleMs: 30_000, maxIdleMs: 60_000 },
   exposeHeaders: true,
 } as const

@@ -4,6 +4,7 @@ import { deviceType, label, proxyUrl } from '../contract/index.ts'
 import type { CustomBalancer } from '../core/balancers/custom.ts'
 import { balancers } from '../core/balancers/index.ts'
 import type { BalancerName } from '../core/balancers/names.ts'
+import type { PoolLogger } from '../telemetry/pool-log.ts'
 import { poolDefaults as defaults, type StaticDevice } from './pool-options.ts'
 
 const count = (min: number, max: number) =>
@@ -20,6 +21,10 @@ const status = count(100, 599)
 const asText = z.preprocess((value) => (value instanceof URL ? value.href : value), z.string('must be a URL'))
 const httpUrl = asText.pipe(z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })).transform((text) => new URL(text))
 const tls = z.custom<ConnectionOptions>((value) => typeof value === 'object' && value !== null, 'must be an object of TLS options')
+const isLogger = (value: unknown): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  (['debug', 'info', 'warn', 'error'] as const).every((level) => typeof (value as Partial<PoolLogger>)[level] === 'function')
 const oneOrMore = <Item extends z.ZodType>(item: Item) =>
   z.preprocess((value) => (typeof value === 'string' ? [value] : value), z.array(item).min(1, 'is empty: leave it out to allow all'))
 /** A URL alone stands for an object with that URL. */
@@ -110,10 +115,18 @@ export const poolOptions = z
     rotate: z
       .strictObject({
         everyMs: ms(1000).optional(),
+        afterRequests: count(1, 1_000_000_000).optional(),
         onBan: z.strictObject({ count: count(1, 1_000_000).default(defaults.rotate.onBanCount) }).optional(),
+        onSessionEnd: z.boolean().default(defaults.rotate.onSessionEnd),
         drainMs: ms(0).default(defaults.rotate.drainMs),
         minIntervalMs: ms(0).default(defaults.rotate.minIntervalMs),
+        minSiteIntervalMs: ms(0).default(defaults.rotate.minSiteIntervalMs),
         maxParallel: count(1, 10_000).default(defaults.rotate.maxParallel),
+        maxShare: z
+          .number()
+          .gt(0, 'must be above 0 and at most 1')
+          .max(1, 'must be above 0 and at most 1')
+          .default(defaults.rotate.maxShare),
         callTimeoutMs: ms().default(defaults.rotate.callTimeoutMs),
         verifyMs: ms(0).default(defaults.rotate.verifyMs),
       })
@@ -123,6 +136,7 @@ export const poolOptions = z
       .strictObject({ idleMs: ms().default(defaults.keepAlive.idleMs), maxIdleMs: ms().default(defaults.keepAlive.maxIdleMs) })
       .prefault({}),
     exposeHeaders: z.boolean().default(defaults.exposeHeaders),
+    logger: z.custom<PoolLogger>(isLogger, 'must have the methods debug, info, warn and error').optional(),
     requestTls: tls.default({}),
     proxyTls: tls.default({}),
   })

@@ -26,6 +26,8 @@ export interface RotationTally extends Record<RotationOutcome, number> {
 export class Rotations {
   readonly #parts: RotationsParts
   readonly #running = new Map<Device, Promise<RotationResult>>()
+  /** Of all devices, those that have left too. */
+  readonly total: Record<RotationOutcome, number> = { changed: 0, unchanged: 0, failed: 0 }
   readonly #tallies = new WeakMap<Device, RotationTally>()
 
   constructor(parts: RotationsParts) {
@@ -65,6 +67,7 @@ export class Rotations {
     if (device === undefined) return
     const tally = this.#tallies.get(device) ?? { changed: 0, unchanged: 0, failed: 0, last: null }
     tally[result.outcome]++
+    this.total[result.outcome]++
     tally.last = result
     this.#tallies.set(device, tally)
     if (result.newIp !== null) setExitIp(device, result.newIp)

@@ -1,19 +1,28 @@
 import { describe, expect, test } from 'vitest'
 import { VirtualClock } from '../../test/virtual-clock.ts'
-import type { RotationTrigger } from '../contract/index.ts'
+import type { RotationOutcome, RotationTrigger } from '../contract/index.ts'
 import { Device } from '../core/device.ts'
 import { ExitMemory, Quarantine } from '../core/quarantine.ts'
 import { MobilePoolError } from '../errors.ts'
 import type { Emit, RotationResult } from '../events.ts'
 import { type TriggerSettings, Triggers } from './triggers.ts'
 
-const settings: TriggerSettings = { everyMs: null, onBanCount: null, minIntervalMs: 30_000, maxParallel: 4 }
+const settings: TriggerSettings = {
+  everyMs: null,
+  afterRequests: null,
+  onBanCount: null,
+  onSessionEnd: false,
+  minIntervalMs: 30_000,
+  minSiteIntervalMs: 0,
+  maxParallel: 4,
+  maxShare: 1,
+}
 
 interface Asked {
   readonly id: string
   readonly trigger: RotationTrigger
   readonly at: number
-  readonly end: (error?: Error) => void
+  readonly end: (outcome?: Error | RotationOutcome) => void
 }
 
 function triggersOver(names: string[], changes: Partial<TriggerSettings>) {
@@ -29,25 +38,37 @@ function triggersOver(names: string[], changes: Partial<TriggerSettings>) {
   const emit: Emit = (name, ...event) => void events.push([name, ...event])
   const rotate = (id: string, trigger: RotationTrigger) =>
     new Promise<RotationResult>((resolve, reject) => {
-      const result: RotationResult = { deviceId: id, device: id, outcome: 'changed', trigger, oldIp: null, newIp: null, durationMs: 0 }
-      asked.push({ id, trigger, at: clock.now(), end: (error) => (error === undefined ? resolve(result) : reject(error)) })
+      const end = (outcome: Error | RotationOutcome = 'changed'): void => {
+        if (outcome instanceof Error) reject(outcome)
+        else resolve({ deviceId: id, device: id, outcome, trigger, oldIp: null, newIp: null, durationMs: 0 })
+      }
+      asked.push({ id, trigger, at: clock.now(), end })
     })
   const triggers: Triggers = new Triggers(
     { ...settings, ...changes },
-    { clock, random: () => 0.5, emit, devices: () => devices, rotate, onSettled: () => {} },
+    { clock, random: () => 0.5, emit, devices: () => devices, readyCount: () => devices.length, rotate, onSettled: () => {} },
   )
-  return { clock, devices: devices as [Device, ...Device[]], asked, events, triggers }
+  for (const device of devices) triggers.deviceAdded(device)
+  /** A new request meets a ban of the site on the device. */
+  const ban = (device: Device, site = 'shop.com', request: object = {}): void => {
+    const { strikes } = quarantine.ban(device.exit, site, undefined, clock.now())
+    triggers.noteBan(device, site, request, strikes)
+  }
+  return {
+    ban,
+    clock,
+    devices: devices as [Device, ...Device[]],
+    asked,
+    events,
+    triggers,
+  }
 }
 
 const quarantine = new Quarantine({ quarantineMs: 600_000 })
-const strike = (device: Device, times: number): void => {
-  for (let i = 0; i < times; i++) quarantine.ban(device.exit, 'shop.com', undefined, 0)
-}
 
 describe('by the clock', () => {
   test('every device rotates once an interval, from a start somewhere in it, and counts from its last rotation', async () => {
     const { clock, devices, asked, triggers } = triggersOver(['seoul-01', 'busan-03'], { everyMs: 60_000 })
-    triggers.devicesChanged()
     await clock.advance(44_999)
     expect(asked).toEqual([])
     await clock.advance(1)
@@ -68,7 +89,6 @@ describe('by the clock', () => {
 
   test('a device that is offline when its time comes rotates soon after it is back', async () => {
     const { clock, devices, asked, triggers } = triggersOver(['moscow-07'], { everyMs: 60_000 })
-    triggers.devicesChanged()
     devices[0].online = false
     await clock.advance(50_000)
     expect(asked).toEqual([])
@@ -80,7 +100,6 @@ describe('by the clock', () => {
 
   test('one that the hub rotated a moment ago is asked again when the hub said, not before', async () => {
     const { clock, asked, events, triggers } = triggersOver(['busan-03'], { everyMs: 60_000 })
-    triggers.devicesChanged()
     await clock.advance(45_000)
     asked[0]?.end(new MobilePoolError('MP_ROTATION_TOO_SOON', 'too soon', { retryAfterMs: 20_000 }))
     await clock.advance(19_999)
@@ -95,7 +114,6 @@ describe('by the clock', () => {
 
   test('no more at a time than maxParallel', async () => {
     const { clock, asked, triggers } = triggersOver(['a', 'b', 'c', 'd', 'e'], { everyMs: 60_000, maxParallel: 2 })
-    triggers.devicesChanged()
     await clock.advance(46_000)
     expect(asked).toHaveLength(2)
     asked[0]?.end()
@@ -106,94 +124,289 @@ describe('by the clock', () => {
 
   test('nothing is asked for after close', async () => {
     const { clock, asked, triggers } = triggersOver(['seoul-01'], { everyMs: 60_000 })
-    triggers.devicesChanged()
     triggers.close()
     await clock.advance(600_000)
     expect(asked).toEqual([])
   })
 })
 
-describe('by bans', () => {
-  test('a device rotates when so many requests met one, and not before', async () => {
-    const { clock, devices, asked, triggers } = triggersOver(['omsk-05'], { onBanCount: 3 })
-    strike(devices[0], 2)
-    triggers.noteBan(devices[0])
+describe('by requests', () => {
+  const serve = (triggers: Triggers, device: Device, times: number): void => {
+    for (let i = 0; i < times; i++) triggers.noteRequest(device, device.exit)
+  }
+
+  test('a device rotates after so many attempts that reached a site, counted from its last rotation', async () => {
+    const { clock, devices, asked, triggers } = triggersOver(['seoul-01', 'busan-03'], { afterRequests: 3, minIntervalMs: 0 })
+    const [seoul, busan] = devices as [Device, Device]
+    serve(triggers, seoul, 2)
+    serve(triggers, busan, 2)
     await clock.advance(0)
     expect(asked).toEqual([])
-    strike(devices[0], 1)
-    triggers.noteBan(devices[0])
-    triggers.noteBan(devices[0])
+    serve(triggers, seoul, 5)
     await clock.advance(0)
-    expect(asked.map(({ trigger }) => trigger)).toEqual(['ban'])
-  })
-
-  test('one hostile site cannot spin a device: between two rotations minIntervalMs go by', async () => {
-    const { clock, devices, asked, triggers } = triggersOver(['omsk-05'], { onBanCount: 1 })
-    strike(devices[0], 1)
-    triggers.noteBan(devices[0])
-    await clock.advance(0)
+    expect(asked.map(({ id, trigger }) => [id, trigger])).toEqual([['seoul-01', 'requests']])
+    triggers.noteRotation(seoul)
     asked[0]?.end()
-    await clock.advance(29_999)
-    triggers.noteBan(devices[0])
+    await clock.advance(0)
+    serve(triggers, seoul, 2)
     await clock.advance(0)
     expect(asked).toHaveLength(1)
-    await clock.advance(1)
-    triggers.noteBan(devices[0])
+    serve(triggers, seoul, 1)
     await clock.advance(0)
     expect(asked).toHaveLength(2)
   })
 
-  test('what the hub says about "too soon" is kept to, and is an event', async () => {
-    const { clock, devices, asked, events, triggers } = triggersOver(['omsk-05'], { onBanCount: 1 })
-    strike(devices[0], 1)
-    triggers.noteBan(devices[0])
+  test('an exit IP that changed by itself begins anew, and what ran over the one before does not count', async () => {
+    const { clock, devices, asked, triggers } = triggersOver(['moscow-07'], { afterRequests: 3 })
+    const [moscow] = devices
+    const before = moscow.exit
+    serve(triggers, moscow, 2)
+    moscow.exit = new ExitMemory('another')
+    triggers.noteRequest(moscow, before)
+    serve(triggers, moscow, 2)
     await clock.advance(0)
-    asked[0]?.end(new MobilePoolError('MP_ROTATION_TOO_SOON', 'too soon', { retryAfterMs: 90_000 }))
-    await clock.advance(89_999)
-    triggers.noteBan(devices[0])
+    expect(asked).toEqual([])
+    serve(triggers, moscow, 1)
     await clock.advance(0)
     expect(asked).toHaveLength(1)
-    expect(events).toMatchObject([['rotationError', { device: 'omsk-05', trigger: 'ban', error: { code: 'MP_ROTATION_TOO_SOON' } }]])
+  })
+
+  test('not sooner than minIntervalMs after the rotation before', async () => {
+    const { clock, devices, asked, triggers } = triggersOver(['seoul-01'], { afterRequests: 1 })
+    serve(triggers, devices[0], 1)
+    await clock.advance(0)
+    asked[0]?.end('unchanged')
+    await clock.advance(29_999)
+    serve(triggers, devices[0], 1)
+    await clock.advance(0)
+    expect(asked).toHaveLength(1)
     await clock.advance(1)
-    triggers.noteBan(devices[0])
+    serve(triggers, devices[0], 1)
     await clock.advance(0)
     expect(asked).toHaveLength(2)
   })
 })
 
+describe('by the end of a session', () => {
+  test('its device rotates, at once or as soon as it may again', async () => {
+    const { clock, devices, asked, triggers } = triggersOver(['seoul-01'], { onSessionEnd: true })
+    triggers.noteSessionEnd(devices[0])
+    await clock.advance(0)
+    expect(asked.map(({ trigger }) => trigger)).toEqual(['session'])
+    triggers.noteRotation(devices[0])
+    asked[0]?.end()
+    await clock.advance(10_000)
+    triggers.noteSessionEnd(devices[0])
+    triggers.noteSessionEnd(devices[0])
+    await clock.advance(19_999)
+    expect(asked).toHaveLength(1)
+    await clock.advance(1)
+    expect(asked.map(({ trigger, at }) => [trigger, at])).toEqual([
+      ['session', 0],
+      ['session', 30_000],
+    ])
+    triggers.close()
+    expect(clock.pending).toBe(0)
+  })
+
+  test('a rotation for another reason serves it too, and a device that left is not waited for', async () => {
+    const { clock, devices, asked, triggers } = triggersOver(['seoul-01', 'busan-03'], { onSessionEnd: true })
+    const [seoul, busan] = devices as [Device, Device]
+    for (const device of [seoul, busan]) triggers.noteSessionEnd(device)
+    await clock.advance(0)
+    for (const { end } of asked) end()
+    await clock.advance(0)
+    for (const device of [seoul, busan]) triggers.noteSessionEnd(device)
+    triggers.noteRotation(seoul)
+    triggers.deviceRemoved(busan)
+    await clock.advance(60_000)
+    expect(asked).toHaveLength(2)
+    triggers.close()
+  })
+
+  test('nothing happens where nobody asked for it', async () => {
+    const { clock, devices, asked, triggers } = triggersOver(['seoul-01'], { everyMs: 600_000 })
+    triggers.noteSessionEnd(devices[0])
+    await clock.advance(0)
+    expect(asked).toEqual([])
+    triggers.close()
+  })
+})
+
+describe('by bans', () => {
+  test('a device rotates when so many requests met one, and not before; one request counts once', async () => {
+    const { clock, devices, asked, triggers, ban } = triggersOver(['omsk-05'], { onBanCount: 3 })
+    const stubborn = {}
+    for (let attempt = 0; attempt < 5; attempt++) ban(devices[0], 'shop.com', stubborn)
+    ban(devices[0])
+    await clock.advance(0)
+    expect(asked).toEqual([])
+    ban(devices[0], 'other.com')
+    ban(devices[0])
+    await clock.advance(0)
+    expect(asked.map(({ trigger }) => trigger)).toEqual(['ban'])
+    triggers.close()
+  })
+
+  test('a proper answer of the site in between ends its count', async () => {
+    const { clock, devices, asked, ban } = triggersOver(['omsk-05'], { onBanCount: 3 })
+    for (let round = 0; round < 5; round++) {
+      ban(devices[0])
+      ban(devices[0])
+      await clock.advance(700_000)
+      quarantine.clear(devices[0].exit, 'shop.com', clock.now())
+    }
+    expect(asked).toEqual([])
+  })
+
+  test('between two rotations of a device minIntervalMs go by', async () => {
+    const { clock, devices, asked, ban } = triggersOver(['omsk-05'], { onBanCount: 1 })
+    ban(devices[0])
+    await clock.advance(0)
+    asked[0]?.end('unchanged')
+    await clock.advance(29_999)
+    ban(devices[0])
+    await clock.advance(0)
+    expect(asked).toHaveLength(1)
+    await clock.advance(1)
+    ban(devices[0])
+    await clock.advance(0)
+    expect(asked).toHaveLength(2)
+  })
+
+  test('a hostile site that bans everything causes no more than its share at once and one rotation an interval', async () => {
+    const names = Array.from({ length: 20 }, (_, index) => `d-${index}`)
+    const changes = { onBanCount: 1, minIntervalMs: 0, minSiteIntervalMs: 60_000, maxShare: 0.25, maxParallel: 100 }
+    const { clock, devices, asked, triggers, ban } = triggersOver(names, changes)
+    const ended = new Set<Asked>()
+    for (let second = 0; second < 600; second++) {
+      for (const device of devices) {
+        ban(device, 'hostile.com')
+        triggers.helpStarved('hostile.com')
+      }
+      await clock.advance(1_000)
+      for (const one of asked.filter((rotation) => !ended.has(rotation))) {
+        const device = devices.find(({ id }) => id === one.id)
+        if (device === undefined) throw new Error(`no device ${one.id}`)
+        device.exit = new ExitMemory(`${one.id} ${second}`)
+        triggers.noteRotation(device)
+        one.end()
+        ended.add(one)
+      }
+    }
+    const allowed = 5 + 600 / 60
+    expect(asked.length).toBeGreaterThanOrEqual(allowed - 1)
+    expect(asked.length).toBeLessThanOrEqual(allowed)
+    // Another site has an allowance of its own.
+    ban(devices[0], 'shop.com')
+    ban(devices[0], 'shop.com')
+    await clock.advance(0)
+    expect(asked.length).toBeLessThanOrEqual(allowed + 1)
+  })
+
+  test('of two sites the one that bans most pays for the rotation', async () => {
+    const changes = { onBanCount: 3, minIntervalMs: 0, minSiteIntervalMs: 60_000 }
+    const { clock, devices, asked, triggers, ban } = triggersOver(['omsk-05'], changes)
+    for (const site of ['hostile.com', 'hostile.com', 'shop.com']) ban(devices[0], site)
+    await clock.advance(0)
+    expect(asked).toHaveLength(1)
+    devices[0].exit = new ExitMemory('another')
+    triggers.noteRotation(devices[0])
+    asked[0]?.end()
+    await clock.advance(0)
+    for (let times = 0; times < 3; times++) ban(devices[0], 'shop.com')
+    await clock.advance(0)
+    expect(asked).toHaveLength(2)
+  })
+
+  test('what the hub says about "too soon" is kept to, is an event, and costs the site nothing', async () => {
+    const { clock, devices, asked, events, ban } = triggersOver(['omsk-05'], { onBanCount: 1, minSiteIntervalMs: 600_000 })
+    ban(devices[0])
+    await clock.advance(0)
+    asked[0]?.end(new MobilePoolError('MP_ROTATION_TOO_SOON', 'too soon', { retryAfterMs: 90_000 }))
+    await clock.advance(89_999)
+    ban(devices[0])
+    await clock.advance(0)
+    expect(asked).toHaveLength(1)
+    expect(events).toMatchObject([['rotationError', { device: 'omsk-05', trigger: 'ban', error: { code: 'MP_ROTATION_TOO_SOON' } }]])
+    await clock.advance(1)
+    ban(devices[0])
+    await clock.advance(0)
+    expect(asked).toHaveLength(2)
+  })
+
+  test('no more than the set share of the devices that are up rotates at once, but always one', async () => {
+    const names = Array.from({ length: 10 }, (_, index) => `d-${index}`)
+    const many = triggersOver(names, { onBanCount: 1, maxShare: 0.25, maxParallel: 100 })
+    for (const device of many.devices) many.ban(device)
+    await many.clock.advance(0)
+    expect(many.asked).toHaveLength(2)
+    many.asked[0]?.end()
+    await many.clock.advance(0)
+    expect(many.asked).toHaveLength(3)
+    const one = triggersOver(['seoul-01'], { onBanCount: 1, maxShare: 0.01 })
+    one.ban(one.devices[0])
+    await one.clock.advance(0)
+    expect(one.asked).toHaveLength(1)
+  })
+})
+
 describe('when every device is quarantined for a site', () => {
   test('the most banned one rotates, one at a time', async () => {
-    const { clock, devices, asked, triggers } = triggersOver(['seoul-01', 'omsk-05'], { onBanCount: 100 })
+    const { clock, devices, asked, triggers, ban } = triggersOver(['seoul-01', 'omsk-05'], { onBanCount: 100 })
     const [seoul, omsk] = devices as [Device, Device]
-    strike(seoul, 1)
-    strike(omsk, 3)
+    ban(seoul)
+    for (let times = 0; times < 3; times++) ban(omsk)
     expect(triggers.helpStarved('shop.com')).toBe(true)
     expect(triggers.helpStarved('shop.com')).toBe(true)
     await clock.advance(0)
     expect(asked.map(({ id }) => id)).toEqual(['omsk-05'])
-    asked[0]?.end()
+    asked[0]?.end('unchanged')
     await clock.advance(0)
     expect(triggers.helpStarved('shop.com')).toBe(true)
     await clock.advance(0)
     expect(asked.map(({ id }) => id)).toEqual(['omsk-05', 'seoul-01'])
-    asked[1]?.end()
+    asked[1]?.end('unchanged')
     await clock.advance(0)
     expect(triggers.helpStarved('shop.com')).toBe(false)
   })
 
-  test('a device that cannot rotate is not asked again', async () => {
-    const { clock, devices, asked, triggers } = triggersOver(['omsk-05'], { onBanCount: 1 })
-    strike(devices[0], 1)
+  test('a new IP that is burnt at the site too is followed by another rotation at once, three in a row at most', async () => {
+    const { clock, devices, asked, triggers, ban } = triggersOver(['omsk-05'], { onBanCount: 1 })
+    const burnt = new ExitMemory('burnt')
+    quarantine.ban(burnt, 'shop.com', undefined, 0)
+    ban(devices[0])
+    for (let round = 0; round < 10; round++) {
+      await clock.advance(0)
+      if (asked.length === round) break
+      devices[0].exit = burnt
+      triggers.noteRotation(devices[0])
+      asked[round]?.end()
+      await clock.advance(0)
+      triggers.helpStarved('shop.com')
+    }
+    expect(asked).toHaveLength(3)
+    await clock.advance(30_000)
+    quarantine.ban(burnt, 'shop.com', undefined, clock.now())
+    expect(triggers.helpStarved('shop.com')).toBe(true)
+  })
+
+  test('a device that cannot rotate is not asked again, and another one is', async () => {
+    const changes = { onBanCount: 100, minSiteIntervalMs: 600_000, maxShare: 0.1 }
+    const { clock, devices, asked, triggers, ban } = triggersOver(['omsk-05', 'seoul-01'], changes)
+    for (const device of devices) ban(device)
     expect(triggers.helpStarved('shop.com')).toBe(true)
     await clock.advance(0)
     asked[0]?.end(new MobilePoolError('MP_ROTATION_UNSUPPORTED', 'no way'))
-    await clock.advance(8_000)
-    expect(triggers.helpStarved('shop.com')).toBe(false)
+    await clock.advance(0)
+    expect(triggers.helpStarved('shop.com')).toBe(true)
+    await clock.advance(0)
+    expect(asked.map(({ id }) => id)).toEqual(['omsk-05', 'seoul-01'])
   })
 
   test('nobody helps who was not asked to rotate on bans', () => {
-    const { devices, triggers } = triggersOver(['omsk-05'], { everyMs: 60_000 })
-    strike(devices[0], 1)
+    const { devices, triggers, ban } = triggersOver(['omsk-05'], { afterRequests: 60_000 })
+    ban(devices[0])
     expect(triggers.helpStarved('shop.com')).toBe(false)
   })
 })

@@ -15,6 +15,8 @@ export interface RosterParts<A extends Applicant> {
   readonly transport: TransportSettings
   /** How long requests in flight may take when their connections are thrown away. */
   readonly graceMs: number
+  readonly onAdded: (device: Device) => void
+  readonly onRemoved: (device: Device) => void
 }
 
 interface Entry {
@@ -78,6 +80,7 @@ export class Roster<A extends Applicant> {
     this.#entries.delete(id)
     this.#byDevice.delete(entry.device)
     this.#parts.core.removeDevice(entry.device)
+    this.#parts.onRemoved(entry.device)
     if (entry.transport !== null) this.#retire(entry.transport)
     this.#parts.emit('deviceRemoved', { deviceId: id, device: entry.device.facts.name })
   }
@@ -104,6 +107,7 @@ export class Roster<A extends Applicant> {
     const entry: Entry = { device, record, transport: null }
     this.#entries.set(record.id, entry)
     this.#byDevice.set(device, entry)
+    this.#parts.onAdded(device)
     this.#parts.emit('deviceAdded', { deviceId: record.id, device: record.name })
     return entry
   }

@@ -5,7 +5,6 @@ import { MobilePoolError } from '../errors.ts'
 import type { Emit, RotationResult } from '../events.ts'
 import type { Drains } from '../rotation/drains.ts'
 import type { Rotations } from '../rotation/rotations.ts'
-import type { Triggers } from '../rotation/triggers.ts'
 import type { DeviceRecord, SourceListener } from './device-source.ts'
 import type { Roster } from './roster.ts'
 
@@ -15,7 +14,6 @@ export interface FeedParts {
   readonly roster: Roster<RequestRun>
   readonly drains: Drains
   readonly rotations: Rotations
-  readonly triggers: Triggers
   readonly emit: Emit
 }
 
@@ -47,18 +45,18 @@ export class SourceFeed implements SourceListener {
       this.#drainByStatus(device)
       if (!device.isRotating) this.#endMissedRotation(device.id)
     }
-    this.#devicesChanged()
+    this.#parts.engine.fleetChanged()
   }
 
   onDevice(device: DeviceRecord): void {
     this.#parts.roster.put(device)
     this.#drainByStatus(device)
-    this.#devicesChanged()
+    this.#parts.engine.fleetChanged()
   }
 
   onDeviceRemoved(id: string): void {
     this.#parts.roster.remove(id)
-    this.#devicesChanged()
+    this.#parts.engine.fleetChanged()
   }
 
   onExitIp(id: string, exitIp: string): void {
@@ -83,7 +81,7 @@ export class SourceFeed implements SourceListener {
   onDown({ reason, retryInMs, isRefusal }: { reason: string; retryInMs: number; isRefusal: boolean }): void {
     this.#isUp = false
     this.#trouble = reason
-    this.#parts.emit('source', { isUp: false, reason, retryInMs })
+    this.#parts.emit('source', { isUp: false, reason, retryInMs, isRefusal })
     // Waiting for a first list that will not come is no use; a fleet that is known serves on.
     if (isRefusal && !this.#hasSnapshot) this.#parts.engine.refuseWaiting(new MobilePoolError('MP_HUB_REFUSED', reason, { phase: 'hub' }))
   }
@@ -101,10 +99,5 @@ export class SourceFeed implements SourceListener {
   #endMissedRotation(id: string): void {
     const device = this.#parts.roster.find(id)
     if (device !== undefined) this.#parts.drains.end(device, 'rotation')
-  }
-
-  #devicesChanged(): void {
-    this.#parts.triggers.devicesChanged()
-    this.#parts.engine.fleetChanged()
   }
 }

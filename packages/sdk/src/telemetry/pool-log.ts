@@ -1,0 +1,62 @@
+import type { PoolEvents } from '../events.ts'
+
+/** Where a pool writes what happens to it: pino's logger fits, and so does `console`. */
+export interface PoolLogger {
+  debug(fields: object, message: string): void
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+type Level = keyof PoolLogger
+type Line = readonly [Level, string]
+
+/**
+ * What each event is as a line of the log; null: none. Single requests show at `debug` only; what changes how the pool works is
+ * `info`; what somebody should look at is `warn`; what does not heal by itself is `error`.
+ */
+const lines: { readonly [Name in keyof PoolEvents]: (event: PoolEvents[Name][0]) => Line | null } = {
+  retry: ({ attempt }) => ['debug', `retry: device ${attempt.device} gave ${attempt.kind}`],
+  ban: ({ device, site }) => ['info', `ban: ${site} refused device ${device}`],
+  starved: ({ site }) => ['warn', `every device that is up is banned at ${site}`],
+  eject: ({ device, faults }) => ['warn', `device ${device} is taken out after ${faults} failures in a row`],
+  restore: ({ device }) => ['info', `device ${device} is back`],
+  rotationStart: ({ device }) => ['debug', `device ${device} drains for a rotation`],
+  rotationEnd: ({ device, outcome, oldIp, newIp, reason }) =>
+    outcome === 'changed'
+      ? ['info', `device ${device} rotated: ${oldIp} -> ${newIp}`]
+      : ['warn', `device ${device} rotated without a new IP: ${outcome}${reason === undefined ? '' : ` (${reason})`}`],
+  rotationError: ({ device, trigger }) => ['warn', `a rotation of device ${device} (${trigger}) could not begin`],
+  deviceAdded: ({ device }) => ['debug', `device ${device} came`],
+  deviceRemoved: ({ device }) => ['debug', `device ${device} went`],
+  ipChanged: ({ device, oldIp, newIp }) => ['debug', `device ${device} has another exit IP: ${oldIp} -> ${newIp}`],
+  balancerError: () => ['error', 'the balancer failed; requests are spread without it'],
+  source: (event) =>
+    event.isUp
+      ? ['info', 'the hub is there']
+      : [event.isRefusal ? 'error' : 'warn', `the hub is away: ${event.reason}; the last known fleet serves on`],
+}
+
+/** The same site starving is said once in so much time: every request that waits would say it. */
+const STARVED_EVERY_MS = 60_000
+const REMEMBERED_SITES = 1_000
+
+/** Returns what writes events into a log. */
+export function poolLog(logger: PoolLogger, now: () => number): (name: string, event: unknown) => void {
+  const starvedAt = new Map<string, number>()
+  const isRepeated = (site: string): boolean => {
+    const last = starvedAt.get(site)
+    if (last !== undefined && now() - last < STARVED_EVERY_MS) return true
+    if (starvedAt.size >= REMEMBERED_SITES) starvedAt.clear()
+    starvedAt.set(site, now())
+    return false
+  }
+  return (name, event) => {
+    const line = (lines[name as keyof PoolEvents] as ((event: unknown) => Line | null) | undefined)?.(event) ?? null
+    if (line === null || (name === 'starved' && isRepeated((event as { site: string }).site))) return
+    const [level, message] = line
+    // `err` is what pino and bunyan call the field that they print with its stack.
+    const { error, ...fields } = event as { error?: Error }
+    logger[level](error === undefined ? { event: name, ...fields } : { event: name, ...fields, err: error }, `mobilepool: ${message}`)
+  }
+}

@@ -1,0 +1,67 @@
+import type { Clock } from '../clock.ts'
+import type { Attempt } from '../dispatch/attempt.ts'
+import type { RequestRun } from '../dispatch/request-run.ts'
+import type { RequestOutcome } from '../dispatch/run-host.ts'
+import type { AttemptKind } from '../errors.ts'
+import { type AttemptRecord, attemptChannel, requestChannel } from './channels.ts'
+import type { Meters } from './meters.ts'
+
+export interface RequestWatchParts {
+  readonly clock: Clock
+  readonly meters: Meters
+  /** The pool, as channels name it. */
+  readonly pool: object
+  /** An attempt reached its site. */
+  readonly onReached: (attempt: Attempt) => void
+  /** Takes every attempt, path of the target included; null: nobody wants them. */
+  readonly onAttempt: ((record: AttemptRecord, path: string) => void) | null
+}
+
+/** The site itself had to do with these. */
+const REACHED: ReadonlySet<AttemptKind> = new Set(['answered', 'banned', 'target_error', 'response_broken'])
+
+/** Looks at every request once, when it is over, for all who count, report or listen. */
+export class RequestWatch {
+  readonly #parts: RequestWatchParts
+
+  constructor(parts: RequestWatchParts) {
+    this.#parts = parts
+  }
+
+  requestOver(run: RequestRun, outcome: RequestOutcome): void {
+    const { meters, onReached, onAttempt } = this.#parts
+    const isRecorded = onAttempt !== null || attemptChannel.hasSubscribers
+    let number = 0
+    for (const attempt of run.attempts) {
+      meters.count(attempt.device, attempt)
+      if (REACHED.has(attempt.kind)) onReached(attempt)
+      number++
+      if (isRecorded) this.#record(run, attempt, number)
+    }
+    if (requestChannel.hasSubscribers) this.#publish(run, outcome)
+  }
+
+  #record(run: RequestRun, attempt: Attempt, number: number): void {
+    const { pool, onAttempt } = this.#parts
+    const { startedAt, bytesIn, bytesOut } = attempt
+    const record = { ...attempt.report, ...whereOf(run), attempt: number, startedAt, bytesIn, bytesOut }
+    onAttempt?.(record, String(run.options.path))
+    if (attemptChannel.hasSubscribers) attemptChannel.publish({ pool, ...record })
+  }
+
+  #publish(run: RequestRun, outcome: RequestOutcome): void {
+    const { pool, clock } = this.#parts
+    const { startedAt, reports } = run
+    const durationMs = Math.round(clock.now() - startedAt)
+    requestChannel.publish({ pool, ...whereOf(run), outcome, startedAt, durationMs, attempts: reports })
+  }
+}
+
+/** An origin may carry credentials; nobody is told of them. */
+const whereOf = ({ site, target: { hostname }, options: { method } }: RequestRun) => ({
+  site: withoutCredentials(site),
+  host: withoutCredentials(hostname),
+  method: String(method),
+})
+
+const withoutCredentials = (host: string): string => host.slice(host.lastIndexOf('@') + 1)

@@ -13,6 +13,8 @@ import { agentVersion } from './version.ts'
 
 /** `enroll` is run by a person who waits. */
 const ENROL_TIMEOUT_MS = 30_000
+/** npx hands on the Ctrl-C that the terminal has sent already: two signals so close together are one. */
+const SAME_SIGNAL_MS = 500
 
 const program = new Command('mobilepool-agent')
   .description('Runs on or beside a mobile device: its proxy, its heartbeats, its rotations.')
@@ -41,12 +43,19 @@ addConfigOptions(program.command('run').description('run the agent; it enrols th
     const agent = agentOf(parseConfig(gatherConfig(flags, process.env)))
     let stopped: Promise<void> | null = null
     const asked = new Promise<void>((resolve) => {
-      for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-        process.once(signal, () => {
-          stopped = agent.stop()
-          resolve()
-        })
+      let askedAt: number | null = null
+      const stop = (signal: NodeJS.Signals): void => {
+        if (askedAt !== null) {
+          // Whoever presses Ctrl-C twice does not want to wait; what was cut short is mended by the next start.
+          if (performance.now() - askedAt > SAME_SIGNAL_MS) process.exit(signal === 'SIGINT' ? 130 : 143)
+          return
+        }
+        askedAt = performance.now()
+        stopped = agent.stop()
+        resolve()
       }
+      process.on('SIGTERM', stop)
+      process.on('SIGINT', stop)
     })
     try {
       await agent.start()

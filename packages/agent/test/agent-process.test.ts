@@ -251,6 +251,16 @@ describe('a rotation', () => {
     expect(await isDown()).toBe(false)
     expect(hub.resultOf(id)).toMatchObject({ state: 'failed', reason: 'canceled' })
   })
+
+  test('is canceled on Ctrl-C too, which npx hands on once more a moment later', async () => {
+    const agent = firstRun({ holdsMs: [60_000] })
+    await proxyUrl()
+    hub.order({}, 120_000)
+    await eventually(isDown, 'the device is down')
+    setTimeout(() => agent.kill('SIGINT'), 2)
+    expect(await agent.kill('SIGINT')).toBe(0)
+    expect(await isDown()).toBe(false)
+  })
 })
 
 describe('traffic that leaves by the host’s own address', () => {

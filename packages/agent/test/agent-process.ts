@@ -57,7 +57,7 @@ export class AgentProcess {
   }
 
   /** Ends the process and waits for its end; returns its exit code, or the signal that ended it. */
-  kill(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | string> {
+  kill(signal: 'SIGTERM' | 'SIGINT' | 'SIGKILL'): Promise<number | string> {
     this.#child.kill(signal)
     return this.exited
   }

@@ -9,6 +9,8 @@ import { version } from './version.ts'
 
 /** A stop that takes longer than this is ended. */
 const STOP_TIMEOUT_MS = 10_000
+/** npx hands on the Ctrl-C that the terminal has sent already: two signals so close together are one. */
+const SAME_SIGNAL_MS = 500
 
 type Flags = Record<'port' | 'host' | 'dataDir' | 'logLevel', string | undefined>
 
@@ -37,11 +39,14 @@ async function serve(flags: Flags): Promise<void> {
   lines.push(`A device's crontab line: * * * * * curl -fsS -m 10 "${fromElsewhere}/proxy_server?name=$(hostname)" > /dev/null`)
   process.stdout.write(`${lines.join('\n')}\n`)
 
-  let isStopping = false
+  let askedAt: number | null = null
   const stop = (signal: NodeJS.Signals): void => {
-    // Whoever presses Ctrl-C twice does not want to wait.
-    if (isStopping) process.exit(signal === 'SIGINT' ? 130 : 143)
-    isStopping = true
+    if (askedAt !== null) {
+      // Whoever presses Ctrl-C twice does not want to wait.
+      if (performance.now() - askedAt > SAME_SIGNAL_MS) process.exit(signal === 'SIGINT' ? 130 : 143)
+      return
+    }
+    askedAt = performance.now()
     setTimeout(() => process.exit(1), STOP_TIMEOUT_MS).unref()
     hub.close().catch(fail)
   }

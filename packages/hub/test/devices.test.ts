@@ -88,6 +88,17 @@ describe('devices', () => {
     expect((await hub.ask('/api/v1/agents/commands?wait=0', { key: key.key })).status).toBe(401)
   })
 
+  test('that are removed while they are changed stay removed', async () => {
+    for (let round = 0; round < 10; round++) {
+      const { id } = await hub.addDevice({ name: 'short-lived' })
+      const change = () => hub.ask(`/api/v1/admin/devices/${id}`, { method: 'PATCH', key: 'admin', body: { weight: 2 } })
+      const remove = () => hub.ask(`/api/v1/admin/devices/${id}`, { method: 'DELETE', key: 'admin' })
+      const answers = await Promise.all([change(), remove(), change(), change()])
+      expect(answers[1].status).toBe(204)
+      expect((await hub.ask(`/api/v1/admin/devices/${id}`, { key: 'admin' })).status).toBe(404)
+    }
+  })
+
   test('survive a restart of the hub, credentials and all', async () => {
     const before = (await admin(DEVICES)).json
     hub = await hub.restart()

@@ -93,10 +93,11 @@ async function run(args: string[], env: Record<string, string> = {}): Promise<{ 
   })
 }
 
-async function stop({ child }: Hub, signal: NodeJS.Signals): Promise<{ code: number | null; ms: number }> {
+async function stop({ child }: Hub, signal: NodeJS.Signals, repeatedAfterMs?: number): Promise<{ code: number | null; ms: number }> {
   const asked = Date.now()
   const exited = once(child, 'exit')
   child.kill(signal)
+  if (repeatedAfterMs !== undefined) setTimeout(() => child.kill(signal), repeatedAfterMs)
   const [code] = (await exited) as [number | null]
   return { code, ms: Date.now() - asked }
 }
@@ -279,9 +280,13 @@ describe('the embedded database', () => {
 })
 
 describe('a stop', () => {
-  test.each(['SIGTERM', 'SIGINT'] as const)(
+  test.each([
+    ['SIGTERM', 'SIGTERM', undefined],
+    ['SIGINT', 'SIGINT', undefined],
+    ['a Ctrl-C that npx hands on once more', 'SIGINT', 2],
+  ] as const)(
     'by %s ends streams and polls and leaves nothing behind, within seconds',
-    async (signal) => {
+    async (_name, signal, repeatedAfterMs) => {
       const hub = await start({ ...(await onPostgres()), MOBILEPOOL_ADMIN_KEY: ADMIN_KEY })
       const { json: token } = await hub.ask('/api/v1/agents/tokens', { method: 'POST', key: 'admin' })
       const body = { token: token.token, name: 'busan-03', device_type: 'android', agent_version: '1.0.0' }
@@ -290,7 +295,7 @@ describe('a stop', () => {
       await stream.opened
       const poll = hub.ask('/api/v1/agents/commands?wait=60', { key })
       await hub.ask('/proxy_server?name=seoul-01')
-      const { code, ms } = await stop(hub, signal)
+      const { code, ms } = await stop(hub, signal, repeatedAfterMs)
       expect(code).toBe(0)
       expect(ms).toBeLessThan(8_000)
       await stream.ended

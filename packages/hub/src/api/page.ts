@@ -6,8 +6,7 @@ import type { FastifyPluginAsync } from 'fastify'
 
 /** No upgrade-insecure-requests and no HSTS: a farm's hub is reached by http on a private address, and the page would stay blank. */
 const HEADERS = {
-  'content-security-policy':
-    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'content-security-policy': "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
 }

@@ -203,13 +203,16 @@ export class Fleet {
   }
 
   /** Removes a device with all its history. @throws HubError `database_down` */
-  async remove(device: Device): Promise<void> {
-    this.#writer.forget(device.id)
-    await this.#parts.store.devices.remove(device.id)
-    this.#drop(device)
-    this.#announced.delete(device.id)
-    this.#heard.delete(device)
-    this.#parts.events.announce({ type: 'device_removed', id: device.id, name: device.name })
+  remove(device: Device): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#byId.get(device.id) !== device) return
+      this.#writer.forget(device.id)
+      await this.#parts.store.devices.remove(device.id)
+      this.#drop(device)
+      this.#announced.delete(device.id)
+      this.#heard.delete(device)
+      this.#parts.events.announce({ type: 'device_removed', id: device.id, name: device.name })
+    })
   }
 
   /** Something about the device changed that listeners see. */

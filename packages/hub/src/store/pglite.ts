@@ -109,16 +109,21 @@ async function openSession(worker: Worker, onEnd: () => void): Promise<Session> 
     { resolve: (result: { rows: Record<string, unknown>[]; rowCount: number }) => void; reject: (error: unknown) => void }
   >()
   let nextId = 1
+  let hasDied = false
   let opened: { resolve: () => void; reject: (error: unknown) => void } | null = null
   const ready = new Promise<void>((resolve, reject) => {
     opened = { resolve, reject }
   })
 
+  const stopped = (cause?: unknown): HubError =>
+    new HubError('database_down', 'The embedded database stopped; it is started again.', { cause })
   const die = (cause: unknown): void => {
+    // An error and then the exit are one end: the session after it must not be taken for this one.
+    if (hasDied) return
+    hasDied = true
     onEnd()
     opened?.reject(cause)
-    for (const { reject } of open.values())
-      reject(new HubError('database_down', 'The embedded database stopped; it is started again.', { cause }))
+    for (const { reject } of open.values()) reject(stopped(cause))
     open.clear()
   }
   worker.on('error', die)
@@ -138,6 +143,8 @@ async function openSession(worker: Worker, onEnd: () => void): Promise<Session> 
   await ready
   return {
     query(sql, parameters) {
+      // Whoever held it when it died (in a transaction) would wait for an answer that nobody gives.
+      if (hasDied) return Promise.reject(stopped())
       const id = nextId++
       const answer = new Promise<{ rows: Record<string, unknown>[]; rowCount: number }>((resolve, reject) =>
         open.set(id, { resolve, reject }),

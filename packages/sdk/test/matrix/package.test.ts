@@ -65,7 +65,11 @@ describe('packed and installed elsewhere, the package', () => {
       files: string[]
       engines: object
     }
-    expect(manifest).toMatchObject({ files: ['bin', 'dist', '!dist/cli.cjs*'], engines: { node: '>=20.18.1' } })
+    expect(manifest).toMatchObject({
+      files: ['bin', 'dist', '!dist/cli.cjs*', '!dist/cli.d.*'],
+      bin: { mobilepool: './bin/mobilepool.js' },
+      engines: { node: '>=20.18.1' },
+    })
     expect(readFileSync(join(folder, 'node_modules/@mobilepool/sdk/dist/index.d.ts'), 'utf8')).not.toMatch(
       /from 'undici|extends Dispatcher/,
     )

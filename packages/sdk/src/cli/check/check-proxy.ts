@@ -1,6 +1,7 @@
 import net from 'node:net'
 import tls from 'node:tls'
 import type { DeviceLink } from '../../dispatch/connect-device.ts'
+import { basicAuthorization } from '../../dispatch/endpoint.ts'
 import { type EchoReply, readEchoReply } from './echo-reply.ts'
 import { exchange, sentHeaders } from './exchange.ts'
 import { type Knock, knockAtProxy, knockThrough, linkTo, reasonOf, type TunnelEnd } from './knock.ts'
@@ -53,7 +54,7 @@ export async function checkProxy({ url, shown }: ListedProxy, settings: CheckSet
 
   const door = await knockThrough(link, settings.echo === null ? NOWHERE : endOf(settings.echo))
   if (isRefusal(door)) return { ...nothing, latency, credentials: 'refused', isOpenToAnyone: false }
-  const through = settings.echo === null ? hangUp(door) : await askEcho(door, link, url, isSocks, settings.echo, settings)
+  const through = settings.echo === null ? hangUp(door) : await askEcho(door, link, isSocks, settings.echo, settings)
 
   const isOpenToAnyone = hasCredentials ? await letsAnyoneIn(url, shown, settings) : true
   const targets: TargetObservation[] = []
@@ -86,13 +87,13 @@ type Through = Pick<Observation, 'connect' | 'absoluteForm' | 'exitIp' | 'addedH
   readonly latency: { readonly tunnelMs?: number; readonly firstByteMs?: number }
 }
 
-async function askEcho(door: Knock, link: DeviceLink, url: string, isSocks: boolean, echo: URL, settings: CheckSettings): Promise<Through> {
+async function askEcho(door: Knock, link: DeviceLink, isSocks: boolean, echo: URL, settings: CheckSettings): Promise<Through> {
   const { timeoutMs, direct } = settings
   const tunnelled = await askThroughTunnel(door, echo, timeoutMs)
   const forwarded =
     isSocks || echo.protocol === 'https:'
       ? { way: notChecked(isSocks ? 'SOCKS has none' : 'the echo is https, which always goes by CONNECT'), reply: undefined }
-      : await askInAbsoluteForm(link, url, echo, timeoutMs)
+      : await askInAbsoluteForm(link, echo, timeoutMs)
   const replies = [tunnelled.reply, forwarded.reply].filter((reply) => reply !== undefined)
   const telling = replies.flatMap(({ headers }) => (headers === null ? [] : [addedBy(headers, sentHeaders, direct?.headers ?? null)]))
   const added = new Map(telling.flat().map((header) => [header.name, header]))
@@ -121,10 +122,10 @@ async function askThroughTunnel(door: Knock, echo: URL, timeoutMs: number): Prom
   return ask(door, echo.pathname + echo.search, {}, echo, timeoutMs)
 }
 
-async function askInAbsoluteForm(link: DeviceLink, url: string, echo: URL, timeoutMs: number): Promise<Asked> {
+async function askInAbsoluteForm(link: DeviceLink, echo: URL, timeoutMs: number): Promise<Asked> {
   const door = await knockAtProxy(link)
   if (!door.isOpen) return { way: { kind: 'failed', why: reasonOf(door.error), status: null }, reply: undefined }
-  return ask(door, echo.href, authorizationOf(url), echo, timeoutMs)
+  return ask(door, echo.href, authorizationOf(link), echo, timeoutMs)
 }
 
 async function ask(
@@ -179,7 +180,7 @@ function withoutCredentials(proxyUrl: string): string {
   return url.href
 }
 
-function authorizationOf(proxyUrl: string): Record<string, string> {
-  const { authorization } = linkTo(proxyUrl, '', 0).endpoint
+function authorizationOf(link: DeviceLink): Record<string, string> {
+  const authorization = basicAuthorization(link.endpoint)
   return authorization === null ? {} : { 'proxy-authorization': authorization }
 }

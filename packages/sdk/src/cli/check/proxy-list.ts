@@ -38,7 +38,7 @@ export async function readProxyList(
 }
 
 /** A proxy URL without its secrets. A user name alone may be a token, so it is only shown beside a password. */
-export function showProxyUrl(text: string): string {
+function showProxyUrl(text: string): string {
   const { protocol, username, password, host } = new URL(text)
   const user = username === '' && password === '' ? '' : `${password === '' ? '***' : `${username}:***`}@`
   return `${protocol}//${user}${host}`

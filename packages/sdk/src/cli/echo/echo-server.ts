@@ -10,7 +10,7 @@ export interface EchoServer {
 }
 
 /** What the echo answers. */
-export interface EchoBody {
+interface EchoBody {
   /** The address from which the request came; an IPv4 address is never shown as IPv6. */
   readonly ip: string
   readonly method: string

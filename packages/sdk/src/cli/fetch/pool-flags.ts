@@ -45,7 +45,7 @@ export function openPool(flags: PoolFlags, env: NodeJS.ProcessEnv): MobilePool {
 }
 
 /** What `--filter operator=MTS --filter tag=farm-1` says. */
-export function readFilter(pairs: readonly string[]): FilterOptions {
+function readFilter(pairs: readonly string[]): FilterOptions {
   const lists: Record<'operator' | 'region' | 'type' | 'tags', string[]> = { operator: [], region: [], type: [], tags: [] }
   for (const pair of pairs) {
     const [, key = '', value = ''] = /^([a-z]+)=(.+)$/.exec(pair) ?? []

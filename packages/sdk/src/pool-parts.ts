@@ -5,8 +5,8 @@ import { PoolCore } from './core/pool-core.ts'
 import { RetryBudget } from './core/retry-budget.ts'
 import { createSiteLookup } from './core/site.ts'
 import { DispatchEngine } from './dispatch/dispatch-engine.ts'
+import type { Errand } from './dispatch/errand.ts'
 import { closedError } from './dispatch/no-device-errors.ts'
-import type { RequestRun } from './dispatch/request-run.ts'
 import type { Emit } from './events.ts'
 import { coreSettings, engineSettings, transportSettings, triggerSettings } from './options/part-settings.ts'
 import type { PoolSettings } from './options/schema.ts'
@@ -22,9 +22,9 @@ import { RequestWatch } from './telemetry/request-watch.ts'
 /** What a pool is made of. */
 export interface PoolParts {
   readonly clock: Clock
-  readonly core: PoolCore<RequestRun>
+  readonly core: PoolCore<Errand>
   readonly engine: DispatchEngine
-  readonly roster: Roster<RequestRun>
+  readonly roster: Roster<Errand>
   readonly rotations: Rotations
   readonly meters: Meters
   readonly isSourceUp: () => boolean
@@ -41,13 +41,13 @@ export function assemblePool(
   clock: Clock = systemClock,
   random: () => number = Math.random,
 ): PoolParts {
-  const core = new PoolCore<RequestRun>(
+  const core = new PoolCore<Errand>(
     coreSettings(settings),
     createBalancer(settings.balancer, random, (error) => emit('balancerError', { error })),
   )
   const transportOf = (device: Device) => roster.transportOf(device)
 
-  const roster = new Roster<RequestRun>({
+  const roster = new Roster<Errand>({
     core,
     clock,
     emit,

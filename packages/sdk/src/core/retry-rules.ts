@@ -1,3 +1,5 @@
+import type { AttemptKind } from '../errors.ts'
+
 /** Methods whose repetition has no further effect (RFC 9110, 9.2.2, and QUERY). */
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE', 'QUERY'])
 
@@ -26,3 +28,7 @@ export function mayRepeat(facts: RepeatFacts, methods: 'idempotent' | 'all'): bo
   if (facts.reached === 'not_forwarded') return true
   return methods === 'all' || facts.isDeclaredIdempotent || IDEMPOTENT.has(facts.method)
 }
+
+/** Whether one more attempt may be made. A device that is draining has not taken the request: that is no attempt, and only time bounds it. */
+export const attemptsAreLeft = (made: readonly { readonly kind: AttemptKind }[], allowed: number): boolean =>
+  made.filter(({ kind }) => kind !== 'draining').length < allowed

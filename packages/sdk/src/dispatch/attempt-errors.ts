@@ -1,21 +1,25 @@
 import { type AttemptReport, MobilePoolError, type MobilePoolErrorCode, type Phase } from '../errors.ts'
-import type { Attempt } from './attempt.ts'
 import { errnoOf } from './connect-device.ts'
+import type { DeviceAttempt } from './device-attempt.ts'
 
 /** The error of an attempt that ended without a response, from undici's or the socket's. */
-export function noResponseError(attempt: Attempt, cause: Error): MobilePoolError {
+export function noResponseError(attempt: DeviceAttempt, cause: Error): MobilePoolError {
   switch (attempt.kind) {
     case 'response_timeout':
       return at(attempt, 'MP_RESPONSE_TIMEOUT', 'response', 'no response in time', cause)
     case 'device_connect':
-      return at(attempt, 'MP_DEVICE_CONNECT', 'connect', 'the connection could not be used', cause)
+      return deviceConnectError(attempt, cause)
     default:
       return at(attempt, 'MP_NO_RESPONSE', 'request', 'the connection ended before a response came', cause)
   }
 }
 
+/** The error of a connection to the device that never came to be of use. */
+export const deviceConnectError = (attempt: DeviceAttempt, cause: Error): MobilePoolError =>
+  at(attempt, 'MP_DEVICE_CONNECT', 'connect', 'the connection could not be used', cause)
+
 /** The error of a response that ended too early. */
-export const brokenResponseError = (attempt: Attempt, cause: Error): MobilePoolError =>
+export const brokenResponseError = (attempt: DeviceAttempt, cause: Error): MobilePoolError =>
   at(attempt, 'MP_RESPONSE_BROKEN', 'body', 'the response broke off in its body', cause)
 
 /** The error that an answer of the device's own proxy stands for. */
@@ -58,7 +62,7 @@ export function withAttempts(error: MobilePoolError, attempts: readonly AttemptR
   return new MobilePoolError(code, message, { phase, attempts, cause, ...given({ deviceId, statusCode, errno, retryAfterMs, until }) })
 }
 
-function at({ device }: Attempt, code: MobilePoolErrorCode, phase: Phase, what: string, cause: Error): MobilePoolError {
+function at({ device }: DeviceAttempt, code: MobilePoolErrorCode, phase: Phase, what: string, cause: Error): MobilePoolError {
   return new MobilePoolError(code, `device ${device.facts.name}: ${what} (${cause.message})`, {
     phase,
     deviceId: device.id,

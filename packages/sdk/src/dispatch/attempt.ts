@@ -1,9 +1,8 @@
 import type { Duplex } from 'node:stream'
 import type { Device } from '../core/device.ts'
-import type { JudgedAttempt } from '../core/judge.ts'
-import type { ExitMemory } from '../core/quarantine.ts'
-import { type AttemptKind, type AttemptReport, MobilePoolError, type Phase } from '../errors.ts'
+import { MobilePoolError } from '../errors.ts'
 import type { PendingConnection } from './connect-device.ts'
+import { DeviceAttempt } from './device-attempt.ts'
 import type { CarriedHandler, Generation } from './generation.ts'
 import type { DispatchController, ResponseHeaders } from './handlers.ts'
 
@@ -48,17 +47,7 @@ const DRAIN_BYTES = 16_384
 const DRAIN_MS = 1_000
 
 /** One attempt of a request on one device: the handler that undici drives. */
-export class Attempt implements CarriedHandler, JudgedAttempt {
-  readonly device: Device
-  readonly exit: ExitMemory
-  readonly exitIp: string | null
-  kind: AttemptKind = 'answered'
-  /** Milliseconds since 1970. */
-  readonly startedAt: number
-  /** Bytes of the response body that came, as they are on the wire. */
-  bytesIn = 0
-  /** Bytes of the request body, once it began to be sent. */
-  bytesOut = 0
+export class Attempt extends DeviceAttempt implements CarriedHandler {
   readonly #owner: AttemptOwner
   #stage: Stage = 'unsent'
   #controller: DispatchController | null = null
@@ -67,14 +56,10 @@ export class Attempt implements CarriedHandler, JudgedAttempt {
   #timer: NodeJS.Timeout | undefined
   #drained = 0
   #isReleased: boolean = false
-  #report: AttemptReport | null = null
 
   constructor(owner: AttemptOwner, device: Device) {
+    super(device, () => owner.now())
     this.#owner = owner
-    this.device = device
-    this.exit = device.exit
-    this.exitIp = device.exitIp
-    this.startedAt = owner.now()
   }
 
   get wasSent(): boolean {
@@ -92,26 +77,6 @@ export class Attempt implements CarriedHandler, JudgedAttempt {
 
   carriedBy(generation: Generation): void {
     this.#generation = generation
-  }
-
-  /** What it came to, for errors and events; kept once it is known. */
-  conclude(kind: AttemptKind, phase: Phase, details: { statusCode?: number; errno?: string } = {}): AttemptReport {
-    this.kind = kind
-    const { device, exitIp } = this
-    this.#report = {
-      deviceId: device.id,
-      device: device.facts.name,
-      exitIp,
-      kind,
-      phase,
-      durationMs: Math.round(this.#owner.now() - this.startedAt),
-      ...details,
-    }
-    return this.#report
-  }
-
-  get report(): AttemptReport {
-    return this.#report ?? this.conclude(this.kind, 'response')
   }
 
   /** The caller aborted: ends it wherever it is. Returns whether the end will be reported through `onFailure`. */
@@ -186,7 +151,7 @@ export class Attempt implements CarriedHandler, JudgedAttempt {
     }
     clearTimeout(this.#timer)
     this.#stage = 'over'
-    this.#generation?.adopt(socket)
+    this.#generation?.adopt(socket, () => socket.destroy())
     socket.once('close', () => this.#release())
     this.#owner.onUpgrade(this, controller, statusCode, headers, socket)
   }

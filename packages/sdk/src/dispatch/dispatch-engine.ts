@@ -2,7 +2,7 @@
 import { InvalidArgumentError } from 'undici/lib/core/errors.js'
 import type { Clock } from '../clock.ts'
 import type { Device } from '../core/device.ts'
-import type { CoreEvent } from '../core/judge.ts'
+import type { CoreEvent, JudgedAttempt } from '../core/judge.ts'
 import type { PoolCore } from '../core/pool-core.ts'
 import type { ExitMemory, QuarantinedPair } from '../core/quarantine.ts'
 import type { RetryBudget } from '../core/retry-budget.ts'
@@ -11,12 +11,16 @@ import { type AttemptKind, type AttemptReport, MobilePoolError } from '../errors
 import type { Emit } from '../events.ts'
 import type { Attempt } from './attempt.ts'
 import type { ResponseRules } from './classify-response.ts'
+import type { PendingConnection } from './connect-device.ts'
+import type { Errand } from './errand.ts'
 import type { DispatchHandler, DispatchOptions } from './handlers.ts'
 import { closedError, lateError, noDeviceError, queueFullError, starvedError } from './no-device-errors.ts'
+import type { Path, PathTarget } from './path.ts'
+import { type PathHost, PathRun } from './path-run.ts'
 import { RequestRun } from './request-run.ts'
 import type { RequestOutcome, RetrySettings, RunHost } from './run-host.ts'
 import { targetOf } from './target.ts'
-import type { Transport } from './transport.ts'
+import type { PathLink, Transport } from './transport.ts'
 
 export interface EngineSettings {
   readonly retry: RetrySettings
@@ -29,7 +33,7 @@ export interface EngineSettings {
 
 export interface EngineParts {
   readonly clock: Clock
-  readonly core: PoolCore<RequestRun>
+  readonly core: PoolCore<Errand>
   readonly budget: RetryBudget
   readonly siteOf: (hostname: string) => string
   readonly transportOf: (device: Device) => Transport | undefined
@@ -37,7 +41,7 @@ export interface EngineParts {
   /** A request met a ban of the site on a device, the `strikes`th in a row at its exit IP. */
   readonly onBan: (device: Device, site: string, request: object, strikes: number) => void
   /** A request is over, and what its attempts came to is known. */
-  readonly onOver: (run: RequestRun, outcome: RequestOutcome) => void
+  readonly onOver: (run: Errand, outcome: RequestOutcome) => void
   /** Nobody can serve the site: returns whether a rotation that may help is under way. */
   readonly helpStarved: (site: string) => boolean
   /** Why there may be no devices: the hub does not answer, or refuses. */
@@ -55,7 +59,7 @@ export interface RequestCounts {
 }
 
 /** Carries requests: the pool core decides, this does, and one timer wakes the core for those who wait. */
-export class DispatchEngine implements RunHost {
+export class DispatchEngine implements RunHost, PathHost {
   readonly retry: RetrySettings
   readonly rules: ResponseRules
   readonly firstByteTimeoutMs: number
@@ -63,7 +67,7 @@ export class DispatchEngine implements RunHost {
   readonly counts: RequestCounts = { started: 0, answered: 0, failed: 0, aborted: 0, retried: 0 }
   readonly #parts: EngineParts
   readonly #settings: EngineSettings
-  readonly #runs = new Set<RequestRun>()
+  readonly #runs = new Set<Errand>()
   readonly #idle: (() => void)[] = []
   #alarm: { readonly at: number; readonly callOff: () => void } | null = null
   #isClosed: boolean = false
@@ -99,6 +103,25 @@ export class DispatchEngine implements RunHost {
     run.start()
   }
 
+  /**
+   * Opens a path through some device, for bytes that are not a `dispatch()` call: it waits for a device like any request (order, limits,
+   * `view`, quarantines), and goes on to other devices until a connection stands. Rejects with `MobilePoolError`, or with the reason
+   * of `signal`, which ends the search; the path that stands is its holder's to close.
+   */
+  async openPath(target: PathTarget, view: View = PLAIN_VIEW, signal?: AbortSignal): Promise<Path> {
+    const { hostname, port } = target
+    // Both end up in the line of a CONNECT request.
+    if (!/^[^\s/@?#\\]+$/.test(hostname) || !Number.isInteger(port) || port < 1 || port > 65_535)
+      throw new InvalidArgumentError(`a path needs a host name and a port from 1 to 65535, not ${JSON.stringify(`${hostname}:${port}`)}`)
+    if (this.#isClosed) throw closedError()
+    this.counts.started++
+    this.#parts.budget.deposit()
+    const run = new PathRun(this, { target, view, order: this.counts.started, signal })
+    this.#runs.add(run)
+    run.start()
+    return run.path
+  }
+
   // ---- for the runs ----
 
   now(): number {
@@ -109,7 +132,7 @@ export class DispatchEngine implements RunHost {
     return this.#parts.siteOf(hostname)
   }
 
-  admit(run: RequestRun): void {
+  admit(run: Errand): void {
     const { core } = this.#parts
     const now = this.now()
     let decision = core.admit(run, now)
@@ -133,21 +156,24 @@ export class DispatchEngine implements RunHost {
     }
   }
 
-  withdraw(run: RequestRun): void {
+  withdraw(run: Errand): void {
     if (this.#parts.core.withdraw(run)) this.#setAlarm()
   }
 
   send(run: RequestRun, attempt: Attempt): void {
     const transport = this.#parts.transportOf(attempt.device)
     if (transport === undefined) {
-      const gone = new MobilePoolError('MP_DEVICE_ROTATED', `device ${attempt.device.facts.name} has left the pool`, {
-        phase: 'connect',
-        deviceId: attempt.device.id,
-      })
-      attempt.onResponseError(null, gone)
+      attempt.onResponseError(null, goneError(attempt.device))
       return
     }
     transport.dispatch(run.options, run.target, attempt)
+  }
+
+  connect(device: Device, target: PathTarget, callback: (error: Error | null, link: PathLink | null) => void): PendingConnection {
+    const transport = this.#parts.transportOf(device)
+    if (transport !== undefined) return transport.connect(target, callback)
+    queueMicrotask(() => callback(goneError(device), null))
+    return { cancel: () => {} }
   }
 
   usesAbsoluteForm(device: Device, run: RequestRun): boolean {
@@ -180,7 +206,7 @@ export class DispatchEngine implements RunHost {
     this.#parts.core.judge.noteAnswer(exit, site, this.now())
   }
 
-  noteAttemptEnd(attempt: Attempt): void {
+  noteAttemptEnd(attempt: JudgedAttempt): void {
     if (attempt.kind === 'draining') this.#parts.core.judge.noteDraining(attempt.device, this.now())
     this.publish(this.#parts.core.judge.noteAttemptEnd(attempt, this.now()))
   }
@@ -189,12 +215,12 @@ export class DispatchEngine implements RunHost {
     this.publish(this.#parts.core.judge.noteComplete(device))
   }
 
-  noteRetry(run: RequestRun, failed: AttemptReport): void {
+  noteRetry(run: Errand, failed: AttemptReport): void {
     this.counts.retried++
     this.#parts.emit('retry', { site: run.site, attempt: failed })
   }
 
-  judge(attempts: readonly Attempt[], servedBy: Device | null, site: string): void {
+  judge(attempts: readonly JudgedAttempt[], servedBy: Device | null, site: string): void {
     this.publish(this.#parts.core.judge.settle(attempts, servedBy, site, this.now()))
   }
 
@@ -203,7 +229,7 @@ export class DispatchEngine implements RunHost {
     this.#serveWaiting()
   }
 
-  settled(run: RequestRun, outcome: RequestOutcome): void {
+  settled(run: Errand, outcome: RequestOutcome): void {
     this.counts[outcome]++
     this.#parts.onOver(run, outcome)
     this.#runs.delete(run)
@@ -311,3 +337,6 @@ export class DispatchEngine implements RunHost {
     this.#setAlarm()
   }
 }
+
+const goneError = (device: Device): MobilePoolError =>
+  new MobilePoolError('MP_DEVICE_ROTATED', `device ${device.facts.name} has left the pool`, { phase: 'connect', deviceId: device.id })

@@ -33,8 +33,14 @@ export class Generation {
   readonly #link: DeviceLink
   readonly #tunnels: Agent
   readonly #forwards: Pool
-  readonly #upgraded = new Set<Duplex>()
-  #onUpgradedGone: (() => void) | null = null
+  /** Sockets that are in nobody's hands here but belong to this generation, and how each is ended with an error. */
+  readonly #adopted = new Map<Duplex, (error: Error) => void>()
+  /** Of those, the ones that nobody uses now. */
+  readonly #resting = new Set<Duplex>()
+  /** Connections being made that will be adopted. */
+  readonly #opening = new Set<PendingConnection>()
+  #isClosing: boolean = false
+  #onAdoptedGone: (() => void) | null = null
   /** Whom undici is dispatching for right now: it calls the connector within `dispatch()`. */
   #current: CarriedHandler | null = null
   /** Requests that have no connection yet. */
@@ -87,28 +93,59 @@ export class Generation {
     this.#waiting--
   }
 
-  /** An upgraded socket (WebSocket) has left undici's hands; it still belongs to this generation. */
-  adopt(socket: Duplex): void {
-    this.#upgraded.add(socket)
+  /**
+   * Opens a connection for bytes that are not a request's; it is adopted. `target` null: to the device's own proxy.
+   * The callback is never called before this returns.
+   */
+  connect(target: { readonly hostname: string; readonly port: number } | null, callback: SocketCallback): PendingConnection {
+    const done: SocketCallback = (error, socket) => {
+      this.#opening.delete(pending)
+      if (socket !== null) this.adopt(socket, (reason) => socket.destroy(reason))
+      callback(error, socket)
+      this.#tellIfGone()
+    }
+    const pending = target === null ? connectForward(this.#link, done) : openTunnel(this.#link, { ...target, upgrade: null }, done)
+    this.#opening.add(pending)
+    return pending
+  }
+
+  /** A socket (WebSocket, path) has left undici's hands or was never in them; it still belongs to this generation. */
+  adopt(socket: Duplex, end: (error: Error) => void): void {
+    this.#adopted.set(socket, end)
     socket.once('close', () => {
-      this.#upgraded.delete(socket)
-      if (this.#upgraded.size === 0) this.#onUpgradedGone?.()
+      this.#adopted.delete(socket)
+      this.#resting.delete(socket)
+      this.#tellIfGone()
     })
+  }
+
+  /** Nobody uses this adopted socket now: a drain need not wait for it. */
+  rest(socket: Duplex): void {
+    if (!this.#adopted.has(socket)) return
+    if (this.#isClosing) socket.destroy()
+    else this.#resting.add(socket)
   }
 
   /** Idle sockets close at once, requests in flight finish; resolves when all is closed. */
   async close(): Promise<void> {
-    const upgradedGone = new Promise<void>((resolve) => {
-      this.#onUpgradedGone = resolve
-      if (this.#upgraded.size === 0) resolve()
+    this.#isClosing = true
+    const adoptedGone = new Promise<void>((resolve) => {
+      this.#onAdoptedGone = resolve
     })
-    await Promise.all([this.#tunnels.close(), this.#forwards.close(), upgradedGone])
+    for (const socket of [...this.#resting]) socket.destroy()
+    this.#tellIfGone()
+    await Promise.all([this.#tunnels.close(), this.#forwards.close(), adoptedGone])
   }
 
   /** Everything ends now; requests in flight get this error. */
   async destroy(error: Error): Promise<void> {
-    for (const socket of this.#upgraded) socket.destroy()
+    for (const pending of [...this.#opening]) pending.cancel(error)
+    for (const end of [...this.#adopted.values()]) end(error)
     await Promise.all([this.#tunnels.destroy(error), this.#forwards.destroy(error)])
+  }
+
+  #tellIfGone(): void {
+    if (this.#adopted.size === 0 && this.#opening.size === 0) this.#onAdoptedGone?.()
   }
 
   #dispatch(dispatcher: Agent | Pool, options: DispatchOptions, handler: CarriedHandler): void {

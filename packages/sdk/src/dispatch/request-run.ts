@@ -2,16 +2,16 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
 import { RequestAbortedError } from 'undici/lib/core/errors.js'
-import type { Applicant } from '../core/admission-queue.ts'
 import type { Device } from '../core/device.ts'
 import { readRetryAfter } from '../core/retry-after.ts'
-import { mayRepeat, type RepeatFacts } from '../core/retry-rules.ts'
+import { attemptsAreLeft, mayRepeat, type RepeatFacts } from '../core/retry-rules.ts'
 import type { View } from '../core/view.ts'
 import { type AttemptReport, MobilePoolError } from '../errors.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
 import { brokenResponseError, deviceWordError, finalError, noResponseError, withAttempts } from './attempt-errors.ts'
 import { classifyError } from './classify-error.ts'
 import { classifyResponse } from './classify-response.ts'
+import type { Errand } from './errand.ts'
 import { exposeAttempt } from './expose-attempt.ts'
 import type { DispatchController, DispatchHandler, DispatchOptions, ResponseHeaders } from './handlers.ts'
 import { bodyLength, bufferBody, isReplayable, isWorthBuffering } from './replay-body.ts'
@@ -24,7 +24,7 @@ import type { Target } from './target.ts'
  * connection is the live one; the handler sees nothing but `onRequestStart` until one attempt's response is delivered,
  * and from then on the request is never repeated.
  */
-export class RequestRun implements DispatchController, AttemptOwner, Applicant {
+export class RequestRun implements DispatchController, AttemptOwner, Errand {
   readonly site: string
   readonly order: number
   /** Milliseconds since 1970. */
@@ -305,9 +305,7 @@ export class RequestRun implements DispatchController, AttemptOwner, Applicant {
       isDeclaredIdempotent: this.options.idempotent === true || headerValue(this.options.headers, 'idempotency-key') !== undefined,
     }
     if (!mayRepeat(facts, retry.methods)) return false
-    // A device that is draining has not taken the request: that is no attempt, and only time bounds it.
-    const made = this.#attempts.filter(({ kind }) => kind !== 'draining').length
-    if (made >= retry.attempts || this.now() >= this.#giveUpAt) return false
+    if (!attemptsAreLeft(this.#attempts, retry.attempts) || this.now() >= this.#giveUpAt) return false
     if (holdsAnswer && !this.#host.hasHope(this, attempt.kind)) return false
     return reached === 'unsent' || attempt.kind === 'draining' || this.#host.spendRetry()
   }

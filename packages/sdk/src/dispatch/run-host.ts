@@ -3,6 +3,7 @@ import type { ExitMemory } from '../core/quarantine.ts'
 import type { AttemptKind, AttemptReport } from '../errors.ts'
 import type { Attempt } from './attempt.ts'
 import type { ResponseRules } from './classify-response.ts'
+import type { ErrandHost } from './errand.ts'
 import type { RequestRun } from './request-run.ts'
 
 export interface RetrySettings {
@@ -18,17 +19,10 @@ export interface RetrySettings {
 export type RequestOutcome = 'answered' | 'failed' | 'aborted'
 
 /** What a request needs of the pool that carries it. */
-export interface RunHost {
-  readonly retry: RetrySettings
+export interface RunHost extends ErrandHost {
   readonly rules: ResponseRules
   readonly firstByteTimeoutMs: number
   readonly exposeHeaders: boolean
-  now(): number
-  siteOf(hostname: string): string
-  /** Asks for a device: sooner or later `assigned` or `refused` is called on the run. */
-  admit(run: RequestRun): void
-  /** The run no longer waits. */
-  withdraw(run: RequestRun): void
   send(run: RequestRun, attempt: Attempt): void
   usesAbsoluteForm(device: Device, run: RequestRun): boolean
   /** Whether giving up an answer of this kind is worth it: another device may serve the run, now or soon. */
@@ -37,11 +31,4 @@ export interface RunHost {
   spendRetry(): boolean
   noteBan(run: RequestRun, attempt: Attempt, retryAfterMs: number | undefined, report: AttemptReport): void
   noteAnswer(exit: ExitMemory, site: string): void
-  noteAttemptEnd(attempt: Attempt): void
-  noteComplete(device: Device): void
-  noteRetry(run: RequestRun, failed: AttemptReport): void
-  judge(attempts: readonly Attempt[], servedBy: Device | null, site: string): void
-  /** The device has finished one request to the site. */
-  release(device: Device, site: string): void
-  settled(run: RequestRun, outcome: RequestOutcome): void
 }

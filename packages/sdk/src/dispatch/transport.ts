@@ -1,9 +1,12 @@
+import type { Socket } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import type { Clock } from '../clock.ts'
 import { MobilePoolError } from '../errors.ts'
+import type { PendingConnection } from './connect-device.ts'
 import { basicAuthorization, type Endpoint, parseEndpoint } from './endpoint.ts'
 import { type CarriedHandler, Generation, type GenerationSettings } from './generation.ts'
 import type { DispatchOptions } from './handlers.ts'
+import type { PathTarget } from './path.ts'
 import { cleanHeaders, forwardHeaders } from './request-headers.ts'
 import type { Target } from './target.ts'
 
@@ -19,6 +22,17 @@ export interface TransportTarget {
   readonly proxyUrl: string
   /** `auto`: absolute form for http:, CONNECT for https: and upgrades. `always`: CONNECT for all. */
   readonly tunnel: 'auto' | 'always'
+}
+
+/** A connection of a path, as the transport made it. */
+export interface PathLink {
+  readonly socket: Socket
+  /** It leads to the device's own proxy, for absolute form. */
+  readonly isForward: boolean
+  /** What that proxy wants as `Proxy-Authorization`. */
+  readonly authorization: string | null
+  /** Nobody uses the socket now: a drain closes it at once. */
+  rest(): void
 }
 
 /**
@@ -44,8 +58,7 @@ export class Transport {
 
   /** Whether a request to this target goes in absolute form: the device's proxy then sees and answers it itself. */
   usesAbsoluteForm(options: DispatchOptions, target: Target): boolean {
-    const mayForward = this.#endpoint.protocol !== 'socks5' && this.target.tunnel === 'auto'
-    return mayForward && target.isPlainHttp && !options.upgrade && options.method !== 'CONNECT'
+    return this.#mayForward && target.isPlainHttp && !options.upgrade && options.method !== 'CONNECT'
   }
 
   dispatch(options: DispatchOptions, target: Target, handler: CarriedHandler): void {
@@ -54,6 +67,22 @@ export class Transport {
       const headers = forwardHeaders(options.headers, target.host, basicAuthorization(this.#endpoint))
       generation.forward({ ...options, path: target.origin + options.path, headers }, handler)
     } else generation.tunnel({ ...options, headers: cleanHeaders(options.headers) }, handler)
+  }
+
+  /** Opens a connection for bytes that are not a request's, in the present generation. */
+  connect(target: PathTarget, callback: (error: Error | null, link: PathLink | null) => void): PendingConnection {
+    const generation = this.#open()
+    const isForward = this.#mayForward && target.isPlainHttp
+    return generation.connect(isForward ? null : target, (error, socket) => {
+      if (socket === null) callback(error, null)
+      else
+        callback(null, {
+          socket,
+          isForward,
+          authorization: isForward ? basicAuthorization(this.#endpoint) : null,
+          rest: () => generation.rest(socket),
+        })
+    })
   }
 
   /**
@@ -88,6 +117,10 @@ export class Transport {
     this.#current = null
     this.#leaving.clear()
     await Promise.all(all.map((generation) => generation.destroy(error)))
+  }
+
+  get #mayForward(): boolean {
+    return this.#endpoint.protocol !== 'socks5' && this.target.tunnel === 'auto'
   }
 
   #open(): Generation {

@@ -1,6 +1,6 @@
 import type { PoolCore } from '../core/pool-core.ts'
 import type { DispatchEngine } from '../dispatch/dispatch-engine.ts'
-import type { RequestRun } from '../dispatch/request-run.ts'
+import type { Errand } from '../dispatch/errand.ts'
 import { MobilePoolError } from '../errors.ts'
 import type { Emit, RotationResult } from '../events.ts'
 import type { Drains } from '../rotation/drains.ts'
@@ -9,9 +9,9 @@ import type { DeviceRecord, SourceListener } from './device-source.ts'
 import type { Roster } from './roster.ts'
 
 export interface FeedParts {
-  readonly core: PoolCore<RequestRun>
+  readonly core: PoolCore<Errand>
   readonly engine: DispatchEngine
-  readonly roster: Roster<RequestRun>
+  readonly roster: Roster<Errand>
   readonly drains: Drains
   readonly rotations: Rotations
   readonly emit: Emit

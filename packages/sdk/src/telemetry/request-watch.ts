@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
-import type { Attempt } from '../dispatch/attempt.ts'
-import type { RequestRun } from '../dispatch/request-run.ts'
+import type { DeviceAttempt } from '../dispatch/device-attempt.ts'
+import type { Errand } from '../dispatch/errand.ts'
 import type { RequestOutcome } from '../dispatch/run-host.ts'
 import type { AttemptKind } from '../errors.ts'
 import { type AttemptRecord, attemptChannel, requestChannel } from './channels.ts'
@@ -12,7 +12,7 @@ export interface RequestWatchParts {
   /** The pool, as channels name it. */
   readonly pool: object
   /** An attempt reached its site. */
-  readonly onReached: (attempt: Attempt) => void
+  readonly onReached: (attempt: DeviceAttempt) => void
   /** Takes every attempt, path of the target included; null: nobody wants them. */
   readonly onAttempt: ((record: AttemptRecord, path: string) => void) | null
 }
@@ -28,7 +28,7 @@ export class RequestWatch {
     this.#parts = parts
   }
 
-  requestOver(run: RequestRun, outcome: RequestOutcome): void {
+  requestOver(run: Errand, outcome: RequestOutcome): void {
     const { meters, onReached, onAttempt } = this.#parts
     const isRecorded = onAttempt !== null || attemptChannel.hasSubscribers
     let number = 0
@@ -41,7 +41,7 @@ export class RequestWatch {
     if (requestChannel.hasSubscribers) this.#publish(run, outcome)
   }
 
-  #record(run: RequestRun, attempt: Attempt, number: number): void {
+  #record(run: Errand, attempt: DeviceAttempt, number: number): void {
     const { pool, onAttempt } = this.#parts
     const { startedAt, bytesIn, bytesOut } = attempt
     const record = { ...attempt.report, ...whereOf(run), attempt: number, startedAt, bytesIn, bytesOut }
@@ -49,7 +49,7 @@ export class RequestWatch {
     if (attemptChannel.hasSubscribers) attemptChannel.publish({ pool, ...record })
   }
 
-  #publish(run: RequestRun, outcome: RequestOutcome): void {
+  #publish(run: Errand, outcome: RequestOutcome): void {
     const { pool, clock } = this.#parts
     const { startedAt, reports } = run
     const durationMs = Math.round(clock.now() - startedAt)
@@ -58,7 +58,7 @@ export class RequestWatch {
 }
 
 /** An origin may carry credentials; nobody is told of them. */
-const whereOf = ({ site, target: { hostname }, options: { method } }: RequestRun) => ({
+const whereOf = ({ site, target: { hostname }, options: { method } }: Errand) => ({
   site: withoutCredentials(site),
   host: withoutCredentials(hostname),
   method: String(method),

@@ -1,0 +1,67 @@
+import type { Socket } from 'node:net'
+import type { AttemptKind } from '../errors.ts'
+import type { DeviceRef } from '../events.ts'
+import type { DeviceAttempt } from './device-attempt.ts'
+import type { ErrandHost } from './errand.ts'
+import type { Path } from './path.ts'
+import type { PathLink } from './transport.ts'
+
+/** A path that stands, and the place at its device that it holds. */
+export class OpenPath implements Path {
+  readonly device: DeviceRef
+  readonly exitIp: string | null
+  readonly socket: Socket
+  readonly isForward: boolean
+  readonly authorization: string | null
+  readonly #host: ErrandHost
+  readonly #attempt: DeviceAttempt
+  readonly #link: PathLink
+  readonly #site: string
+  readonly #onOver: () => void
+  /** What connecting took. */
+  readonly #before: { readonly read: number; readonly written: number }
+  #isConcluded: boolean = false
+  #isReleased: boolean = false
+
+  constructor(host: ErrandHost, attempt: DeviceAttempt, link: PathLink, site: string, onOver: () => void) {
+    this.#host = host
+    this.#attempt = attempt
+    this.#link = link
+    this.#site = site
+    this.#onOver = onOver
+    this.device = { deviceId: attempt.device.id, device: attempt.device.facts.name }
+    this.exitIp = attempt.exitIp
+    this.socket = link.socket
+    this.isForward = link.isForward
+    this.authorization = link.authorization
+    // What came with the answer to CONNECT waits unread: it is the target's.
+    this.#before = { read: this.socket.bytesRead - this.socket.readableLength, written: this.socket.bytesWritten }
+    this.socket.on('error', () => {})
+    this.socket.once('close', () => {
+      if (!this.#isConcluded && this.socket.bytesRead > this.#before.read) this.conclude('answered')
+      this.release()
+    })
+  }
+
+  conclude(kind: AttemptKind): void {
+    if (this.#isConcluded) return
+    this.#isConcluded = true
+    this.#attempt.conclude(kind, 'response')
+    if (kind === 'answered') {
+      this.#host.noteComplete(this.#attempt.device)
+      return
+    }
+    this.#host.noteAttemptEnd(this.#attempt)
+    this.#host.judge([this.#attempt], null, this.#site)
+  }
+
+  release(): void {
+    if (this.#isReleased) return
+    this.#isReleased = true
+    this.#attempt.bytesIn = this.socket.bytesRead - this.#before.read
+    this.#attempt.bytesOut = this.socket.bytesWritten - this.#before.written
+    this.#link.rest()
+    this.#host.release(this.#attempt.device, this.#site)
+    this.#onOver()
+  }
+}

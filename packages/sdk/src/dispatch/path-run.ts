@@ -1,0 +1,165 @@
+import type { Device } from '../core/device.ts'
+import { attemptsAreLeft } from '../core/retry-rules.ts'
+import type { View } from '../core/view.ts'
+import { type AttemptReport, MobilePoolError } from '../errors.ts'
+import { deviceConnectError, finalError, withAttempts } from './attempt-errors.ts'
+import { classifyError } from './classify-error.ts'
+import type { PendingConnection } from './connect-device.ts'
+import { DeviceAttempt } from './device-attempt.ts'
+import type { Errand, ErrandHost } from './errand.ts'
+import { OpenPath } from './open-path.ts'
+import type { Path, PathTarget } from './path.ts'
+import type { PathLink } from './transport.ts'
+
+/** What a path needs of the pool beyond what every errand needs. */
+export interface PathHost extends ErrandHost {
+  /** Opens a connection through the device; the callback gets exactly one of error and link. */
+  connect(device: Device, target: PathTarget, callback: (error: Error | null, link: PathLink | null) => void): PendingConnection
+}
+
+export interface PathRequest {
+  readonly target: PathTarget
+  readonly view: View
+  readonly order: number
+  readonly signal: AbortSignal | undefined
+}
+
+/** Looks for a path: waits for a device like any request, connects, goes on to another device until one connection stands. */
+export class PathRun implements Errand {
+  readonly site: string
+  readonly order: number
+  readonly view: View
+  readonly tried: Device[] = []
+  readonly attempts: DeviceAttempt[] = []
+  readonly startedAt: number
+  readonly target: PathTarget
+  readonly options = { method: 'CONNECT', path: '' }
+  /** The path once it stands; rejects with `MobilePoolError`, or with the signal's reason. */
+  readonly path: Promise<Path>
+  readonly #host: PathHost
+  readonly #request: PathRequest
+  readonly #giveUpAt: number
+  #resolve!: (path: Path) => void
+  #reject!: (error: Error) => void
+  #pending: PendingConnection | null = null
+  #open: OpenPath | null = null
+  #lastError: MobilePoolError | null = null
+  #isOver: boolean = false
+
+  constructor(host: PathHost, request: PathRequest) {
+    this.#host = host
+    this.#request = request
+    this.site = host.siteOf(request.target.hostname)
+    this.order = request.order
+    this.view = request.view
+    this.target = request.target
+    this.startedAt = host.now()
+    this.#giveUpAt = this.startedAt + host.retry.maxElapsedMs
+    this.path = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+  }
+
+  start(): void {
+    const { signal } = this.#request
+    if (signal?.aborted) {
+      this.abort(toError(signal.reason))
+      return
+    }
+    signal?.addEventListener('abort', this.#onAbort, { once: true })
+    this.#host.admit(this)
+  }
+
+  queued(): void {}
+
+  assigned(device: Device): void {
+    const attempt = new DeviceAttempt(device, () => this.#host.now())
+    this.attempts.push(attempt)
+    this.#pending = this.#host.connect(device, this.target, (error, link) => {
+      this.#pending = null
+      if (error !== null) this.#onFailure(attempt, error)
+      else if (link !== null) this.#onOpen(attempt, link)
+    })
+  }
+
+  /** What the last attempt met says more than that there is no other device. */
+  refused(error: MobilePoolError): void {
+    this.#fail(this.#lastError === null ? withAttempts(error, this.reports) : this.#final(this.#lastError))
+  }
+
+  /** Before the path stands: it never will. Afterwards: its socket is destroyed with this error. */
+  abort(reason: Error): void {
+    if (this.#open !== null) {
+      this.#open.socket.destroy(reason)
+      return
+    }
+    if (this.#isOver) return
+    this.#end()
+    this.#host.withdraw(this)
+    if (this.#pending !== null) this.#pending.cancel(reason)
+    this.#host.settled(this, 'aborted')
+    this.#reject(reason)
+  }
+
+  readonly #onAbort = (): void => this.abort(toError(this.#request.signal?.reason))
+
+  #onOpen(attempt: DeviceAttempt, link: PathLink): void {
+    if (this.#isOver) {
+      link.socket.destroy()
+      this.#host.release(attempt.device, this.site)
+      return
+    }
+    this.#end()
+    attempt.conclude('answered', 'tunnel')
+    this.#host.judge(this.attempts, attempt.device, this.site)
+    this.#open = new OpenPath(this.#host, attempt, link, this.site, () => this.#host.settled(this, 'answered'))
+    this.#resolve(this.#open)
+  }
+
+  #onFailure(attempt: DeviceAttempt, error: Error): void {
+    if (this.#isOver) {
+      attempt.conclude('aborted', 'connect')
+      this.#host.release(attempt.device, this.site)
+      return
+    }
+    const { kind, phase, errno } = classifyError(error, 'unsent')
+    const statusCode = error instanceof MobilePoolError ? error.statusCode : undefined
+    const report = attempt.conclude(kind, phase, {
+      ...(errno === undefined ? {} : { errno }),
+      ...(statusCode === undefined ? {} : { statusCode }),
+    })
+    this.#host.noteAttemptEnd(attempt)
+    this.#lastError = error instanceof MobilePoolError ? error : deviceConnectError(attempt, error)
+    if (kind !== 'draining') this.tried.push(attempt.device)
+    this.#host.release(attempt.device, this.site)
+    if (attemptsAreLeft(this.attempts, this.#host.retry.attempts) && this.#host.now() < this.#giveUpAt) {
+      this.#host.noteRetry(this, report)
+      this.#host.admit(this)
+    } else this.#fail(this.#final(this.#lastError))
+  }
+
+  get reports(): AttemptReport[] {
+    return this.attempts.map((attempt) => attempt.report)
+  }
+
+  #final(error: Error): Error {
+    const { hostname, port } = this.target
+    return finalError(error, `${hostname}:${port}`, this.reports)
+  }
+
+  #fail(error: Error): void {
+    if (this.#isOver) return
+    this.#end()
+    if (this.attempts.length > 0) this.#host.judge(this.attempts, null, this.site)
+    this.#host.settled(this, 'failed')
+    this.#reject(error)
+  }
+
+  #end(): void {
+    this.#isOver = true
+    this.#request.signal?.removeEventListener('abort', this.#onAbort)
+  }
+}
+
+const toError = (reason: unknown): Error => (reason instanceof Error ? reason : new Error(String(reason)))

@@ -1,0 +1,120 @@
+/**
+ * What the pool costs a request: over undici's own Agent (https, CONNECT) and Pool (http, absolute form) with the same connector and one
+ * proxy, taking turns in one process; the proxy is another process. CPU time first; then, in a process whose young generation is so
+ * large that nothing is collected meanwhile, bytes of heap.
+ */
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { MobilePool } from '@mobilepool/sdk'
+import { startChild } from '../packages/sdk/test/servers/child.ts'
+import { alternate } from './harness/alternate.ts'
+import { bareForwards, bareTunnels } from './harness/bare-undici.ts'
+import type { CannedCalls } from './harness/canned-devices.ts'
+import { type Dispatching, forMs, Load } from './harness/load.ts'
+import { report, table } from './harness/report.ts'
+import { median, paired, spread } from './harness/statistics.ts'
+
+const CELLS = (['http', 'https'] as const).flatMap((scheme) => [1, 50, 200].map((concurrency) => ({ scheme, concurrency })))
+const ROUNDS = 15
+const SLICE_MS = 150
+const BYTES_ROUNDS = 5
+const BYTES_REQUESTS = 2_000
+/** `max-semi-space-size` in MB: 2,000 requests allocate some 30 MB. */
+const BYTES_FLAGS = ['--expose-gc', '--min-semi-space-size=128', '--max-semi-space-size=128', '--disable-warning=ExperimentalWarning']
+
+interface Bench {
+  readonly bare: Load
+  readonly pool: Load
+}
+
+/** The two, over the same proxy. */
+async function withBoth<T>(scheme: 'http' | 'https', concurrency: number, measure: (loads: Bench) => Promise<T>): Promise<T> {
+  const proxy = await startChild<CannedCalls>(new URL('./harness/canned-devices.ts', import.meta.url), ['1'])
+  const [url = ''] = await proxy.ask('urls')
+  const requestTls = { rejectUnauthorized: false }
+  const bare = scheme === 'http' ? bareForwards(url) : bareTunnels(url, requestTls)
+  const pool = new MobilePool({ devices: [url], perDevice: { concurrency: 1_000 }, requestTls })
+  const origin = `${scheme}://shop.example.test`
+  const headers = { accept: 'text/html', 'accept-encoding': 'gzip', 'user-agent': 'bench' }
+  const request = { origin, path: '/catalogue?page=1', method: 'GET', headers }
+  const bareRequest =
+    scheme === 'http'
+      ? { ...request, origin: url, path: origin + request.path, headers: { ...headers, host: 'shop.example.test' } }
+      : request
+  try {
+    return await measure({
+      bare: new Load(bare, bareRequest, concurrency),
+      pool: new Load(pool as unknown as Dispatching, request, concurrency),
+    })
+  } finally {
+    await pool.close()
+    await bare.close()
+    await proxy.stop()
+  }
+}
+
+/** Heap bytes a request, bare and pool. */
+const bytesOf =
+  (load: Load, gc: () => void): (() => Promise<number>) =>
+  async () => {
+    gc()
+    const before = process.memoryUsage().heapUsed
+    let left = BYTES_REQUESTS
+    const requests = await load.run(() => left-- > 0)
+    return (process.memoryUsage().heapUsed - before) / requests
+  }
+
+interface Bytes {
+  readonly bare: number
+  readonly pool: number
+}
+
+async function measureBytes(gc: () => void): Promise<Bytes[]> {
+  const results: Bytes[] = []
+  for (const { scheme, concurrency } of CELLS) {
+    results.push(
+      await withBoth(scheme, concurrency, async ({ bare, pool }) => {
+        const [ofBare, ofPool]: [number[], number[]] = [[], []]
+        for (const load of [bare, pool]) await load.run(forMs(500))
+        for (let round = 0; round < BYTES_ROUNDS; round++) {
+          ofBare.push(await bytesOf(bare, gc)())
+          ofPool.push(await bytesOf(pool, gc)())
+        }
+        return { bare: median(ofBare), pool: median(ofPool) }
+      }),
+    )
+  }
+  return results
+}
+
+if (process.argv[2] === 'bytes' && globalThis.gc !== undefined) {
+  const results = await measureBytes(globalThis.gc)
+  process.send?.(results)
+  process.disconnect()
+} else {
+  const rows: (string | number)[][] = []
+  for (const { scheme, concurrency } of CELLS) {
+    const slices = await withBoth(scheme, concurrency, ({ bare, pool }) =>
+      alternate(
+        [
+          { name: 'bare', load: bare },
+          { name: 'pool', load: pool },
+        ],
+        { rounds: ROUNDS, sliceMs: SLICE_MS },
+      ),
+    )
+    const [bare = [], pool = []] = ['bare', 'pool'].map((name) => slices.get(name)?.map(({ cpuUs }) => cpuUs))
+    const more = paired(pool, bare, (one, other) => one - other)
+    rows.push([`${scheme}, ${concurrency} in flight`, median(bare).toFixed(1), median(pool).toFixed(1), spread(more)])
+  }
+  const child = fork(import.meta.filename, ['bytes'], { execArgv: BYTES_FLAGS })
+  const [bytes] = (await once(child, 'message')) as [Bytes[]]
+  rows.forEach((row, index) => {
+    const { bare = Number.NaN, pool = Number.NaN } = bytes[index] ?? {}
+    row.push(Math.round(bare), Math.round(pool), `+${Math.round(pool - bare)}`)
+  })
+  report(
+    'sdk.overhead',
+    table(['', 'undici, us', 'pool, us', 'more, us (middle half)', 'undici, bytes', 'pool, bytes', 'more, bytes'], rows),
+  )
+}

@@ -1,5 +1,5 @@
 /** The value below which the given share of the numbers lies; 0.5: the median. */
-export function quantile(numbers: readonly number[], share: number): number {
+function quantile(numbers: readonly number[], share: number): number {
   const sorted = [...numbers].sort((one, other) => one - other)
   const place = (sorted.length - 1) * share
   const [low = Number.NaN, high = low] = [sorted[Math.floor(place)], sorted[Math.ceil(place)]]

@@ -263,6 +263,7 @@ export class DispatchEngine implements RunHost, PathHost {
 
   /** Tells listeners what the core did. */
   publish(events: readonly CoreEvent[]): void {
+    if (events.length === 0) return
     for (const event of events) {
       const ref = { deviceId: event.device.id, device: event.device.facts.name }
       if (event.type === 'ejected') this.#parts.emit('eject', { ...ref, faults: event.faults, until: event.until })

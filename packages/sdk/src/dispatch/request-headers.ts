@@ -5,25 +5,32 @@
 
 type Pair = readonly [name: string, value: unknown]
 
-function* pairsOf(headers: unknown): Generator<Pair> {
-  if (headers === null || headers === undefined || typeof headers !== 'object') return
+/** Calls `visit` for each header, until it returns true; returns whether it did. A generator would cost more than all that is done with it. */
+function some(headers: unknown, visit: (name: string, value: unknown) => boolean): boolean {
+  if (headers === null || headers === undefined || typeof headers !== 'object') return false
   if (Array.isArray(headers)) {
-    for (let i = 0; i + 1 < headers.length; i += 2) yield [String(headers[i]), headers[i + 1]]
-    return
+    for (let i = 0; i + 1 < headers.length; i += 2) if (visit(String(headers[i]), headers[i + 1])) return true
+    return false
   }
   if (Symbol.iterator in headers) {
-    for (const pair of headers as Iterable<Pair>) yield [String(pair[0]), pair[1]]
-    return
+    for (const [name, value] of headers as Iterable<Pair>) if (visit(String(name), value)) return true
+    return false
   }
-  yield* Object.entries(headers)
+  for (const name in headers) {
+    if (Object.hasOwn(headers, name) && visit(name, (headers as Record<string, unknown>)[name])) return true
+  }
+  return false
 }
 
 /** The first value of a header; undefined when it is not there. */
 export function headerValue(headers: unknown, lowerCaseName: string): string | undefined {
-  for (const [name, value] of pairsOf(headers)) {
-    if (name.length === lowerCaseName.length && name.toLowerCase() === lowerCaseName) return String(value)
-  }
-  return undefined
+  let found: string | undefined
+  some(headers, (name, value) => {
+    if (name.length !== lowerCaseName.length || name.toLowerCase() !== lowerCaseName) return false
+    found = String(value)
+    return true
+  })
+  return found
 }
 
 /**
@@ -32,31 +39,31 @@ export function headerValue(headers: unknown, lowerCaseName: string): string | u
  * Returns the same object when there is nothing to change.
  */
 export function cleanHeaders(headers: unknown): unknown {
-  let isClean = true
-  for (const [name, value] of pairsOf(headers)) {
-    if (isHopHeader(name) || onceOnly(name, value) !== value) {
-      isClean = false
-      break
-    }
-  }
-  return isClean
-    ? headers
-    : [...pairsOf(headers)].filter(([name]) => !isHopHeader(name)).flatMap(([name, value]) => [name, onceOnly(name, value)])
+  if (!some(headers, needsCleaning)) return headers
+  const flat: unknown[] = []
+  some(headers, (name, value) => {
+    if (!isHopHeader(name)) flat.push(name, onceOnly(name, value))
+    return false
+  })
+  return flat
 }
 
 /** Headers of a request in absolute form: the target's `host` where the caller named none, and the device's credentials. */
 export function forwardHeaders(headers: unknown, targetHost: string, authorization: string | null): unknown[] {
   const flat: unknown[] = []
   let hasHost = false
-  for (const [name, value] of pairsOf(headers)) {
-    if (isHopHeader(name)) continue
+  some(headers, (name, value) => {
+    if (isHopHeader(name)) return false
     if (name.length === 4 && name.toLowerCase() === 'host') hasHost = true
     flat.push(name, onceOnly(name, value))
-  }
+    return false
+  })
   if (!hasHost) flat.push('host', targetHost)
   if (authorization !== null) flat.push('proxy-authorization', authorization)
   return flat
 }
+
+const needsCleaning = (name: string, value: unknown): boolean => isHopHeader(name) || onceOnly(name, value) !== value
 
 const isHopHeader = (name: string): boolean => name.length === 19 && name.toLowerCase() === 'proxy-authorization'
 

@@ -209,11 +209,9 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
   onDelivery(attempt: Attempt, controller: DispatchController, statusCode: number, headers: ResponseHeaders, statusMessage?: string): void {
     if (attempt.kind === 'answered') this.#host.noteAnswer(attempt.exit, this.site)
     this.#judge(attempt.kind === 'answered' ? attempt.device : null)
-    const shown = this.#host.exposeHeaders
-      ? exposeAttempt(attempt, this.#attempts.length, headers, controller.rawHeaders)
-      : { headers, rawHeaders: controller.rawHeaders }
-    this.rawHeaders = shown.rawHeaders
-    this.#handler.onResponseStart?.(this, statusCode, shown.headers, statusMessage)
+    const raw = controller.rawHeaders
+    this.rawHeaders = this.#host.exposeHeaders ? exposeAttempt(attempt, this.#attempts.length, headers, raw) : raw
+    this.#handler.onResponseStart?.(this, statusCode, headers, statusMessage)
   }
 
   onUpgrade(attempt: Attempt, controller: DispatchController, statusCode: number, headers: ResponseHeaders, socket: Duplex): void {

@@ -66,7 +66,10 @@ export class Transport {
     if (this.usesAbsoluteForm(options, target)) {
       const headers = forwardHeaders(options.headers, target.host, basicAuthorization(this.#endpoint))
       generation.forward({ ...options, path: target.origin + options.path, headers }, handler)
-    } else generation.tunnel({ ...options, headers: cleanHeaders(options.headers) }, handler)
+      return
+    }
+    const headers = cleanHeaders(options.headers)
+    generation.tunnel(headers === options.headers ? options : { ...options, headers }, handler)
   }
 
   /** Opens a connection for bytes that are not a request's, in the present generation. */

@@ -61,6 +61,24 @@ describe('an agent', () => {
     expect(hub.log()).not.toContain(json.token)
   })
 
+  test('whose reply was lost may ask again with its token until its key is used', async () => {
+    hub = await startHub()
+    const { json } = await hub.ask('/api/v1/agents/tokens', { method: 'POST', key: 'admin' })
+    const enroll = (name: string) =>
+      hub.ask('/api/v1/agents/enroll', {
+        method: 'POST',
+        body: { token: json.token, name, device_type: 'android', agent_version: '1.0.0' },
+      })
+    const lost = await enroll('busan-03')
+    expect((await enroll('thief')).json.code).toBe('unauthorized')
+    const again = await enroll('busan-03')
+    expect(again.json.device_id).toBe(lost.json.device_id)
+    expect((await speakFor(() => hub, lost.json.device_key).beat('127.10.3.1')).status).toBe(401)
+    expect((await speakFor(() => hub, again.json.device_key).beat('127.10.3.1')).status).toBe(200)
+    expect((await enroll('busan-03')).json.code).toBe('unauthorized')
+    expect((await speakFor(() => hub, again.json.device_key).beat('127.10.3.1')).status).toBe(200)
+  })
+
   test('that lost its key comes back with a token for its name only, and the old key ends', async () => {
     hub = await startHub()
     const old = await liveAgent('busan-03', '127.10.3.1')

@@ -298,25 +298,30 @@ function contract(open: () => Promise<Store>) {
       createdAt: T0,
       expiresAt: T0 + 60_000,
     })
+    const unused = ({ hash }: { hash: string }) => ({ hash, usedAt: null })
     const first = token()
     await store.enrolment.addToken(first)
-    expect(await store.enrolment.usableToken(first.hash, T0 + 1)).toEqual(first)
-    expect(await store.enrolment.usableToken(first.hash, T0 + 60_000)).toBeNull()
+    expect(await store.enrolment.usableToken(first.hash, T0 + 1, null)).toEqual(first)
+    expect(await store.enrolment.usableToken(first.hash, T0 + 60_000, null)).toBeNull()
     const firstKey = key({ scope: 'device', deviceId: yerevan.id })
-    expect(await store.enrolment.enrol(first.hash, yerevan, firstKey, T0 + 1)).toBe('enrolled')
-    expect(await store.enrolment.enrol(first.hash, yerevan, key({ scope: 'device', deviceId: yerevan.id }), T0 + 2)).toBe('token_spent')
+    expect(await store.enrolment.enrol(unused(first), yerevan, firstKey, T0 + 1)).toBe('enrolled')
+    expect(await store.enrolment.enrol(unused(first), yerevan, key({ scope: 'device', deviceId: yerevan.id }), T0 + 2)).toBe('token_spent')
+    const usedOtherwise = { hash: first.hash, usedAt: T0 + 3 }
+    expect(await store.enrolment.enrol(usedOtherwise, yerevan, key({ scope: 'device', deviceId: yerevan.id }), T0 + 2)).toBe('token_spent')
+    expect(await store.enrolment.usableToken(first.hash, T0 + 2, T0 + 3)).toBeNull()
+    expect(await store.enrolment.usableToken(first.hash, T0 + 2, T0 + 1)).toEqual(first)
     const second = token()
     await store.enrolment.addToken(second)
     const secondKey = key({ scope: 'device', deviceId: yerevan.id })
-    expect(await store.enrolment.enrol(second.hash, yerevan, secondKey, T0 + 3)).toBe('enrolled')
+    expect(await store.enrolment.enrol(unused(second), yerevan, secondKey, T0 + 3)).toBe('enrolled')
     expect((await store.keys.byHash(firstKey.hash))?.revokedAt).toBe(T0 + 3)
     expect((await store.keys.byHash(secondKey.hash))?.revokedAt).toBeNull()
 
     const third = token()
     await store.enrolment.addToken(third)
     const thief = device('yerevan-01', { kind: 'agent' })
-    expect(await store.enrolment.enrol(third.hash, thief, key({ scope: 'device', deviceId: thief.id }), T0 + 4)).toBe('name_taken')
-    expect(await store.enrolment.usableToken(third.hash, T0 + 5)).toEqual(third)
+    expect(await store.enrolment.enrol(unused(third), thief, key({ scope: 'device', deviceId: thief.id }), T0 + 4)).toBe('name_taken')
+    expect(await store.enrolment.usableToken(third.hash, T0 + 5, null)).toEqual(third)
   })
 
   test('the pulse is the latest one', async () => {

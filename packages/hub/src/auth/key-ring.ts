@@ -27,6 +27,8 @@ export class KeyRing {
   readonly #byHash = new Map<string, KeyRecord>()
   /** How many valid keys each device has. */
   readonly #deviceKeys = new Map<string, number>()
+  /** The key that each device was enrolled with since this start, until it is used. */
+  readonly #unused = new Map<string, string>()
 
   private constructor(parts: KeyRingParts) {
     this.#parts = parts
@@ -58,7 +60,10 @@ export class KeyRing {
   async identify(secret: string, address: string): Promise<Caller | Refusal> {
     const hash = hashOf(secret)
     const key = this.#byHash.get(hash) ?? (await this.#lookUp(hash, address))
-    if (key && isSameHash(key.hash, hash) && key.revokedAt === null) return { keyId: key.id, scope: key.scope, deviceId: key.deviceId }
+    if (key && isSameHash(key.hash, hash) && key.revokedAt === null) {
+      if (key.deviceId !== null) this.#unused.delete(key.deviceId)
+      return { keyId: key.id, scope: key.scope, deviceId: key.deviceId }
+    }
     return this.#parts.attempts.wrong(address, {
       code: 'unauthorized',
       detail: key ? 'This key was revoked.' : 'The hub does not know this key.',
@@ -98,16 +103,23 @@ export class KeyRing {
   }
 
   /** A device was enrolled anew: its former keys were revoked, this one is valid. */
-  replaceDeviceKeys(key: KeyRecord): void {
+  replaceDeviceKeys(key: KeyRecord & { deviceId: string }): void {
     for (const old of this.#byHash.values())
       if (old.deviceId === key.deviceId && old.revokedAt === null) this.take({ ...old, revokedAt: key.createdAt })
     this.take(key)
+    this.#unused.set(key.deviceId, key.id)
+  }
+
+  /** Whether nobody has ever used this key that a device was enrolled with; false when that is not known (any more). */
+  isUnused(deviceId: string, keyId: string): boolean {
+    return this.#unused.get(deviceId) === keyId
   }
 
   /** A device was removed, its keys with it. */
   forgetDevice(deviceId: string): void {
     for (const key of this.#byHash.values()) if (key.deviceId === deviceId) this.#byHash.delete(key.hash)
     this.#deviceKeys.delete(deviceId)
+    this.#unused.delete(deviceId)
   }
 
   async #lookUp(hash: string, address: string): Promise<KeyRecord | null> {

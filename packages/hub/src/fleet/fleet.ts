@@ -180,12 +180,12 @@ export class Fleet {
    * Null when another device has the name. @throws HubError `database_down`
    */
   put(settings: DeviceSettings): Promise<Device | null> {
-    return this.#inTurn(() => this.#put(settings))
+    return this.inTurn(() => this.#put(settings))
   }
 
   /** Changes some settings of a device; otherwise as `put`. Also null when the device is gone. */
   edit(device: Device, change: Partial<DeviceSettings>): Promise<Device | null> {
-    return this.#inTurn(async () => {
+    return this.inTurn(async () => {
       const current = this.#byId.get(device.id)
       return current ? this.#put({ ...settingsOf(current), ...change, updatedAt: this.#parts.now() }) : null
     })
@@ -204,7 +204,7 @@ export class Fleet {
 
   /** Removes a device with all its history. @throws HubError `database_down` */
   remove(device: Device): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.inTurn(async () => {
       if (this.#byId.get(device.id) !== device) return
       this.#writer.forget(device.id)
       await this.#parts.store.devices.remove(device.id)
@@ -238,18 +238,18 @@ export class Fleet {
     await this.#writer.close()
   }
 
+  /** One change of settings after the other: two that read the same settings would undo each other. `work` must not ask for a turn itself. */
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work)
+    this.#turn = turn.catch(() => {})
+    return turn
+  }
+
   async #put(settings: DeviceSettings): Promise<Device | null> {
     const holder = this.#byName.get(settings.name)
     if (holder && holder.id !== settings.id) return null
     if (!(await this.#parts.store.devices.put(settings))) return null
     return this.takeOver(settings)
-  }
-
-  /** One change of settings after the other: two that read the same settings would undo each other. */
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#turn.then(work)
-    this.#turn = turn.catch(() => {})
-    return turn
   }
 
   #add(device: Device): void {

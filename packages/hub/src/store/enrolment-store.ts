@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely'
+import type { ExpressionBuilder, Kysely } from 'kysely'
 import { type DeviceSettings, putDevice } from './device-store.ts'
 import { isDuplicate, query } from './failures.ts'
 import { type KeyRecord, keyRow } from './key-store.ts'
@@ -18,14 +18,23 @@ interface EnrolToken {
 /** Reads and writes enrolment tokens. Every method throws HubError `database_down`. */
 export interface EnrolmentStore {
   addToken(token: EnrolToken): Promise<void>
-  /** A token that may still be used at `now`. */
-  usableToken(hash: string, now: number): Promise<EnrolToken | null>
+  /** A token that may still be used at `now`: unused, or used at `usedAt`. */
+  usableToken(hash: string, now: number, usedAt: number | null): Promise<EnrolToken | null>
   /**
    * Spends the token, writes the device, revokes the device's former keys and adds the new one: all or nothing.
-   * `token_spent`: it was used, or expired, meanwhile; `name_taken`: another device has the name.
+   * `token_spent`: it was used (at another time than `usedAt`), or expired, meanwhile; `name_taken`: another device has the name.
    */
-  enrol(tokenHash: string, device: DeviceSettings, key: KeyRecord, now: number): Promise<'enrolled' | 'token_spent' | 'name_taken'>
+  enrol(
+    token: { hash: string; usedAt: number | null },
+    device: DeviceSettings,
+    key: KeyRecord,
+    now: number,
+  ): Promise<'enrolled' | 'token_spent' | 'name_taken'>
 }
+
+/** Not used yet, or at that time only. */
+const usedBefore = (usedAt: number | null) => (token: ExpressionBuilder<Tables, 'enroll_tokens'>) =>
+  token.or([token('used_at', 'is', null), ...(usedAt === null ? [] : [token('used_at', '=', new Date(usedAt))])])
 
 export function enrolmentStore(db: Kysely<Tables>, seal: Seal): EnrolmentStore {
   return {
@@ -45,28 +54,28 @@ export function enrolmentStore(db: Kysely<Tables>, seal: Seal): EnrolmentStore {
       await query(db.deleteFrom('enroll_tokens').where('expires_at', '<', new Date(token.createdAt)).execute())
     },
 
-    async usableToken(hash, now) {
+    async usableToken(hash, now, usedAt) {
       const row = await query(
         db
           .selectFrom('enroll_tokens')
           .selectAll()
           .where('token_hash', '=', hash)
-          .where('used_at', 'is', null)
+          .where(usedBefore(usedAt))
           .where('expires_at', '>', new Date(now))
           .executeTakeFirst(),
       )
       return row ? { hash: row.token_hash, name: row.name, createdAt: row.created_at.getTime(), expiresAt: row.expires_at.getTime() } : null
     },
 
-    async enrol(tokenHash, device, key, now) {
+    async enrol(token, device, key, now) {
       try {
         return await query(
           db.transaction().execute(async (transaction) => {
             const spent = await transaction
               .updateTable('enroll_tokens')
               .set({ used_at: new Date(now) })
-              .where('token_hash', '=', tokenHash)
-              .where('used_at', 'is', null)
+              .where('token_hash', '=', token.hash)
+              .where(usedBefore(token.usedAt))
               .where('expires_at', '>', new Date(now))
               .returning('token_hash')
               .execute()

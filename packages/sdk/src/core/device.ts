@@ -30,11 +30,15 @@ export interface DeviceTally {
   ejections: number
 }
 
+let devicesMade = 0
+
 /** What the pool core knows of one device. Plain state: `PoolCore` alone writes it. */
 export class Device {
   facts: DeviceFacts
   /** Of its id: the same in every process. */
   readonly hash: number
+  /** No other device of this process has it. */
+  readonly number = ++devicesMade
   exitIp: string | null = null
   exit: ExitMemory
   /** The source says that it may carry traffic. */

@@ -8,8 +8,10 @@ export interface FleetWatcher {
   left(device: Device): void
   /** The device has room for one more request. */
   opened(device: Device): void
-  /** It has none any more. `isDown`: because it takes no requests at all. */
-  closed(device: Device, isDown: boolean): void
+  /** It has none any more. */
+  closed(device: Device): void
+  /** It takes no requests any more. */
+  wentDown(device: Device): void
 }
 
 /**
@@ -92,9 +94,9 @@ export class Fleet {
     this.#setAlarm(device, isHere)
     const isReady = isHere && device.online && !device.rotating && device.rest === null
     if (isReady && device.readyIndex < 0) device.readyIndex = this.#ready.push(device) - 1
-    else if (!isReady && device.readyIndex >= 0) this.#leaveReady(device)
     if (isReady && hasRoom(device)) this.#enterOpen(device)
-    else this.#leaveOpen(device, !isReady)
+    else this.#leaveOpen(device)
+    if (!isReady && device.readyIndex >= 0) this.#leaveReady(device)
   }
 
   /** To be called when a request began or ended on the device: cheaper than `place`. */
@@ -102,7 +104,7 @@ export class Fleet {
     if (device.nextCellAt > 0) this.#setAlarm(device, this.#byId.get(device.id) === device)
     if (device.readyIndex < 0) return
     if (hasRoom(device)) this.#enterOpen(device)
-    else this.#leaveOpen(device, false)
+    else this.#leaveOpen(device)
   }
 
   /** Takes out the next device whose alarm is due. */
@@ -132,9 +134,11 @@ export class Fleet {
     const index = device.readyIndex
     device.readyIndex = -1
     const last = this.#ready.pop()
-    if (last === undefined || last === device) return
-    this.#ready[index] = last
-    last.readyIndex = index
+    if (last !== undefined && last !== device) {
+      this.#ready[index] = last
+      last.readyIndex = index
+    }
+    this.#watcher.wentDown(device)
   }
 
   #enterOpen(device: Device): void {
@@ -143,7 +147,7 @@ export class Fleet {
     this.#watcher.opened(device)
   }
 
-  #leaveOpen(device: Device, isDown: boolean): void {
+  #leaveOpen(device: Device): void {
     const index = device.openIndex
     if (index < 0) return
     device.openIndex = -1
@@ -152,6 +156,6 @@ export class Fleet {
       this.#open[index] = last
       last.openIndex = index
     }
-    this.#watcher.closed(device, isDown)
+    this.#watcher.closed(device)
   }
 }

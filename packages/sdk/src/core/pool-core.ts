@@ -1,4 +1,5 @@
-import { AdmissionQueue, type Applicant } from './admission-queue.ts'
+import { Admission, type Assignment, type Hopeless } from './admission.ts'
+import type { Applicant } from './admission-queue.ts'
 import type { Balancer } from './balancers/balancer.ts'
 import { Candidacy } from './candidacy.ts'
 import { Device, type DeviceFacts } from './device.ts'
@@ -8,7 +9,6 @@ import { Judge } from './judge.ts'
 import { type LimitSettings, limitsFor, takeCell } from './limits.ts'
 import { lookOut } from './outlook.ts'
 import { Quarantine, type QuarantineSettings } from './quarantine.ts'
-import { PLAIN_VIEW } from './view.ts'
 
 export interface CoreSettings {
   readonly limits: LimitSettings
@@ -29,7 +29,7 @@ export type Decision =
 
 /** What a look at the clock brought. */
 export interface Tick<A> {
-  readonly served: readonly { readonly applicant: A; readonly device: Device }[]
+  readonly served: readonly Assignment<A>[]
   readonly late: readonly A[]
 }
 
@@ -48,28 +48,35 @@ export class PoolCore<A extends Applicant> {
   /** What is learnt from how requests went. */
   readonly judge: Judge
   readonly #settings: CoreSettings
-  readonly #balancer: Balancer
-  readonly #queue = new AdmissionQueue<A>()
-  readonly #candidacy: Candidacy
-  #recheckAt = Number.POSITIVE_INFINITY
+  readonly #admission: Admission<A>
   #mayGrow: boolean = true
 
   constructor(settings: CoreSettings, balancer: Balancer) {
     this.#settings = settings
-    this.#balancer = balancer
     this.fleet = new Fleet({
       joined: (device) => balancer.joined?.(device),
       left: (device) => balancer.left?.(device),
-      opened: (device) => balancer.opened?.(device),
+      opened: (device) => {
+        balancer.opened?.(device)
+        this.#admission.freshen(device)
+      },
       closed: (device) => balancer.closed?.(device),
+      wentDown: (device) => this.#admission.noteDown(device),
     })
-    this.#candidacy = new Candidacy(this.fleet.open, settings.limits.concurrentPerSite)
     this.quarantine = new Quarantine(settings.quarantine, () => new Set([...this.fleet.all()].map(({ exit }) => exit)))
     this.judge = new Judge(this.fleet, this.quarantine, settings.ejection)
+    this.#admission = new Admission({
+      fleet: this.fleet,
+      balancer,
+      candidacy: new Candidacy(this.fleet.open, settings.limits.concurrentPerSite),
+      quarantine: this.quarantine,
+      queueTimeoutMs: settings.queue.timeoutMs,
+      take: (device, site, now) => this.#take(device, site, now),
+    })
   }
 
   get queued(): number {
-    return this.#queue.length
+    return this.#admission.queue.length
   }
 
   // ---- the fleet ----
@@ -121,32 +128,35 @@ export class PoolCore<A extends Applicant> {
   setExitIp(device: Device, exitIp: string | null, now: number): void {
     device.exitIp = exitIp
     device.exit = this.quarantine.exit(exitIp, now)
+    if (device.openIndex >= 0) this.#admission.freshen(device)
   }
 
   // ---- admission ----
 
   /** Gives the request a device now, or queues it, or says why neither. */
   admit(applicant: A, now: number): Decision {
-    const decision = this.#decide(applicant, now)
+    this.#advance(now)
+    // Where somebody waits for the same, there is no device for this one either, and it is not its turn.
+    const decision = this.#admission.queue.lineFor(applicant) === undefined ? this.#decide(applicant, now) : WAIT
     if (decision.kind === 'assigned') this.#take(decision.device, applicant.site, now)
     return decision.kind === 'wait' ? this.enqueue(applicant, now) : decision
   }
 
   /** Queues the request although nothing says that a device will come: somebody has promised to bring one. */
   enqueue(applicant: A, now: number): Decision {
-    if (this.#queue.length >= this.#settings.queue.max) return FULL
-    this.#queue.add(applicant, now + (applicant.view.queueTimeoutMs ?? this.#settings.queue.timeoutMs))
+    if (this.queued >= this.#settings.queue.max) return FULL
+    this.#admission.enqueue(applicant, now + this.#patienceOf(applicant), now)
     return WAIT
   }
 
   /** The request is no longer wanted; false when it did not wait. */
   withdraw(applicant: A): boolean {
-    return this.#queue.remove(applicant)
+    return this.#admission.queue.remove(applicant)
   }
 
   /** Empties the queue. */
   withdrawAll(): A[] {
-    return this.#queue.takeAll(() => true)
+    return this.#admission.queue.takeAll()
   }
 
   /**
@@ -155,7 +165,7 @@ export class PoolCore<A extends Applicant> {
    */
   prospect(applicant: A, now: number): 'now' | 'soon' | 'starved' | 'none' {
     this.#advance(now)
-    const outlook = lookOut(applicant, this.fleet, now + this.#settings.queue.timeoutMs, now, true)
+    const outlook = lookOut(applicant, this.fleet, now + this.#patienceOf(applicant), now, true)
     switch (outlook.kind) {
       case 'busy':
         return 'now'
@@ -169,20 +179,9 @@ export class PoolCore<A extends Applicant> {
     }
   }
 
-  /** The sites that are waited for in vain: every device that is up is quarantined for them, or there is no device at all. */
-  hopelessSites(now: number): { site: string; decision: Decision }[] {
-    const hopeless: { site: string; decision: Decision }[] = []
-    for (const site of this.#queue.sites()) {
-      const outlook = lookOut({ site, order: 0, tried: [], view: PLAIN_VIEW }, this.fleet, now + this.#settings.queue.timeoutMs, now)
-      if (outlook.kind === 'starved') hopeless.push({ site, decision: outlook })
-      if (outlook.kind === 'nothing' && !this.#mayGrow) hopeless.push({ site, decision: NOTHING })
-    }
-    return hopeless
-  }
-
-  /** Takes everybody out of the queue who waits for this site. */
-  withdrawSite(site: string): A[] {
-    return this.#queue.takeAll(({ applicant }) => applicant.site === site)
+  /** Who waits in vain: every device that is up is quarantined for their site, or there is none and none will come. */
+  hopeless(now: number): Hopeless<A>[] {
+    return this.#admission.hopeless(now).filter(({ outlook }) => outlook.kind === 'starved' || !this.#mayGrow)
   }
 
   /** The device has finished one request to the site. */
@@ -194,56 +193,40 @@ export class PoolCore<A extends Applicant> {
       else device.inFlightBySite.delete(site)
     }
     this.fleet.placeByRoom(device)
+    if (device.openIndex >= 0) this.#admission.freshen(device)
   }
 
-  /** Hands free room to those who wait, first come, first served. */
-  serveWaiting(now: number): { applicant: A; device: Device }[] {
-    const served: { applicant: A; device: Device }[] = []
-    if (this.#queue.length === 0) return served
+  /** Hands free room to those who wait: higher priority first, among equals first come, first served. */
+  serveWaiting(now: number): Assignment<A>[] {
     this.#advance(now)
-    while (this.#queue.length > 0 && this.fleet.open.length > 0) {
-      let device: Device | undefined
-      const applicant = this.#queue.takeFirst((waiting) => {
-        device = this.#pick(waiting, false, now) ?? this.#pickAgain(waiting, now)
-        return device !== undefined
-      })
-      if (applicant === undefined || device === undefined) break
-      this.#take(device, applicant.site, now)
-      served.push({ applicant, device })
-    }
-    return served
+    return this.#admission.serve(now)
   }
 
   /** To be called at `wakeAt`. */
   tick(now: number): Tick<A> {
-    this.#advance(now)
-    if (this.#recheckAt <= now) this.#recheckAt = this.#nextQuarantineEnd(now)
     const served = this.serveWaiting(now)
-    return { served, late: this.#queue.takeAll(({ deadline }) => deadline <= now) }
+    return { served, late: this.#admission.queue.takeLate(now) }
   }
 
   /** When the clock alone changes something for those who wait; infinity when nobody does. */
   wakeAt(): number {
-    if (this.#queue.length === 0) return Number.POSITIVE_INFINITY
-    return Math.min(this.#queue.earliestDeadline, this.fleet.nextAlarm, this.#recheckAt)
+    if (this.queued === 0) return Number.POSITIVE_INFINITY
+    return Math.min(this.#admission.queue.earliestDeadline, this.fleet.nextAlarm, this.#admission.recheckAt)
   }
 
   // ---- inside ----
 
   #decide(applicant: A, now: number): Decision {
-    this.#advance(now)
-    const device = this.#pick(applicant, false, now)
+    const device = this.#admission.pick(applicant, false, now)
     if (device !== undefined) return { kind: 'assigned', device }
-    const outlook = lookOut(applicant, this.fleet, now + this.#settings.queue.timeoutMs, now)
+    const outlook = lookOut(applicant, this.fleet, now + this.#patienceOf(applicant), now)
     switch (outlook.kind) {
       case 'again': {
-        const again = this.#pick(applicant, true, now)
+        const again = this.#admission.pick(applicant, true, now)
         return again === undefined ? WAIT : { kind: 'assigned', device: again }
       }
       case 'busy':
-        return WAIT
-      case 'coming': // of quarantines only the end is known, so it sets the alarm
-        this.#recheckAt = Math.min(this.#recheckAt, outlook.at)
+      case 'coming':
         return WAIT
       case 'starved':
         return outlook
@@ -252,14 +235,8 @@ export class PoolCore<A extends Applicant> {
     }
   }
 
-  #pick(applicant: Applicant, mayReuse: boolean, now: number): Device | undefined {
-    return this.#balancer.pick(this.#candidacy.of(applicant, mayReuse, now))
-  }
-
-  /** A device that failed this request already, where no other is up. */
-  #pickAgain(applicant: Applicant, now: number): Device | undefined {
-    if (applicant.tried.length === 0) return undefined
-    return lookOut(applicant, this.fleet, now, now).kind === 'again' ? this.#pick(applicant, true, now) : undefined
+  #patienceOf({ view }: A): number {
+    return view.queueTimeoutMs ?? this.#settings.queue.timeoutMs
   }
 
   #take(device: Device, site: string, now: number): void {
@@ -280,16 +257,5 @@ export class PoolCore<A extends Applicant> {
       if (device.nextCellAt <= now) device.nextCellAt = 0
       this.fleet.place(device)
     }
-  }
-
-  #nextQuarantineEnd(now: number): number {
-    let earliest = Number.POSITIVE_INFINITY
-    for (const site of this.#queue.sites()) {
-      for (const device of this.fleet.ready) {
-        const until = device.exit.quarantinedUntil(site, now)
-        if (until > 0) earliest = Math.min(earliest, until)
-      }
-    }
-    return earliest
   }
 }

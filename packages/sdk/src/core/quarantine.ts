@@ -76,6 +76,9 @@ export class Quarantine {
   readonly #inUse: () => ReadonlySet<ExitMemory>
   readonly #exits = new Map<string, ExitMemory>()
   readonly #listeners = new Set<(news: QuarantineNews) => void>()
+  /** How often a pair was quarantined, and how often one was forgotten or lifted: who draws conclusions compares. */
+  set = 0
+  dropped = 0
   /** Records of all exits in `#exits`. Those of unknown exits go with their devices. */
   #pairs = 0
 
@@ -168,6 +171,7 @@ export class Quarantine {
   }
 
   #record(exit: ExitMemory, site: string, now: number): SiteRecord {
+    this.set++
     const known = exit.sites.get(site)
     if (known !== undefined) return known
     if (exit.sites.size >= SITES_PER_EXIT) this.#forgetSites(exit, SITES_PER_EXIT * KEPT_SHARE, now)
@@ -179,7 +183,9 @@ export class Quarantine {
   }
 
   #drop(exit: ExitMemory, site: string): void {
-    if (exit.sites.delete(site) && this.#isKept(exit)) this.#pairs--
+    if (!exit.sites.delete(site)) return
+    this.dropped++
+    if (this.#isKept(exit)) this.#pairs--
   }
 
   /** An exit that was forgotten may still be named by an attempt that is under way. */

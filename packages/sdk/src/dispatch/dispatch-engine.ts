@@ -143,7 +143,7 @@ export class DispatchEngine implements RunHost, PathHost {
         return
       case 'wait':
         run.queued()
-        this.#setAlarm()
+        this.#serveWaiting()
         return
       case 'starved':
         run.refused(starvedError(run.site, decision.until, core.fleet, now))
@@ -212,7 +212,10 @@ export class DispatchEngine implements RunHost, PathHost {
   }
 
   noteComplete(device: Device): void {
-    this.publish(this.#parts.core.judge.noteComplete(device))
+    const events = this.#parts.core.judge.noteComplete(device)
+    if (events.length === 0) return
+    this.publish(events)
+    this.#serveWaiting()
   }
 
   noteRetry(run: Errand, failed: AttemptReport): void {
@@ -303,13 +306,13 @@ export class DispatchEngine implements RunHost, PathHost {
     const { core } = this.#parts
     if (core.queued === 0) return
     const now = this.now()
-    for (const { site, decision } of core.hopelessSites(now)) {
-      if (decision.kind === 'starved' && this.#helpStarved(site, decision.until)) continue
+    for (const { site, outlook, withdraw } of core.hopeless(now)) {
+      if (outlook.kind === 'starved' && this.#helpStarved(site, outlook.until)) continue
       const error =
-        decision.kind === 'starved'
-          ? starvedError(site, decision.until, core.fleet, now)
+        outlook.kind === 'starved'
+          ? starvedError(site, outlook.until, core.fleet, now)
           : noDeviceError(core.fleet, this.#parts.sourceTrouble())
-      for (const run of core.withdrawSite(site)) run.refused(error)
+      for (const run of withdraw()) run.refused(error)
     }
   }
 

@@ -27,6 +27,7 @@ class Stage {
       left: (device) => balancer.left?.(device),
       opened: (device) => balancer.opened?.(device),
       closed: (device) => balancer.closed?.(device),
+      wentDown: () => {},
     })
     for (const [index, weight] of weights.entries()) this.join(`d${index}`, weight, concurrency)
   }

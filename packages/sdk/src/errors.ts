@@ -88,6 +88,8 @@ export interface AttemptReport {
   readonly statusCode?: number
   /** The operating system's error code, e.g. `ECONNREFUSED`. */
   readonly errno?: string
+  /** By which rule its answer was a ban. */
+  readonly rule?: string
   readonly durationMs: number
 }
 

@@ -1,3 +1,4 @@
+import type { BanMatch } from './bans/ban-rule.ts'
 import type { RotationFailure, RotationOutcome, RotationTrigger } from './contract/index.ts'
 import type { AttemptReport } from './errors.ts'
 
@@ -27,12 +28,17 @@ export interface RotationResult extends DeviceRef {
 export interface PoolEvents {
   /** An attempt failed and the request goes on to another device. */
   retry: [{ readonly site: string; readonly attempt: AttemptReport }]
-  /** A ban answer: the exit IP is not used for the site until then. `strikes`: requests in a row that met it. */
+  /**
+   * A ban answer, or a report of one: the exit IP is not used for the site until then. `rule`: which rule told, e.g. `status 403` or
+   * `cloudflare: challenge`; of a report its reason. `strikes`: requests in a row that met it. `statusCode` is null where a report has none.
+   */
   ban: [
     DeviceRef & {
       readonly site: string
       readonly exitIp: string | null
-      readonly statusCode: number
+      readonly rule: string
+      readonly by: BanMatch['by'] | 'report'
+      readonly statusCode: number | null
       readonly until: number
       readonly strikes: number
     },

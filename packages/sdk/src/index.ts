@@ -1,3 +1,5 @@
+export type { BanRule, Pattern } from './bans/ban-rule.ts'
+export type { PresetName } from './bans/presets/names.ts'
 export type { BalancerCandidates, BalancerDevice, CustomBalancer } from './core/balancers/custom.ts'
 export type { BalancerName } from './core/balancers/names.ts'
 export type { DeviceState } from './core/device.ts'

@@ -5,6 +5,7 @@ import { localhostCertificate } from './servers/certificate.ts'
 import { type FakeHub, startFakeHub } from './servers/fake-hub.ts'
 import { type FaultyProxy, type FaultyProxyOptions, startFaultyProxy } from './servers/faulty-proxy.ts'
 import { type Origin, type OriginOptions, startOrigin } from './servers/origin.ts'
+import { type Site, type SiteAnswer, startSite } from './servers/site.ts'
 import { type SocksProxy, type SocksProxyOptions, startSocksProxy } from './servers/socks-proxy.ts'
 
 /** Names of the cast, each with an exit IP of its own. */
@@ -31,6 +32,13 @@ export class Stage {
     const origin = await startOrigin(options)
     this.#servers.push(origin)
     return origin
+  }
+
+  /** A site whose answers the test writes itself. */
+  async site(answer: SiteAnswer, options?: { tls?: boolean }): Promise<Site> {
+    const site = await startSite(answer, options)
+    this.#servers.push(site)
+    return site
   }
 
   async hub(): Promise<FakeHub> {

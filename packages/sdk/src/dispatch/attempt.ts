@@ -1,10 +1,13 @@
 import type { Duplex } from 'node:stream'
+import type { BanMatch } from '../bans/ban-rule.ts'
+import type { BodyTest } from '../bans/body-test.ts'
 import type { Device } from '../core/device.ts'
 import { MobilePoolError } from '../errors.ts'
 import type { PendingConnection } from './connect-device.ts'
 import { DeviceAttempt } from './device-attempt.ts'
 import type { CarriedHandler, Generation } from './generation.ts'
 import type { DispatchController, ResponseHeaders } from './handlers.ts'
+import { HeldResponse, type ResponseHead } from './held-response.ts'
 
 /** What an attempt needs of the request that it belongs to. */
 export interface AttemptOwner {
@@ -16,18 +19,23 @@ export interface AttemptOwner {
   /** Length of the request body; 0 where nobody knows it before its end. */
   readonly bodyBytes: number
   now(): number
-  /** Judges a response head: `deliver` it, or give it up because the request goes on to another device. */
-  onHead(attempt: Attempt, statusCode: number, headers: ResponseHeaders): 'deliver' | 'give_up'
+  /**
+   * Judges a response head: `deliver` it, or give it up because the request goes on to another device,
+   * or hold it back until the beginning of its body has passed this test.
+   */
+  onHead(attempt: Attempt, statusCode: number, headers: ResponseHeaders): 'deliver' | 'give_up' | BodyTest
+  /** Judges a response that was held back. Null: its body fits no rule. */
+  onTested(attempt: Attempt, match: BanMatch | null, head: ResponseHead): 'deliver' | 'give_up'
   /** The response was given up: time for the next attempt. */
   onGivenUp(): void
   /** The response is the caller's from now on. */
-  onDelivery(attempt: Attempt, controller: DispatchController, statusCode: number, headers: ResponseHeaders, statusMessage?: string): void
+  onDelivery(attempt: Attempt, controller: DispatchController, head: ResponseHead): void
   onUpgrade(attempt: Attempt, controller: DispatchController, statusCode: number, headers: ResponseHeaders, socket: Duplex): void
   onInformation(controller: DispatchController, statusCode: number, headers: ResponseHeaders, statusMessage?: string): void
   onData(chunk: Buffer): void
   onEnd(attempt: Attempt, controller: DispatchController, trailers: ResponseHeaders): void
-  /** The attempt failed before the request was over. */
-  onFailure(attempt: Attempt, error: Error): void
+  /** The attempt failed before the request was over. `match`: what came of its body before that fits a rule. */
+  onFailure(attempt: Attempt, error: Error, match: BanMatch | null): void
   onResponseStarted(): void
   onBodySent(chunk: Buffer): void
   onRequestSent(): void
@@ -37,10 +45,11 @@ export interface AttemptOwner {
 
 /**
  * How far an attempt is.
- * `unsent`: connecting; the request line was not written. `sent`: waiting for the response. `delivering`: the caller gets it.
- * `draining`: its response is read to its end only to keep the socket. `over`: nothing of it counts any more.
+ * `unsent`: connecting; the request line was not written. `sent`: waiting for the response. `held`: head and beginning of the body are
+ * kept back. `delivering`: the caller gets it. `draining`: its response is read to its end only to keep the socket.
+ * `over`: nothing of it counts any more.
  */
-type Stage = 'unsent' | 'sent' | 'delivering' | 'draining' | 'over'
+type Stage = 'unsent' | 'sent' | 'held' | 'delivering' | 'draining' | 'over'
 
 /** A response given up is read to its end when it is at most this long, and quick: cheaper than a new connection. */
 const DRAIN_BYTES = 16_384
@@ -55,6 +64,7 @@ export class Attempt extends DeviceAttempt implements CarriedHandler {
   #generation: Generation | null = null
   #timer: NodeJS.Timeout | undefined
   #drained = 0
+  #held: HeldResponse | null = null
   #isReleased: boolean = false
 
   constructor(owner: AttemptOwner, device: Device) {
@@ -70,9 +80,19 @@ export class Attempt extends DeviceAttempt implements CarriedHandler {
     return this.#stage === 'delivering'
   }
 
-  /** The live connection, for pause and resume. */
-  get controller(): DispatchController | null {
-    return this.#controller
+  get isHeld(): boolean {
+    return this.#stage === 'held'
+  }
+
+  /** The caller wants no more for now. What is held back goes on to come: it is little, and the caller does not see it. */
+  pause(): void {
+    if (this.#isOnWire && this.#stage !== 'held') this.#controller?.pause()
+  }
+
+  /** The caller wants more: first what was kept back while it was paused, then what the wire brings. */
+  resume(): void {
+    if (this.#held === null) this.#controller?.resume()
+    else this.#guarded(() => this.#flush())
   }
 
   carriedBy(generation: Generation): void {
@@ -84,6 +104,10 @@ export class Attempt extends DeviceAttempt implements CarriedHandler {
     if (this.#stage === 'unsent') {
       this.#leave()
       this.#pending?.cancel(reason)
+      return false
+    }
+    if (!this.#isOnWire) {
+      this.#leave()
       return false
     }
     this.#controller?.abort(reason)
@@ -130,18 +154,11 @@ export class Attempt extends DeviceAttempt implements CarriedHandler {
       return
     }
     clearTimeout(this.#timer)
-    if (this.#owner.onHead(this, statusCode, headers) === 'deliver') {
-      this.#stage = 'delivering'
-      this.#owner.onDelivery(this, controller, statusCode, headers, statusMessage)
-      return
-    }
-    if (Number(headers['content-length']) <= DRAIN_BYTES) {
-      this.#stage = 'draining'
-      if (controller.paused) controller.resume()
-      this.#timer = setTimeout(() => this.#dismiss(controller), DRAIN_MS)
-      this.#timer.unref()
-    } else this.#dismiss(controller)
-    this.#owner.onGivenUp()
+    const head: ResponseHead = { statusCode, headers, statusMessage }
+    const verdict = this.#owner.onHead(this, statusCode, headers)
+    if (verdict === 'deliver') this.#deliver(controller, head)
+    else if (verdict === 'give_up') this.#giveUp(controller, head)
+    else this.#hold(controller, head, verdict)
   }
 
   onRequestUpgrade(controller: DispatchController, statusCode: number, headers: ResponseHeaders, socket: Duplex): void {
@@ -158,14 +175,26 @@ export class Attempt extends DeviceAttempt implements CarriedHandler {
 
   onResponseData(controller: DispatchController, chunk: Buffer): void {
     this.bytesIn += chunk.length
-    if (this.#stage === 'delivering') this.#owner.onData(chunk)
-    else if (this.#stage === 'draining') {
+    if (this.#stage === 'delivering') {
+      if (this.#held === null || this.#held.isEmpty) this.#owner.onData(chunk)
+      else this.#held.add(chunk)
+    } else if (this.#stage === 'held') {
+      this.#held?.add(chunk)
+      if (this.#held?.isEnough) this.#decide(controller)
+    } else if (this.#stage === 'draining') {
       this.#drained += chunk.length
       if (this.#drained > DRAIN_BYTES) this.#dismiss(controller)
     }
   }
 
   onResponseEnd(controller: DispatchController, trailers: ResponseHeaders): void {
+    if (this.#held !== null && (this.#stage === 'held' || this.#stage === 'delivering')) {
+      this.#held.trailers = trailers
+      this.#release()
+      if (this.#stage === 'held') this.#decide(controller)
+      else this.#flush()
+      return
+    }
     const wasDelivering = this.#stage === 'delivering'
     this.#leave()
     if (wasDelivering) this.#owner.onEnd(this, controller, trailers)
@@ -174,8 +203,79 @@ export class Attempt extends DeviceAttempt implements CarriedHandler {
   onResponseError(_controller: DispatchController | null, error: Error): void {
     clearTimeout(this.#timer)
     const counts = this.#stage !== 'over' && this.#stage !== 'draining'
-    if (counts) this.#owner.onFailure(this, error)
+    const match = this.#stage === 'held' && !this.#owner.isAborted ? (this.#held?.match() ?? null) : null
+    if (counts) this.#owner.onFailure(this, error, match)
     this.#leave()
+  }
+
+  /** Undici still has the response: its controller is ours. */
+  get #isOnWire(): boolean {
+    return this.#held === null || this.#held.trailers === null
+  }
+
+  #hold(controller: DispatchController, head: ResponseHead, test: BodyTest): void {
+    this.#stage = 'held'
+    this.#held = new HeldResponse(head, test)
+    if (controller.paused) controller.resume()
+    this.#timer = setTimeout(() => this.#guarded(() => this.#decide(controller)), test.maxWaitMs)
+  }
+
+  /** There is enough of the body, or all of it, or it was waited for long enough. */
+  #decide(controller: DispatchController): void {
+    const held = this.#held
+    if (held === null || this.#stage !== 'held' || this.#owner.isAborted) return
+    clearTimeout(this.#timer)
+    if (this.#owner.onTested(this, held.match(), held.head) === 'give_up') {
+      this.#giveUp(controller, held.head)
+      return
+    }
+    this.#deliver(controller, held.head)
+    this.#flush()
+  }
+
+  #deliver(controller: DispatchController, head: ResponseHead): void {
+    this.#stage = 'delivering'
+    if (this.#held !== null && this.#isOnWire && this.#owner.isPaused) controller.pause()
+    this.#owner.onDelivery(this, controller, head)
+  }
+
+  #giveUp(controller: DispatchController, { headers }: ResponseHead): void {
+    this.#drained = this.#held?.size ?? 0
+    if (!this.#isOnWire) this.#leave()
+    else if (Number(headers['content-length']) <= DRAIN_BYTES) {
+      this.#stage = 'draining'
+      if (controller.paused) controller.resume()
+      this.#timer = setTimeout(() => this.#dismiss(controller), DRAIN_MS)
+      this.#timer.unref()
+    } else this.#dismiss(controller)
+    this.#owner.onGivenUp()
+  }
+
+  /** Delivers what was kept back, and the end if that is all. */
+  #flush(): void {
+    const held = this.#held
+    const controller = this.#controller
+    if (held === null || controller === null || this.#stage !== 'delivering') return
+    const mayGoOn = (): boolean => this.#stage === 'delivering' && !this.#owner.isPaused && !this.#owner.isAborted
+    const isAllPassed = held.passTo((chunk) => this.#owner.onData(chunk), mayGoOn)
+    if (!isAllPassed || !mayGoOn()) return
+    if (held.trailers === null) {
+      if (controller.paused) controller.resume()
+      return
+    }
+    this.#leave()
+    this.#owner.onEnd(this, controller, held.trailers)
+  }
+
+  /** Runs what calls the caller's handler outside of undici's own calls: what it throws ends the request, not the process. */
+  #guarded(run: () => void): void {
+    try {
+      run()
+    } catch (thrown) {
+      const error = thrown instanceof Error ? thrown : new Error(String(thrown))
+      if (this.#isOnWire) this.#controller?.abort(error)
+      else this.onResponseError(null, error)
+    }
   }
 
   /** Nothing for `firstByteTimeoutMs`: no progress in sending, no byte of an answer. */

@@ -28,8 +28,8 @@ const CALLERS_FAULTS = new Set([
   'UND_ERR_RES_EXCEEDED_MAX_SIZE',
 ])
 
-/** What an error of undici, of a socket or of ours says about the attempt that it ended. */
-export function classifyError(error: Error, reached: 'unsent' | 'sent'): FailedAttempt {
+/** What an error of undici, of a socket or of ours says about the attempt that it ended. `hasBegun`: the response head had come. */
+export function classifyError(error: Error, reached: 'unsent' | 'sent', hasBegun = false): FailedAttempt {
   const errno = errnoOf(error)
   if (error instanceof MobilePoolError) {
     const isDropped = error.code === 'MP_DEVICE_CONNECT' && error.phase === 'tunnel'
@@ -39,6 +39,7 @@ export function classifyError(error: Error, reached: 'unsent' | 'sent'): FailedA
   const details = errno === undefined ? {} : { errno }
   if (errno !== undefined && CALLERS_FAULTS.has(errno)) return { kind: 'caller', phase: 'request', ...details }
   if (reached === 'unsent') return { kind: 'device_connect', phase: 'connect', ...details }
+  if (hasBegun) return { kind: isTransportError(error, errno) ? 'response_broken' : 'caller', phase: 'body', ...details }
   if (errno === 'UND_ERR_HEADERS_TIMEOUT') return { kind: 'response_timeout', phase: 'response', ...details }
   return { kind: isTransportError(error, errno) ? 'no_response' : 'caller', phase: 'request', ...details }
 }

@@ -1,10 +1,13 @@
+import type { BanMatch } from '../bans/ban-rule.ts'
+import type { BanRules } from '../bans/ban-rules.ts'
+import type { BodyTest } from '../bans/body-test.ts'
 import type { AttemptKind } from '../errors.ts'
 import { deviceSays } from './device-says.ts'
 import type { ResponseHeaders } from './handlers.ts'
 
 export interface ResponseRules {
-  /** Statuses that mean: this exit IP is banned here. */
-  readonly banStatuses: ReadonlySet<number>
+  /** What tells that this exit IP is banned here. */
+  readonly bans: BanRules
   /** Statuses that are worth another exit, without anybody being banned. */
   readonly retryStatuses: ReadonlySet<number>
 }
@@ -14,6 +17,18 @@ export interface ResponseVerdict {
   readonly kind: AttemptKind
   /** The target has not seen the request. */
   readonly isUnforwarded: boolean
+  /** By which rule it is a ban. */
+  readonly match: BanMatch | null
+  /** The beginning of the body may still tell that it is one. */
+  readonly bodyTest: BodyTest | null
+}
+
+/** A request, as far as rules look at it. */
+export interface JudgedRequest {
+  readonly method: string
+  readonly hostname: string
+  /** It went to the device's proxy in absolute form. */
+  readonly isAbsoluteForm: boolean
 }
 
 /**
@@ -23,19 +38,20 @@ export interface ResponseVerdict {
 export function classifyResponse(
   statusCode: number,
   headers: ResponseHeaders,
-  isAbsoluteForm: boolean,
+  { method, hostname, isAbsoluteForm }: JudgedRequest,
   rules: ResponseRules,
 ): ResponseVerdict {
   if (isAbsoluteForm) {
     const word = deviceSays(statusCode, headers)
-    if (word !== undefined) return word
+    if (word !== undefined) return { ...word, match: null, bodyTest: null }
     if (statusCode === 407) return DEVICE_AUTH
   }
-  if (rules.banStatuses.has(statusCode)) return BANNED
-  return rules.retryStatuses.has(statusCode) ? TARGET_ERROR : ANSWERED
+  const { match, bodyTest } = rules.bans.judgeHead(method, hostname, statusCode, headers)
+  if (match !== null) return { kind: 'banned', isUnforwarded: false, match, bodyTest: null }
+  const plain = rules.retryStatuses.has(statusCode) ? TARGET_ERROR : ANSWERED
+  return bodyTest === null ? plain : { ...plain, bodyTest }
 }
 
-const DEVICE_AUTH: ResponseVerdict = { kind: 'device_auth', isUnforwarded: true }
-const BANNED: ResponseVerdict = { kind: 'banned', isUnforwarded: false }
-const TARGET_ERROR: ResponseVerdict = { kind: 'target_error', isUnforwarded: false }
-const ANSWERED: ResponseVerdict = { kind: 'answered', isUnforwarded: false }
+const DEVICE_AUTH: ResponseVerdict = { kind: 'device_auth', isUnforwarded: true, match: null, bodyTest: null }
+const TARGET_ERROR: ResponseVerdict = { kind: 'target_error', isUnforwarded: false, match: null, bodyTest: null }
+const ANSWERED: ResponseVerdict = { kind: 'answered', isUnforwarded: false, match: null, bodyTest: null }

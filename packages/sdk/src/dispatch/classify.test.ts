@@ -1,10 +1,30 @@
 import { describe, expect, test } from 'vitest'
+import { BanRules } from '../bans/ban-rules.ts'
 import { MobilePoolError, type MobilePoolErrorCode, type Phase } from '../errors.ts'
 import { classifyError } from './classify-error.ts'
 import { classifyResponse } from './classify-response.ts'
 import { deviceSays } from './device-says.ts'
+import type { ResponseHeaders } from './handlers.ts'
 
-const rules = { banStatuses: new Set([403, 429]), retryStatuses: new Set([502]) }
+const rules = {
+  bans: new BanRules(
+    [
+      { name: 'refused', status: [403, 429] },
+      { name: 'captcha', body: 'captcha' },
+    ],
+    {
+      bytes: 100,
+      maxWaitMs: 100,
+      contentTypes: ['text/html'],
+    },
+  ),
+  retryStatuses: new Set([502]),
+}
+const through = (isAbsoluteForm: boolean) => ({ method: 'GET', hostname: 'shop.com', isAbsoluteForm })
+const judge = (status: number, headers: ResponseHeaders, isAbsoluteForm: boolean) => {
+  const { kind, isUnforwarded } = classifyResponse(status, headers, through(isAbsoluteForm), rules)
+  return { kind, isUnforwarded }
+}
 
 describe('a response', () => {
   test.each([
@@ -23,7 +43,7 @@ describe('a response', () => {
     [200, { 'x-mobilepool-error': 'draining' }, 'answered', false],
     [503, { 'x-mobilepool-error': 'constructor' }, 'answered', false],
   ])('in absolute form: %i %j is %s', (status, headers, kind, isUnforwarded) => {
-    expect(classifyResponse(status, headers, true, rules)).toEqual({ kind, isUnforwarded })
+    expect(judge(status, headers, true)).toEqual({ kind, isUnforwarded })
   })
 
   test.each([
@@ -31,7 +51,18 @@ describe('a response', () => {
     [503, { 'x-mobilepool-error': 'draining' }],
     [594, { 'x-mobilepool-error': 'connection_refused' }],
   ])('inside a tunnel %i %j is the answer of the target', (status, headers) => {
-    expect(classifyResponse(status, headers, false, rules)).toEqual({ kind: 'answered', isUnforwarded: false })
+    expect(judge(status, headers, false)).toEqual({ kind: 'answered', isUnforwarded: false })
+  })
+
+  test('that is a ban by its head names the rule; one that may be a ban by its body brings the test for it', () => {
+    expect(classifyResponse(403, {}, through(false), rules)).toMatchObject({ match: { rule: 'refused', by: 'status' }, bodyTest: null })
+    for (const status of [200, 502]) {
+      const { match, bodyTest } = classifyResponse(status, { 'content-type': 'text/html' }, through(true), rules)
+      expect(match).toBeNull()
+      expect(bodyTest?.match([Buffer.from('<b>CAPTCHA</b>')])).toEqual({ rule: 'captcha', by: 'body' })
+    }
+    const word = classifyResponse(503, { 'x-mobilepool-error': 'draining', 'content-type': 'text/html' }, through(true), rules)
+    expect(word).toMatchObject({ kind: 'draining', bodyTest: null })
   })
 
   test('only a 5xx can be the word of a device', () => {
@@ -60,11 +91,20 @@ describe('an error', () => {
     [own('MP_RESPONSE_TIMEOUT', 'response'), 'sent', 'response_timeout'],
     [own('MP_DEVICE_ROTATED', 'body'), 'sent', 'rotated'],
   ] as const)('%s, %s, is %s', (error, reached, kind) => {
-    expect(classifyError(error, reached).kind).toBe(kind)
+    expect(classifyError(error, reached, false).kind).toBe(kind)
+  })
+
+  test.each([
+    [coded('ECONNRESET'), 'response_broken'],
+    [coded('UND_ERR_BODY_TIMEOUT'), 'response_broken'],
+    [new Error('thrown by the caller'), 'caller'],
+    [own('MP_DEVICE_ROTATED', 'body'), 'rotated'],
+  ])('%s after the head is %s', (error, kind) => {
+    expect(classifyError(error, 'sent', true)).toMatchObject({ kind, phase: 'body' })
   })
 
   test('of several addresses shows the code of the first', () => {
-    expect(classifyError(new AggregateError([coded('ECONNREFUSED'), coded('ETIMEDOUT')]), 'unsent')).toMatchObject({
+    expect(classifyError(new AggregateError([coded('ECONNREFUSED'), coded('ETIMEDOUT')]), 'unsent', false)).toMatchObject({
       errno: 'ECONNREFUSED',
     })
   })

@@ -27,7 +27,7 @@ export class DeviceAttempt implements JudgedAttempt {
   }
 
   /** What it came to, for errors and events; kept once it is known. */
-  conclude(kind: AttemptKind, phase: Phase, details: { statusCode?: number; errno?: string } = {}): AttemptReport {
+  conclude(kind: AttemptKind, phase: Phase, details: { statusCode?: number; errno?: string; rule?: string } = {}): AttemptReport {
     this.kind = kind
     const { device, exitIp } = this
     this.#report = {

@@ -1,5 +1,6 @@
 /// <reference path="./undici-deep.d.ts" />
 import { InvalidArgumentError } from 'undici/lib/core/errors.js'
+import type { BanMatch } from '../bans/ban-rule.ts'
 import type { Clock } from '../clock.ts'
 import type { Device } from '../core/device.ts'
 import type { CoreEvent, JudgedAttempt } from '../core/judge.ts'
@@ -192,13 +193,14 @@ export class DispatchEngine implements RunHost, PathHost {
     return this.#parts.budget.withdraw()
   }
 
-  noteBan(run: RequestRun, attempt: Attempt, retryAfterMs: number | undefined, report: AttemptReport): void {
+  noteBan(run: RequestRun, attempt: Attempt, retryAfterMs: number | undefined, report: AttemptReport, match: BanMatch): void {
     const { core, emit, onBan } = this.#parts
     const { site } = run
-    const { deviceId, device, exitIp, statusCode = 0 } = report
+    const { deviceId, device, exitIp, statusCode = null } = report
     const { until, strikes } = core.judge.noteBan(attempt, site, retryAfterMs, this.now())
-    emit('ban', { deviceId, device, site, exitIp, statusCode, until, strikes })
-    onBan(attempt.device, site, run, strikes)
+    emit('ban', { deviceId, device, site, exitIp, ...match, statusCode, until, strikes })
+    // A device that has rotated meanwhile is not to be rotated again for what its last exit IP met.
+    if (attempt.device.exit === attempt.exit) onBan(attempt.device, site, run, strikes)
     this.#refuseHopeless()
   }
 

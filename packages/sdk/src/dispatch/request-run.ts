@@ -2,11 +2,13 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
 import { RequestAbortedError } from 'undici/lib/core/errors.js'
+import type { BanMatch } from '../bans/ban-rule.ts'
+import type { BodyTest } from '../bans/body-test.ts'
 import type { Device } from '../core/device.ts'
 import { readRetryAfter } from '../core/retry-after.ts'
 import { attemptsAreLeft, mayRepeat, type RepeatFacts } from '../core/retry-rules.ts'
 import type { View } from '../core/view.ts'
-import { type AttemptReport, MobilePoolError } from '../errors.ts'
+import { type AttemptKind, type AttemptReport, MobilePoolError } from '../errors.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
 import { brokenResponseError, deviceWordError, finalError, noResponseError, withAttempts } from './attempt-errors.ts'
 import { classifyError } from './classify-error.ts'
@@ -14,6 +16,7 @@ import { classifyResponse } from './classify-response.ts'
 import type { Errand } from './errand.ts'
 import { exposeAttempt } from './expose-attempt.ts'
 import type { DispatchController, DispatchHandler, DispatchOptions, ResponseHeaders } from './handlers.ts'
+import type { ResponseHead } from './held-response.ts'
 import { bodyLength, bufferBody, isReplayable, isWorthBuffering } from './replay-body.ts'
 import { headerValue } from './request-headers.ts'
 import type { RequestOutcome, RunHost } from './run-host.ts'
@@ -79,13 +82,13 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
 
   pause(): void {
     this.#isPaused = true
-    this.#live?.controller?.pause()
+    this.#live?.pause()
   }
 
   resume(): void {
     if (!this.#isPaused) return
     this.#isPaused = false
-    this.#live?.controller?.resume()
+    this.#live?.resume()
   }
 
   abort(reason?: Error): void {
@@ -182,22 +185,21 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
     return this.#host.now()
   }
 
-  onHead(attempt: Attempt, statusCode: number, headers: ResponseHeaders): 'deliver' | 'give_up' {
-    const isAbsoluteForm = this.#host.usesAbsoluteForm(attempt.device, this)
-    const { kind, isUnforwarded } = classifyResponse(statusCode, headers, isAbsoluteForm, this.#host.rules)
-    const report = attempt.conclude(kind, 'response', { statusCode })
-    if (kind === 'answered') return 'deliver'
-    if (kind === 'banned') this.#host.noteBan(this, attempt, readRetryAfter(headers['retry-after'], this.now()), report)
-    else this.#host.noteAttemptEnd(attempt)
+  onHead(attempt: Attempt, statusCode: number, headers: ResponseHeaders): 'deliver' | 'give_up' | BodyTest {
+    const { options, target } = this
+    const request = {
+      method: options.method,
+      hostname: target.hostname,
+      isAbsoluteForm: this.#host.usesAbsoluteForm(attempt.device, this),
+    }
+    const { kind, isUnforwarded, match, bodyTest } = classifyResponse(statusCode, headers, request, this.#host.rules)
+    attempt.conclude(kind, 'response', { statusCode, ...ruleOf(match) })
+    return bodyTest ?? this.#weigh(attempt, match, headers, isUnforwarded)
+  }
 
-    const isSitesAnswer = kind === 'banned' || kind === 'target_error'
-    this.#lastError = isSitesAnswer ? null : deviceWordError(report)
-    if (kind !== 'draining') this.tried.push(attempt.device)
-    const goesOn = this.#mayGoOn(attempt, isUnforwarded ? 'not_forwarded' : 'sent', isSitesAnswer)
-    if (goesOn) this.#host.noteRetry(this, report)
-    this.#stopWith = goesOn ? null : this.#lastError
-    // The site's own answer is the caller's; what the device's proxy said instead of it is an error.
-    return isSitesAnswer && !goesOn ? 'deliver' : 'give_up'
+  onTested(attempt: Attempt, match: BanMatch | null, { statusCode, headers }: ResponseHead): 'deliver' | 'give_up' {
+    if (match !== null) attempt.conclude('banned', 'body', { statusCode, ...ruleOf(match) })
+    return this.#weigh(attempt, match, headers, false)
   }
 
   onGivenUp(): void {
@@ -206,7 +208,7 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
     else this.fail(this.#final(this.#stopWith))
   }
 
-  onDelivery(attempt: Attempt, controller: DispatchController, statusCode: number, headers: ResponseHeaders, statusMessage?: string): void {
+  onDelivery(attempt: Attempt, controller: DispatchController, { statusCode, headers, statusMessage }: ResponseHead): void {
     if (attempt.kind === 'answered') this.#host.noteAnswer(attempt.exit, this.site)
     this.#judge(attempt.kind === 'answered' ? attempt.device : null)
     const raw = controller.rawHeaders
@@ -238,7 +240,7 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
     this.#handler.onResponseEnd?.(this, trailers)
   }
 
-  onFailure(attempt: Attempt, error: Error): void {
+  onFailure(attempt: Attempt, error: Error, match: BanMatch | null): void {
     this.#live = null
     if (this.#reason !== null) {
       attempt.conclude('aborted', attempt.isDelivering ? 'body' : 'request')
@@ -250,14 +252,18 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
       return
     }
     const reached = attempt.wasSent ? 'sent' : 'unsent'
-    const { kind, phase, errno } = classifyError(error, reached)
-    const report = attempt.conclude(kind, phase, { ...(errno === undefined ? {} : { errno }), ...statusOf(error) })
+    const { kind, phase, errno } = classifyError(error, reached, attempt.isHeld)
+    const details = { ...(errno === undefined ? {} : { errno }), ...statusOf(error) }
     if (kind === 'caller') {
+      attempt.conclude(kind, phase, details)
       this.fail(error)
       return
     }
-    this.#host.noteAttemptEnd(attempt)
-    this.#lastError = error instanceof MobilePoolError ? error : noResponseError(attempt, error)
+    const report =
+      match === null ? attempt.conclude(kind, phase, details) : attempt.conclude('banned', 'body', { ...details, rule: match.rule })
+    if (match === null) this.#host.noteAttemptEnd(attempt)
+    else this.#host.noteBan(this, attempt, undefined, report, match)
+    this.#lastError = lastErrorOf(attempt, kind, error)
     if (kind !== 'draining') this.tried.push(attempt.device)
     if (this.#mayGoOn(attempt, reached, false)) {
       this.#host.noteRetry(this, report)
@@ -290,6 +296,23 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
     this.#host.send(this, attempt)
   }
 
+  /** What becomes of a response whose kind is known. */
+  #weigh(attempt: Attempt, match: BanMatch | null, headers: ResponseHeaders, isUnforwarded: boolean): 'deliver' | 'give_up' {
+    const { kind, report } = attempt
+    if (kind === 'answered') return 'deliver'
+    if (match === null) this.#host.noteAttemptEnd(attempt)
+    else this.#host.noteBan(this, attempt, readRetryAfter(headers['retry-after'], this.now()), report, match)
+
+    const isSitesAnswer = kind === 'banned' || kind === 'target_error'
+    this.#lastError = isSitesAnswer ? null : deviceWordError(report)
+    if (kind !== 'draining') this.tried.push(attempt.device)
+    const goesOn = this.#mayGoOn(attempt, isUnforwarded ? 'not_forwarded' : 'sent', isSitesAnswer)
+    if (goesOn) this.#host.noteRetry(this, report)
+    this.#stopWith = goesOn ? null : this.#lastError
+    // The site's own answer is the caller's; what the device's proxy said instead of it is an error.
+    return isSitesAnswer && !goesOn ? 'deliver' : 'give_up'
+  }
+
   /**
    * Whether the request goes on to another device. `holdsAnswer`: there is a response that could be delivered instead,
    * so it is given up only when another device is there to ask.
@@ -310,7 +333,7 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
 
   /** The response had begun: nothing may be repeated or spliced. */
   #breakOff(attempt: Attempt, cause: Error): void {
-    const { kind, errno } = classifyError(cause, 'sent')
+    const { kind, errno } = classifyError(cause, 'sent', true)
     const details = errno === undefined ? {} : { errno }
     if (kind === 'caller') {
       attempt.conclude('caller', 'body')
@@ -350,3 +373,10 @@ const toError = (error: unknown): Error => (error instanceof Error ? error : new
 
 const statusOf = (error: Error): { statusCode?: number } =>
   error instanceof MobilePoolError && error.statusCode !== undefined ? { statusCode: error.statusCode } : {}
+
+const ruleOf = (match: BanMatch | null): { rule?: string } => (match === null ? {} : { rule: match.rule })
+
+function lastErrorOf(attempt: Attempt, kind: AttemptKind, error: Error): MobilePoolError {
+  if (error instanceof MobilePoolError) return error
+  return kind === 'response_broken' ? brokenResponseError(attempt, error) : noResponseError(attempt, error)
+}

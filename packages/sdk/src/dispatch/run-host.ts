@@ -1,3 +1,4 @@
+import type { BanMatch } from '../bans/ban-rule.ts'
 import type { Device } from '../core/device.ts'
 import type { ExitMemory } from '../core/quarantine.ts'
 import type { AttemptKind, AttemptReport } from '../errors.ts'
@@ -29,6 +30,6 @@ export interface RunHost extends ErrandHost {
   hasHope(run: RequestRun, kind: AttemptKind): boolean
   /** Takes one retry out of the budget; false when there is none. */
   spendRetry(): boolean
-  noteBan(run: RequestRun, attempt: Attempt, retryAfterMs: number | undefined, report: AttemptReport): void
+  noteBan(run: RequestRun, attempt: Attempt, retryAfterMs: number | undefined, report: AttemptReport, match: BanMatch): void
   noteAnswer(exit: ExitMemory, site: string): void
 }

@@ -1,3 +1,5 @@
+import { BanRules } from '../bans/ban-rules.ts'
+import { listRules } from '../bans/list-rules.ts'
 import type { CoreSettings } from '../core/pool-core.ts'
 import type { EngineSettings } from '../dispatch/dispatch-engine.ts'
 import type { TransportSettings } from '../dispatch/transport.ts'
@@ -18,9 +20,12 @@ export const coreSettings = ({ perDevice, queue, ban, eject }: PoolSettings): Co
   quarantine: { quarantineMs: ban === false ? defaults.ban.quarantineMs : ban.quarantineMs },
 })
 
+const banRulesOf = (ban: PoolSettings['ban']): BanRules =>
+  ban === false ? new BanRules([], defaults.ban.inspect) : new BanRules(listRules(ban), ban.inspect)
+
 export const engineSettings = ({ retry, ban, timeouts, exposeHeaders, queue }: PoolSettings): EngineSettings => ({
   retry: retry === false ? { ...defaults.retry, attempts: 1 } : retry,
-  rules: { banStatuses: new Set(ban === false ? [] : ban.statuses), retryStatuses: new Set(retry === false ? [] : retry.statuses) },
+  rules: { bans: banRulesOf(ban), retryStatuses: new Set(retry === false ? [] : retry.statuses) },
   firstByteTimeoutMs: timeouts.firstByteMs,
   exposeHeaders,
   queueTimeoutMs: queue.timeoutMs,

@@ -1,4 +1,6 @@
 import type { ConnectionOptions } from 'node:tls'
+import type { BanRule, Pattern } from '../bans/ban-rule.ts'
+import type { PresetName } from '../bans/presets/names.ts'
 import type { DeviceType } from '../contract/index.ts'
 import type { CustomBalancer } from '../core/balancers/custom.ts'
 import type { BalancerName } from '../core/balancers/names.ts'
@@ -70,6 +72,28 @@ export interface RetryOptions {
 export interface BanOptions {
   /** Statuses that mean that the exit IP is banned at the site. @default [403, 429] */
   statuses?: readonly number[]
+  /** Headers that mean a ban, by name; one that matches is enough. `{ 'x-block': /^/ }` asks only for its presence. @default none */
+  headers?: Readonly<Record<string, Pattern>>
+  /** Where a redirect leads that means a ban, as the `Location` header has it, e.g. `/\/captcha\b/`. @default none */
+  location?: Pattern | readonly Pattern[]
+  /**
+   * What the beginning of a body holds that means a ban, whatever the status: text in any case, or a RegExp. Head and beginning of the
+   * responses that `inspect` names are held back until that is tested; the rest streams on untouched. @default none
+   */
+  body?: Pattern | readonly Pattern[]
+  /** Rules for common walls, or `all` of them. @default none */
+  presets?: 'all' | readonly PresetName[]
+  /** Rules of your own, each with several conditions that must all hold. @default none */
+  rules?: readonly BanRule[]
+  /** Which bodies are looked at, and how much of them. Only where a body rule could apply. */
+  inspect?: {
+    /** From the wire, before decoding. 1 to 65536. @default 4096 */
+    bytes?: number
+    /** A body that comes slower than this is looked at as far as it has come. @default 1000 */
+    maxWaitMs?: number
+    /** Media types, `text/*` for all of a kind. A response without `Content-Type` is looked at too. @default html, xhtml, plain text, JSON */
+    contentTypes?: readonly string[]
+  }
   /**
    * How long a banned exit IP is not used for the site. `Retry-After` in the answer goes first. A ban that no other exit IP has
    * confirmed lasts a sixtieth of it, a tenth when it repeats, then all of it. @default 600000
@@ -175,7 +199,7 @@ export interface MobilePoolOptions {
   }
   /** False: every request is sent once. */
   retry?: false | RetryOptions
-  /** False: no status means a ban. */
+  /** What tells that an exit IP is banned at a site, and for how long it is then left out there. False: no answer means a ban. */
   ban?: false | BanOptions
   /** False: no device is taken out because of its failures. */
   eject?: false | EjectOptions
@@ -209,7 +233,11 @@ export const poolDefaults = {
   queue: { timeoutMs: 60_000, max: 10_000 },
   timeouts: { connectMs: 10_000, firstByteMs: 30_000 },
   retry: { attempts: 3, methods: 'idempotent', statuses: [502, 503, 504], budget: 0.2, maxElapsedMs: 60_000, maxReplayBytes: 1_048_576 },
-  ban: { statuses: [403, 429], quarantineMs: 600_000 },
+  ban: {
+    statuses: [403, 429],
+    inspect: { bytes: 4096, maxWaitMs: 1_000, contentTypes: ['text/html', 'application/xhtml+xml', 'text/plain', 'application/json'] },
+    quarantineMs: 600_000,
+  },
   eject: { consecutive: 3, baseMs: 10_000, maxMs: 300_000, maxShare: 0.5 },
   rotate: {
     onBanCount: 3,

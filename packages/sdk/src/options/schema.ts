@@ -5,18 +5,14 @@ import type { CustomBalancer } from '../core/balancers/custom.ts'
 import { balancers } from '../core/balancers/index.ts'
 import type { BalancerName } from '../core/balancers/names.ts'
 import type { PoolLogger } from '../telemetry/pool-log.ts'
+import { banOptions } from './ban-schema.ts'
+import { count, ms, status } from './numbers.ts'
 import { poolDefaults as defaults, type StaticDevice } from './pool-options.ts'
 
-const count = (min: number, max: number) =>
-  z.int(`must be a whole number from ${min} to ${max}`).min(min, `must be at least ${min}`).max(max, `must be at most ${max}`)
 /** A slower pace is a mistake, such as a rate meant per second. */
 const MIN_PER_MINUTE = 1 / 60
-/** Longest time that any option takes: a week. */
-const LONGEST_MS = 604_800_000
-const ms = (min = 1) => count(min, LONGEST_MS)
 const perMinute = z.number().min(MIN_PER_MINUTE, 'must be at least one an hour (1/60)').max(1_000_000, 'must be at most 1000000')
 const share = z.number().min(0, 'must be from 0 to 1').max(1, 'must be from 0 to 1')
-const status = count(100, 599)
 
 const asText = z.preprocess((value) => (value instanceof URL ? value.href : value), z.string('must be a URL'))
 const httpUrl = asText.pipe(z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })).transform((text) => new URL(text))
@@ -98,12 +94,7 @@ export const poolOptions = z
         maxReplayBytes: count(0, 1_073_741_824).default(defaults.retry.maxReplayBytes),
       }),
     ).prefault({}),
-    ban: falseOr(
-      z.strictObject({
-        statuses: z.array(status).default([...defaults.ban.statuses]),
-        quarantineMs: ms().default(defaults.ban.quarantineMs),
-      }),
-    ).prefault({}),
+    ban: falseOr(banOptions).prefault({}),
     eject: falseOr(
       z.strictObject({
         consecutive: count(1, 1000).default(defaults.eject.consecutive),

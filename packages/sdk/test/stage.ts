@@ -63,6 +63,16 @@ export class Stage {
     return Object.defineProperty(proxy, 'id', { value: name }) as SocksProxy & { readonly id: CastName }
   }
 
+  /** So many devices with exit IPs of their own, when the cast is too small. */
+  async fleet(count: number): Promise<(FaultyProxy & { readonly id: string })[]> {
+    const proxies = await Promise.all(Array.from({ length: count }, (_, index) => startFaultyProxy({ egress: `127.11.${index + 1}.1` })))
+    this.#servers.push(...proxies)
+    this.#devices.push(...proxies)
+    return proxies.map(
+      (proxy, index) => Object.defineProperty(proxy, 'id', { value: `exit-${index}` }) as FaultyProxy & { readonly id: string },
+    )
+  }
+
   /** A pool over these devices; round-robin, so that the first request goes to the first. */
   pool(devices: readonly { readonly id: string; readonly url: string }[], options: MobilePoolOptions = {}): MobilePool {
     return this.open({ devices: devices.map(({ id, url }) => ({ id, url })), balancer: 'round-robin', ...options })

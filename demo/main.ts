@@ -132,8 +132,9 @@ function runOut(forMs: number | undefined, stop: AbortSignal): Promise<void> {
 async function refuseTakenPort(port: number): Promise<void> {
   const probe = createServer()
   await new Promise<void>((resolve) => {
-    probe.once('error', () => {
-      console.error(`Port ${port} on 127.0.0.1 is taken: stop what uses it, or choose another with --port.`)
+    probe.once('error', ({ code }: NodeJS.ErrnoException) => {
+      const why = code === 'EADDRINUSE' ? 'is taken: stop what uses it, or' : `cannot be had (${code}):`
+      console.error(`Port ${port} on 127.0.0.1 ${why} choose another with --port.`)
       process.exit(1)
     })
     probe.listen(port, '127.0.0.1', () => probe.close(() => resolve()))

@@ -134,7 +134,9 @@ describe('the simulated driver', () => {
   test('with a wrong knob names it', async () => {
     await expect(open({ poolsize: 3, repeatProbability: -1 })).rejects.toMatchObject({
       code: 'bad_config',
-      message: expect.stringMatching(/driverOptions\.repeatProbability \(--driver-options\).*\n.*poolsize/s),
+      message: expect.stringMatching(
+        /driverOptions\.repeatProbability \(--driver-options\).*\ndriverOptions \(--driver-options\).*poolsize/s,
+      ),
     })
   })
 })

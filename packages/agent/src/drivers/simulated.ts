@@ -23,7 +23,7 @@ export async function openSimulatedDriver(
 ): Promise<DeviceDriver> {
   const knobs = simulatorKnobs.safeParse(options)
   if (!knobs.success) {
-    const problems = knobs.error.issues.map((issue) => `driverOptions.${issue.path.join('.')} (--driver-options): ${issue.message}`)
+    const problems = knobs.error.issues.map((issue) => `${['driverOptions', ...issue.path].join('.')} (--driver-options): ${issue.message}`)
     throw new AgentError('bad_config', problems.join('\n'))
   }
   const kept = await parts.stateDir.read(FILE, modemState)

@@ -54,13 +54,14 @@ describe('the README', () => {
       .split('\n')
       .filter((line) => line.includes('curl'))
       .map((line) => line.replaceAll('http://HUB:3001', hub.url))
-    expect(commands).toHaveLength(3)
-    const [crontab = '', adopt = '', token = ''] = commands
+    expect(commands).toHaveLength(4)
+    const [crontab = '', adopt = '', token = '', parserKey = ''] = commands
     expect(crontab.slice(0, 10)).toBe('* * * * * ')
     await shell(crontab.slice(10).replace('> /dev/null', ''))
     expect(JSON.parse((await shell(adopt)).stdout)).toMatchObject({ name: 'phone-07', operator: 'MTS' })
     // The README's device is already enrolled here; the hub makes a token for it all the same.
     expect(JSON.parse((await shell(token)).stdout)).toMatchObject({ token: expect.stringMatching(/^mpe_/) })
+    expect(JSON.parse((await shell(parserKey)).stdout)).toMatchObject({ scope: 'proxy', key: expect.stringMatching(/^mp_/) })
   })
 
   it('names only npm scripts that exist', async () => {

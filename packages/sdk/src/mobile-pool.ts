@@ -2,7 +2,9 @@
 import api from 'undici/lib/api/index.js'
 import { InvalidArgumentError } from 'undici/lib/core/errors.js'
 import Dispatcher from 'undici/lib/dispatcher/dispatcher.js'
+import type { PoolAgents } from './clients/agents/pool-agents.ts'
 import type { RotationTrigger } from './contract/index.ts'
+import { PLAIN_VIEW } from './core/view.ts'
 import { composeOver, type Interceptor } from './dispatch/compose.ts'
 import type { DispatchHandler, DispatchOptions, LegacyHandler } from './dispatch/handlers.ts'
 import { installGlobal } from './dispatch/install-global.ts'
@@ -28,6 +30,7 @@ class PoolDispatcher extends Dispatcher {
   readonly fetch: typeof globalThis.fetch
   readonly #parts: PoolParts
   readonly #log: ReturnType<typeof poolLog> | null = null
+  #agents: PoolAgents | null = null
   #closing: Promise<void> | null = null
 
   constructor(options: MobilePoolOptions) {
@@ -48,6 +51,16 @@ class PoolDispatcher extends Dispatcher {
 
   get dispatcher(): this {
     return this
+  }
+
+  get httpAgent(): PoolAgents['http'] {
+    this.#agents ??= this.#parts.createAgents(PLAIN_VIEW)
+    return this.#agents.http
+  }
+
+  get httpsAgent(): PoolAgents['https'] {
+    this.#agents ??= this.#parts.createAgents(PLAIN_VIEW)
+    return this.#agents.https
   }
 
   override dispatch(options: DispatchOptions, handler: DispatchHandler | LegacyHandler): boolean {

@@ -1,3 +1,5 @@
+import type { Agent as HttpAgent } from 'node:http'
+import type { Agent as HttpsAgent } from 'node:https'
 import type { RotationTrigger } from './contract/index.ts'
 import type { PoolEvents, RotationResult } from './events.ts'
 import type { MobilePoolOptions } from './options/pool-options.ts'
@@ -14,6 +16,16 @@ export interface MobilePoolApi extends AsyncDisposable {
   /** The pool, typed to fit the `dispatcher` option of npm undici 6, 7 and 8. */
   // biome-ignore lint/suspicious/noExplicitAny: each undici major has its own Dispatcher type, and this has to fit them all
   readonly dispatcher: any
+
+  /**
+   * An agent of Node for http: URLs, for got, axios, node-fetch, `ws` and `node:http`: a device for each request, keep-alive, and another
+   * device when the first one cannot be reached. It does not repeat what was sent: the client's own retries ask for a device again.
+   * Errors are `MobilePoolError`. Response statuses are not looked at: `dispatcher` and `fetch` know bans, agents do not.
+   */
+  readonly httpAgent: HttpAgent
+
+  /** The same for https: URLs, through CONNECT or SOCKS. TLS options of the request (`ca`, `rejectUnauthorized`, ...) hold. */
+  readonly httpsAgent: HttpsAgent
 
   /** Built-in `fetch` through the pool. Throws `MobilePoolError` itself, not wrapped in `TypeError: fetch failed`. */
   readonly fetch: typeof globalThis.fetch

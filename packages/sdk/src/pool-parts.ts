@@ -1,14 +1,16 @@
+import { createPoolAgents, type PoolAgents } from './clients/agents/pool-agents.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { createBalancer } from './core/balancers/create-balancer.ts'
 import type { Device } from './core/device.ts'
 import { PoolCore } from './core/pool-core.ts'
 import { RetryBudget } from './core/retry-budget.ts'
 import { createSiteLookup } from './core/site.ts'
+import type { View } from './core/view.ts'
 import { DispatchEngine } from './dispatch/dispatch-engine.ts'
 import type { Errand } from './dispatch/errand.ts'
 import { closedError } from './dispatch/no-device-errors.ts'
 import type { Emit } from './events.ts'
-import { coreSettings, engineSettings, transportSettings, triggerSettings } from './options/part-settings.ts'
+import { agentSettings, coreSettings, engineSettings, transportSettings, triggerSettings } from './options/part-settings.ts'
 import type { PoolSettings } from './options/schema.ts'
 import { Drains } from './rotation/drains.ts'
 import { Rotations } from './rotation/rotations.ts'
@@ -28,6 +30,8 @@ export interface PoolParts {
   readonly rotations: Rotations
   readonly meters: Meters
   readonly isSourceUp: () => boolean
+  /** Agents of Node whose requests are the view's. */
+  readonly createAgents: (view: View) => PoolAgents
   start(): void
   /** Lets requests under way finish, at most for so long, then ends the rest. */
   close(timeoutMs: number): Promise<void>
@@ -141,6 +145,7 @@ export function assemblePool(
     rotations,
     meters,
     isSourceUp: () => feed.isUp,
+    createAgents: (view) => createPoolAgents((...path) => engine.openPath(...path), view, agentSettings(settings)),
     start() {
       core.setMayGrow(source.mayGrow)
       source.start(feed)

@@ -16,7 +16,7 @@ import type { PendingConnection } from './connect-device.ts'
 import type { Errand } from './errand.ts'
 import type { DispatchHandler, DispatchOptions } from './handlers.ts'
 import { closedError, lateError, noDeviceError, queueFullError, starvedError } from './no-device-errors.ts'
-import type { Path, PathTarget } from './path.ts'
+import type { Path, PathReuse, PathTarget } from './path.ts'
 import { type PathHost, PathRun } from './path-run.ts'
 import { RequestRun } from './request-run.ts'
 import type { RequestOutcome, RetrySettings, RunHost } from './run-host.ts'
@@ -107,9 +107,9 @@ export class DispatchEngine implements RunHost, PathHost {
   /**
    * Opens a path through some device, for bytes that are not a `dispatch()` call: it waits for a device like any request (order, limits,
    * `view`, quarantines), and goes on to other devices until a connection stands. Rejects with `MobilePoolError`, or with the reason
-   * of `signal`, which ends the search; the path that stands is its holder's to close.
+   * of `signal`, which ends the search; the path that stands is its holder's to close. `reuse` may give the chosen device's path again.
    */
-  async openPath(target: PathTarget, view: View = PLAIN_VIEW, signal?: AbortSignal): Promise<Path> {
+  async openPath(target: PathTarget, view: View = PLAIN_VIEW, signal?: AbortSignal, reuse?: PathReuse): Promise<Path> {
     const { hostname, port } = target
     // Both end up in the line of a CONNECT request.
     if (!/^[^\s/@?#\\]+$/.test(hostname) || !Number.isInteger(port) || port < 1 || port > 65_535)
@@ -117,7 +117,7 @@ export class DispatchEngine implements RunHost, PathHost {
     if (this.#isClosed) throw closedError()
     this.counts.started++
     this.#parts.budget.deposit()
-    const run = new PathRun(this, { target, view, order: this.counts.started, signal })
+    const run = new PathRun(this, { target, view, order: this.counts.started, signal, reuse })
     this.#runs.add(run)
     run.start()
     return run.path

@@ -97,14 +97,18 @@ export class Generation {
    * Opens a connection for bytes that are not a request's; it is adopted. `target` null: to the device's own proxy.
    * The callback is never called before this returns.
    */
-  connect(target: { readonly hostname: string; readonly port: number } | null, callback: SocketCallback): PendingConnection {
+  connect(
+    target: { readonly hostname: string; readonly port: number; readonly upgrade?: TunnelUpgrade } | null,
+    callback: SocketCallback,
+  ): PendingConnection {
     const done: SocketCallback = (error, socket) => {
       this.#opening.delete(pending)
       if (socket !== null) this.adopt(socket, (reason) => socket.destroy(reason))
       callback(error, socket)
       this.#tellIfGone()
     }
-    const pending = target === null ? connectForward(this.#link, done) : openTunnel(this.#link, { ...target, upgrade: null }, done)
+    const pending =
+      target === null ? connectForward(this.#link, done) : openTunnel(this.#link, { ...target, upgrade: target.upgrade ?? null }, done)
     this.#opening.add(pending)
     return pending
   }
@@ -124,6 +128,11 @@ export class Generation {
     if (!this.#adopted.has(socket)) return
     if (this.#isClosing) socket.destroy()
     else this.#resting.add(socket)
+  }
+
+  /** A resting socket is in use again; false: it is closed, or about to be. */
+  wake(socket: Duplex): boolean {
+    return this.#resting.delete(socket) && !socket.destroyed && !this.#isClosing
   }
 
   /** Idle sockets close at once, requests in flight finish; resolves when all is closed. */

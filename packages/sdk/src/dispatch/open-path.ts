@@ -15,7 +15,9 @@ export class OpenPath implements Path {
   readonly authorization: string | null
   readonly #host: ErrandHost
   readonly #attempt: DeviceAttempt
-  readonly #link: PathLink
+  readonly isReused: boolean
+  /** The connection, which outlives this path when it is used again. */
+  readonly link: PathLink
   readonly #site: string
   readonly #onOver: () => void
   /** What connecting took. */
@@ -23,10 +25,11 @@ export class OpenPath implements Path {
   #isConcluded: boolean = false
   #isReleased: boolean = false
 
-  constructor(host: ErrandHost, attempt: DeviceAttempt, link: PathLink, site: string, onOver: () => void) {
+  constructor(host: ErrandHost, attempt: DeviceAttempt, link: PathLink, site: string, onOver: () => void, isReused: boolean) {
     this.#host = host
     this.#attempt = attempt
-    this.#link = link
+    this.link = link
+    this.isReused = isReused
     this.#site = site
     this.#onOver = onOver
     this.device = { deviceId: attempt.device.id, device: attempt.device.facts.name }
@@ -36,11 +39,7 @@ export class OpenPath implements Path {
     this.authorization = link.authorization
     // What came with the answer to CONNECT waits unread: it is the target's.
     this.#before = { read: this.socket.bytesRead - this.socket.readableLength, written: this.socket.bytesWritten }
-    this.socket.on('error', () => {})
-    this.socket.once('close', () => {
-      if (!this.#isConcluded && this.socket.bytesRead > this.#before.read) this.conclude('answered')
-      this.release()
-    })
+    this.socket.on('close', this.#onClose)
   }
 
   conclude(kind: AttemptKind): void {
@@ -60,8 +59,14 @@ export class OpenPath implements Path {
     this.#isReleased = true
     this.#attempt.bytesIn = this.socket.bytesRead - this.#before.read
     this.#attempt.bytesOut = this.socket.bytesWritten - this.#before.written
-    this.#link.rest()
+    this.socket.off('close', this.#onClose)
+    this.link.rest()
     this.#host.release(this.#attempt.device, this.#site)
     this.#onOver()
+  }
+
+  readonly #onClose = (): void => {
+    if (!this.#isConcluded && this.socket.bytesRead > this.#before.read) this.conclude('answered')
+    this.release()
   }
 }

@@ -8,7 +8,7 @@ import type { PendingConnection } from './connect-device.ts'
 import { DeviceAttempt } from './device-attempt.ts'
 import type { Errand, ErrandHost } from './errand.ts'
 import { OpenPath } from './open-path.ts'
-import type { Path, PathTarget } from './path.ts'
+import type { Path, PathReuse, PathTarget } from './path.ts'
 import type { PathLink } from './transport.ts'
 
 /** What a path needs of the pool beyond what every errand needs. */
@@ -22,6 +22,7 @@ export interface PathRequest {
   readonly view: View
   readonly order: number
   readonly signal: AbortSignal | undefined
+  readonly reuse: PathReuse | undefined
 }
 
 /** Looks for a path: waits for a device like any request, connects, goes on to another device until one connection stands. */
@@ -76,10 +77,15 @@ export class PathRun implements Errand {
   assigned(device: Device): void {
     const attempt = new DeviceAttempt(device, () => this.#host.now())
     this.attempts.push(attempt)
+    const kept = this.#request.reuse?.(device.id)
+    if (kept instanceof OpenPath && kept.link.wake()) {
+      this.#onOpen(attempt, kept.link, true)
+      return
+    }
     this.#pending = this.#host.connect(device, this.target, (error, link) => {
       this.#pending = null
       if (error !== null) this.#onFailure(attempt, error)
-      else if (link !== null) this.#onOpen(attempt, link)
+      else if (link !== null) this.#onOpen(attempt, link, false)
     })
   }
 
@@ -104,7 +110,7 @@ export class PathRun implements Errand {
 
   readonly #onAbort = (): void => this.abort(toError(this.#request.signal?.reason))
 
-  #onOpen(attempt: DeviceAttempt, link: PathLink): void {
+  #onOpen(attempt: DeviceAttempt, link: PathLink, isReused: boolean): void {
     if (this.#isOver) {
       link.socket.destroy()
       this.#host.release(attempt.device, this.site)
@@ -113,7 +119,7 @@ export class PathRun implements Errand {
     this.#end()
     attempt.conclude('answered', 'tunnel')
     this.#host.judge(this.attempts, attempt.device, this.site)
-    this.#open = new OpenPath(this.#host, attempt, link, this.site, () => this.#host.settled(this, 'answered'))
+    this.#open = new OpenPath(this.#host, attempt, link, this.site, () => this.#host.settled(this, 'answered'), isReused)
     this.#resolve(this.#open)
   }
 

@@ -1,6 +1,8 @@
 import type { Duplex } from 'node:stream'
+import type { View } from '../core/view.ts'
 import type { AttemptKind } from '../errors.ts'
 import type { DeviceRef } from '../events.ts'
+import type { TunnelUpgrade } from './open-tunnel.ts'
 
 /** Where bytes are to go. */
 export interface PathTarget {
@@ -9,7 +11,18 @@ export interface PathTarget {
   readonly port: number
   /** A plain http: request is what will be sent: a device may then serve it in absolute form. */
   readonly isPlainHttp: boolean
+  /**
+   * Makes of the tunnel what the target speaks (TLS); the path's socket is then its result. It shares the time limit of connecting, and
+   * its failure sends the search on to another device. @default the raw tunnel
+   */
+  readonly upgrade?: TunnelUpgrade
 }
+
+/** Opens paths: `DispatchEngine.openPath`. */
+export type PathOpener = (target: PathTarget, view: View, signal: AbortSignal | undefined, reuse?: PathReuse) => Promise<Path>
+
+/** Asked when a device is chosen: a released path through it, still open, that leads where this one is to lead; it is used again. */
+export type PathReuse = (deviceId: string) => Path | undefined
 
 /** A way to a target through one device, for bytes that are not a `dispatch()` call. It stands: nothing was sent on it yet. */
 export interface Path {
@@ -25,6 +38,8 @@ export interface Path {
   readonly isForward: boolean
   /** Value of `Proxy-Authorization` for a forward path; null: none is wanted, or the path is a tunnel. */
   readonly authorization: string | null
+  /** Its connection has served before: the other side may have closed it without our knowing yet. */
+  readonly isReused: boolean
   /**
    * Says what came of it, so that the device's record is right: `answered` for a whole answer, `no_response` and the like for a failure.
    * Once; left out, bytes that came back count as an answer when the socket closes.

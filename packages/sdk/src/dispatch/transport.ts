@@ -33,6 +33,8 @@ export interface PathLink {
   readonly authorization: string | null
   /** Nobody uses the socket now: a drain closes it at once. */
   rest(): void
+  /** It is in use again; false: it is closed, or about to be. */
+  wake(): boolean
 }
 
 /**
@@ -78,13 +80,16 @@ export class Transport {
     const isForward = this.#mayForward && target.isPlainHttp
     return generation.connect(isForward ? null : target, (error, socket) => {
       if (socket === null) callback(error, null)
-      else
+      else {
+        socket.on('error', () => {})
         callback(null, {
           socket,
           isForward,
           authorization: isForward ? basicAuthorization(this.#endpoint) : null,
           rest: () => generation.rest(socket),
+          wake: () => generation.wake(socket),
         })
+      }
     })
   }
 

@@ -1,5 +1,6 @@
 import { BanRules } from '../bans/ban-rules.ts'
 import { listRules } from '../bans/list-rules.ts'
+import type { AgentSettings } from '../clients/agents/agent-carrier.ts'
 import type { CoreSettings } from '../core/pool-core.ts'
 import type { EngineSettings } from '../dispatch/dispatch-engine.ts'
 import type { TransportSettings } from '../dispatch/transport.ts'
@@ -39,6 +40,8 @@ export const transportSettings = ({ timeouts, keepAlive, requestTls, proxyTls }:
   requestTls,
   proxyTls,
 })
+
+export const agentSettings = ({ keepAlive, requestTls }: PoolSettings): AgentSettings => ({ idleMs: keepAlive.idleMs, requestTls })
 
 export const triggerSettings = ({ rotate }: PoolSettings): TriggerSettings => ({
   everyMs: rotate.everyMs ?? null,

@@ -1,0 +1,69 @@
+import http, { type ClientRequest } from 'node:http'
+import https from 'node:https'
+import type { View } from '../../core/view.ts'
+import type { PathOpener } from '../../dispatch/path.ts'
+import { AgentCarrier, type AgentRequestOptions, type AgentSettings } from './agent-carrier.ts'
+
+/** The two agents of a pool or of a view of it. */
+export interface PoolAgents {
+  readonly http: http.Agent
+  readonly https: https.Agent
+}
+
+/** Makes agents whose requests go through the pool's devices. They are real agents of Node: got, axios, node-fetch and `ws` take them. */
+export const createPoolAgents = (openPath: PathOpener, view: View, settings: AgentSettings): PoolAgents => ({
+  http: new PoolHttpAgent(new AgentCarrier(openPath, view, settings)),
+  https: new PoolHttpsAgent(new AgentCarrier(openPath, view, settings)),
+})
+
+/** Called by Node for each request: the way of an agent's own that its documentation leaves open, and its types do not know. */
+interface AddsRequests {
+  addRequest(request: ClientRequest, options: AgentRequestOptions): void
+}
+
+class PoolHttpAgent extends http.Agent implements AddsRequests {
+  readonly #carrier: AgentCarrier
+
+  constructor(carrier: AgentCarrier) {
+    super({ keepAlive: true })
+    this.#carrier = carrier
+  }
+
+  addRequest(request: ClientRequest, options: AgentRequestOptions): void {
+    this.#carrier.carry(request, options, false, `http ${options.host}:${options.port}`)
+  }
+
+  override destroy(): void {
+    this.#carrier.destroy()
+    super.destroy()
+  }
+}
+
+class PoolHttpsAgent extends https.Agent implements AddsRequests {
+  readonly #carrier: AgentCarrier
+
+  constructor(carrier: AgentCarrier) {
+    super({ keepAlive: true })
+    this.#carrier = carrier
+  }
+
+  addRequest(request: ClientRequest, options: AgentRequestOptions): void {
+    // By the Host header, as in Node's own agent: whoever connects to an address by a name of its own wants that name's certificate.
+    const servername = options.servername ?? hostNameOf(request)
+    const named = servername === undefined ? options : { ...options, servername }
+    // Node's own name for what may share a connection: host, port and all TLS options.
+    this.#carrier.carry(request, named, true, `https ${this.getName(named as https.RequestOptions)}`)
+  }
+
+  override destroy(): void {
+    this.#carrier.destroy()
+    super.destroy()
+  }
+}
+
+/** The name in the Host header; undefined when it is an address. */
+function hostNameOf(request: ClientRequest): string | undefined {
+  const host = String(request.getHeader('host') ?? '')
+  const name = host.startsWith('[') ? '' : (host.split(':', 1)[0] ?? '')
+  return name === '' || /^[\d.]+$/.test(name) ? undefined : name
+}

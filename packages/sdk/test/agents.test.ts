@@ -185,10 +185,11 @@ describe('the https agent', () => {
 
   test('sends the server name of the URL or of the request', async () => {
     const names: string[] = []
-    const server = https.createServer(
-      { ...localhostCertificate, SNICallback: (name, done) => (names.push(name), done(null)) },
-      (_request, response) => response.end('{}'),
-    )
+    const sni = (name: string, done: (error: null) => void): void => {
+      names.push(name)
+      done(null)
+    }
+    const server = https.createServer({ ...localhostCertificate, SNICallback: sni }, (_request, response) => response.end('{}'))
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
     try {

@@ -1,12 +1,16 @@
-import http, { type ClientRequest } from 'node:http'
+import type { ClientRequest, Agent as HttpAgent } from 'node:http'
 import https from 'node:https'
 import type { View } from '../../core/view.ts'
 import type { PathOpener } from '../../dispatch/path.ts'
 import { AgentCarrier, type AgentRequestOptions, type AgentSettings } from './agent-carrier.ts'
 
+// An ESM `import` of node:http reads all of its exports, lazy ones too: on Node 24 that loads the built-in undici, which installs a
+// global dispatcher. Importing us leaves that to the program.
+const http = process.getBuiltinModule('node:http')
+
 /** The two agents of a pool or of a view of it. */
 export interface PoolAgents {
-  readonly http: http.Agent
+  readonly http: HttpAgent
   readonly https: https.Agent
 }
 

@@ -68,7 +68,7 @@ export class Attempt extends DeviceAttempt implements CarriedHandler {
   #isReleased: boolean = false
 
   constructor(owner: AttemptOwner, device: Device) {
-    super(device, () => owner.now())
+    super(device, owner)
     this.#owner = owner
   }
 

@@ -3,6 +3,14 @@ import type { JudgedAttempt } from '../core/judge.ts'
 import type { ExitMemory } from '../core/quarantine.ts'
 import type { AttemptKind, AttemptReport, Phase } from '../errors.ts'
 
+export interface AttemptDetails {
+  readonly statusCode?: number
+  readonly errno?: string
+  readonly rule?: string
+}
+
+const NO_DETAILS: AttemptDetails = {}
+
 /** What is known of one attempt on one device: where it went, and what it came to. */
 export class DeviceAttempt implements JudgedAttempt {
   readonly device: Device
@@ -15,34 +23,37 @@ export class DeviceAttempt implements JudgedAttempt {
   bytesIn = 0
   /** Bytes of the request body, once it began to be sent. */
   bytesOut = 0
-  readonly #now: () => number
+  /** From its start to what it came to: for an answer, to its head. */
+  durationMs = 0
+  readonly #timer: { now(): number }
+  #phase: Phase = 'response'
+  #details: AttemptDetails = NO_DETAILS
+  #isConcluded: boolean = false
   #report: AttemptReport | null = null
 
-  constructor(device: Device, now: () => number) {
+  constructor(device: Device, timer: { now(): number }) {
     this.device = device
     this.exit = device.exit
     this.exitIp = device.exitIp
-    this.#now = now
-    this.startedAt = now()
+    this.#timer = timer
+    this.startedAt = timer.now()
   }
 
-  /** What it came to, for errors and events; kept once it is known. */
-  conclude(kind: AttemptKind, phase: Phase, details: { statusCode?: number; errno?: string; rule?: string } = {}): AttemptReport {
+  /** What it came to. */
+  conclude(kind: AttemptKind, phase: Phase, details: AttemptDetails = NO_DETAILS): void {
     this.kind = kind
-    const { device, exitIp } = this
-    this.#report = {
-      deviceId: device.id,
-      device: device.facts.name,
-      exitIp,
-      kind,
-      phase,
-      durationMs: Math.round(this.#now() - this.startedAt),
-      ...details,
-    }
-    return this.#report
+    this.durationMs = Math.round(this.#timer.now() - this.startedAt)
+    this.#phase = phase
+    this.#details = details
+    this.#isConcluded = true
+    this.#report = null
   }
 
+  /** What it came to, for errors, events and records; made when somebody asks, which is seldom. */
   get report(): AttemptReport {
-    return this.#report ?? this.conclude(this.kind, 'response')
+    if (!this.#isConcluded) this.conclude(this.kind, 'response')
+    const { device, exitIp, kind, durationMs } = this
+    this.#report ??= { deviceId: device.id, device: device.facts.name, exitIp, kind, phase: this.#phase, durationMs, ...this.#details }
+    return this.#report
   }
 }

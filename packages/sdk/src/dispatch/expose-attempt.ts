@@ -12,20 +12,22 @@ const RAW_ATTEMPTS = Buffer.from(ATTEMPTS)
  * A header of that name from the target is replaced: only the pool knows. Names of any script are percent-encoded, since a header holds Latin-1.
  *
  * It adds to the headers in place: undici makes them anew for every response, and copies would cost more than the whole rest of the pool.
- * Raw headers of any other shape than undici's array are left as they are. Returns the raw headers to show.
  */
-export function exposeAttempt({ device, exitIp }: Attempt, attempts: number, headers: ResponseHeaders, rawHeaders: unknown): unknown {
-  const isForged = DEVICE in headers || IP in headers || ATTEMPTS in headers
-  const raw = Array.isArray(rawHeaders) && isForged ? withoutOurs(rawHeaders) : rawHeaders
-  const name = nameOf(device.facts)
-  headers[DEVICE] = name.text
+export function exposeAttempt({ device, exitIp }: Attempt, attempts: number, headers: ResponseHeaders): void {
+  headers[DEVICE] = nameOf(device.facts).text
   headers[ATTEMPTS] = String(attempts)
   if (exitIp !== null) headers[IP] = exitIp
-  else if (isForged) delete headers[IP]
-  if (!Array.isArray(raw)) return raw
-  raw.push(RAW_DEVICE, name.raw, RAW_ATTEMPTS, Buffer.from(String(attempts), 'latin1'))
-  if (exitIp !== null) raw.push(RAW_IP, Buffer.from(exitIp, 'latin1'))
-  return raw
+  else if (IP in headers) delete headers[IP]
+}
+
+/** The same for raw headers, `[name, value, name, value]` in Buffers; any other shape is returned as it is. */
+export function exposeRawAttempt({ device, exitIp }: Attempt, attempts: number, rawHeaders: unknown): unknown {
+  if (!Array.isArray(rawHeaders)) return rawHeaders
+  const shown: unknown[] = []
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) if (!isOurs(rawHeaders[i])) shown.push(rawHeaders[i], rawHeaders[i + 1])
+  shown.push(RAW_DEVICE, nameOf(device.facts).raw, RAW_ATTEMPTS, Buffer.from(String(attempts), 'latin1'))
+  if (exitIp !== null) shown.push(RAW_IP, Buffer.from(exitIp, 'latin1'))
+  return shown
 }
 
 interface ShownName {
@@ -44,10 +46,10 @@ function nameOf(facts: DeviceFacts): ShownName {
   return shown
 }
 
-function withoutOurs(raw: readonly unknown[]): unknown[] {
-  const kept: unknown[] = []
-  for (let i = 0; i + 1 < raw.length; i += 2) if (!isOurs(String(raw[i]).toLowerCase())) kept.push(raw[i], raw[i + 1])
-  return kept
+/** The length tells nearly all others apart without making a string of them. */
+function isOurs(name: unknown): boolean {
+  const length = Buffer.isBuffer(name) || typeof name === 'string' ? name.length : 0
+  if (length !== DEVICE.length && length !== IP.length && length !== ATTEMPTS.length) return false
+  const text = String(name).toLowerCase()
+  return text === DEVICE || text === IP || text === ATTEMPTS
 }
-
-const isOurs = (name: string): boolean => name === DEVICE || name === IP || name === ATTEMPTS

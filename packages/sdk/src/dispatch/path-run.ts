@@ -75,7 +75,7 @@ export class PathRun implements Errand {
   queued(): void {}
 
   assigned(device: Device): void {
-    const attempt = new DeviceAttempt(device, () => this.#host.now())
+    const attempt = new DeviceAttempt(device, this.#host)
     this.attempts.push(attempt)
     const kept = this.#request.reuse?.(device.id)
     if (kept instanceof OpenPath && kept.link.wake()) {
@@ -131,7 +131,7 @@ export class PathRun implements Errand {
     }
     const { kind, phase, errno } = classifyError(error, 'unsent')
     const statusCode = error instanceof MobilePoolError ? error.statusCode : undefined
-    const report = attempt.conclude(kind, phase, {
+    attempt.conclude(kind, phase, {
       ...(errno === undefined ? {} : { errno }),
       ...(statusCode === undefined ? {} : { statusCode }),
     })
@@ -140,7 +140,7 @@ export class PathRun implements Errand {
     if (kind !== 'draining') this.tried.push(attempt.device)
     this.#host.release(attempt.device, this.site)
     if (attemptsAreLeft(this.attempts, this.#host.retry.attempts) && this.#host.now() < this.#giveUpAt) {
-      this.#host.noteRetry(this, report)
+      this.#host.noteRetry(this, attempt.report)
       this.#host.admit(this)
     } else this.#fail(this.#final(this.#lastError))
   }

@@ -14,13 +14,16 @@ import { brokenResponseError, deviceWordError, finalError, noResponseError, with
 import { classifyError } from './classify-error.ts'
 import { classifyResponse } from './classify-response.ts'
 import type { Errand } from './errand.ts'
-import { exposeAttempt } from './expose-attempt.ts'
+import { exposeAttempt, exposeRawAttempt } from './expose-attempt.ts'
 import type { DispatchController, DispatchHandler, DispatchOptions, ResponseHeaders } from './handlers.ts'
 import type { ResponseHead } from './held-response.ts'
 import { bodyLength, bufferBody, isReplayable, isWorthBuffering } from './replay-body.ts'
 import { headerValue } from './request-headers.ts'
 import type { RequestOutcome, RunHost } from './run-host.ts'
 import type { Target } from './target.ts'
+
+const NO_DEVICES: readonly Device[] = []
+const NO_ATTEMPTS: readonly Attempt[] = []
 
 /**
  * One request of the caller's, on as many devices as it takes. It is the controller that the caller's handler holds, whichever
@@ -34,13 +37,15 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
   readonly startedAt: number
   readonly target: Target
   readonly view: View
-  readonly tried: Device[] = []
-  rawHeaders: unknown = null
+  tried: readonly Device[] = NO_DEVICES
   rawTrailers: unknown = null
   options: DispatchOptions
   readonly #host: RunHost
   readonly #handler: DispatchHandler
-  readonly #attempts: Attempt[] = []
+  #attempts: readonly Attempt[] = NO_ATTEMPTS
+  #rawHeaders: unknown = null
+  /** Whose response the raw headers are to tell of, as soon as somebody asks for them. */
+  #exposed: Attempt | null = null
   readonly #giveUpAt: number
   #isReplayable: boolean
   #isPaused: boolean = false
@@ -74,6 +79,18 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
 
   get reason(): Error | null {
     return this.#reason
+  }
+
+  /** Few handlers look at them, so what the pool adds to them is added when one does. */
+  get rawHeaders(): unknown {
+    if (this.#exposed !== null) this.#rawHeaders = exposeRawAttempt(this.#exposed, this.#attempts.length, this.#rawHeaders)
+    this.#exposed = null
+    return this.#rawHeaders
+  }
+
+  set rawHeaders(headers: unknown) {
+    this.#exposed = null
+    this.#rawHeaders = headers
   }
 
   get paused(): boolean {
@@ -193,7 +210,7 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
       isAbsoluteForm: this.#host.usesAbsoluteForm(attempt.device, this),
     }
     const { kind, isUnforwarded, match, bodyTest } = classifyResponse(statusCode, headers, request, this.#host.rules)
-    attempt.conclude(kind, 'response', { statusCode, ...ruleOf(match) })
+    attempt.conclude(kind, 'response', match === null ? { statusCode } : { statusCode, ...ruleOf(match) })
     return bodyTest ?? this.#weigh(attempt, match, headers, isUnforwarded)
   }
 
@@ -211,8 +228,11 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
   onDelivery(attempt: Attempt, controller: DispatchController, { statusCode, headers, statusMessage }: ResponseHead): void {
     if (attempt.kind === 'answered') this.#host.noteAnswer(attempt.exit, this.site)
     this.#judge(attempt.kind === 'answered' ? attempt.device : null)
-    const raw = controller.rawHeaders
-    this.rawHeaders = this.#host.exposeHeaders ? exposeAttempt(attempt, this.#attempts.length, headers, raw) : raw
+    this.rawHeaders = controller.rawHeaders
+    if (this.#host.exposeHeaders) {
+      exposeAttempt(attempt, this.#attempts.length, headers)
+      this.#exposed = attempt
+    }
     this.#handler.onResponseStart?.(this, statusCode, headers, statusMessage)
   }
 
@@ -259,14 +279,17 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
       this.fail(error)
       return
     }
-    const report =
-      match === null ? attempt.conclude(kind, phase, details) : attempt.conclude('banned', 'body', { ...details, rule: match.rule })
-    if (match === null) this.#host.noteAttemptEnd(attempt)
-    else this.#host.noteBan(this, attempt, undefined, report, match)
+    if (match === null) {
+      attempt.conclude(kind, phase, details)
+      this.#host.noteAttemptEnd(attempt)
+    } else {
+      attempt.conclude('banned', 'body', { ...details, rule: match.rule })
+      this.#host.noteBan(this, attempt, undefined, attempt.report, match)
+    }
     this.#lastError = lastErrorOf(attempt, kind, error)
-    if (kind !== 'draining') this.tried.push(attempt.device)
+    if (kind !== 'draining') this.tried = [...this.tried, attempt.device]
     if (this.#mayGoOn(attempt, reached, false)) {
-      this.#host.noteRetry(this, report)
+      this.#host.noteRetry(this, attempt.report)
       this.#host.admit(this)
     } else this.fail(this.#final(this.#lastError))
   }
@@ -291,7 +314,7 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
 
   #attempt(device: Device): void {
     const attempt = new Attempt(this, device)
-    this.#attempts.push(attempt)
+    this.#attempts = this.#attempts.length === 0 ? [attempt] : [...this.#attempts, attempt]
     this.#live = attempt
     this.#host.send(this, attempt)
   }
@@ -305,7 +328,7 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
 
     const isSitesAnswer = kind === 'banned' || kind === 'target_error'
     this.#lastError = isSitesAnswer ? null : deviceWordError(report)
-    if (kind !== 'draining') this.tried.push(attempt.device)
+    if (kind !== 'draining') this.tried = [...this.tried, attempt.device]
     const goesOn = this.#mayGoOn(attempt, isUnforwarded ? 'not_forwarded' : 'sent', isSitesAnswer)
     if (goesOn) this.#host.noteRetry(this, report)
     this.#stopWith = goesOn ? null : this.#lastError

@@ -21,7 +21,7 @@ export interface MeteredAttempt {
   readonly kind: AttemptKind
   readonly bytesIn: number
   readonly bytesOut: number
-  readonly report: { readonly durationMs: number }
+  readonly durationMs: number
 }
 
 const HAS_ANSWER: ReadonlySet<AttemptKind> = new Set(['answered', 'banned', 'target_error'])
@@ -32,11 +32,11 @@ class Meter {
   #bytesIn = 0
   #bytesOut = 0
 
-  count({ kind, bytesIn, bytesOut, report }: MeteredAttempt): void {
+  count({ kind, bytesIn, bytesOut, durationMs }: MeteredAttempt): void {
     this.#outcomes[kind] = (this.#outcomes[kind] ?? 0) + 1
     this.#bytesIn += bytesIn
     this.#bytesOut += bytesOut
-    if (HAS_ANSWER.has(kind)) this.#latency.add(report.durationMs)
+    if (HAS_ANSWER.has(kind)) this.#latency.add(durationMs)
   }
 
   read(): MeterReading {

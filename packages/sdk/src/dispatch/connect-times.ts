@@ -1,0 +1,50 @@
+import type { Route } from './connections.ts'
+
+/** Connections that are remembered of each kind: enough for a 95th percentile, few enough to follow the network's mood. */
+const REMEMBERED = 128
+/** With fewer there is no percentile to speak of. */
+const ENOUGH = 20
+/** The delay until then: connecting over a mobile link takes a few round trips of 50 to 300 ms. */
+const FIRST_DELAY_MS = 1_000
+/** Never sooner: the Connection Attempt Delay that RFC 8305, 5, recommends. */
+const SHORTEST_DELAY_MS = 250
+/** "Defer the second request until the first has been outstanding for more than the 95th-percentile latency" (Dean and Barroso, "The Tail at Scale", CACM 56/2, 2013): about one in twenty connections is then hedged. */
+const PERCENTILE = 0.95
+
+/** How long connections of the fleet took lately, and with that how long one may take before it counts as slow. */
+export class ConnectTimes {
+  readonly #longestDelayMs: number
+  readonly #windows: Readonly<Record<Route['kind'], Window>> = { tunnel: new Window(), forward: new Window() }
+
+  /** `connectTimeoutMs`: a connection is never waited for longer than half of it before another is tried. */
+  constructor(connectTimeoutMs: number) {
+    this.#longestDelayMs = connectTimeoutMs / 2
+  }
+
+  note(kind: Route['kind'], tookMs: number): void {
+    this.#windows[kind].add(tookMs)
+  }
+
+  /** How long to wait for a connection before a second device is asked, ms: min(connectTimeoutMs / 2, max(250, p95 of the last 128)). */
+  hedgeDelayMs(kind: Route['kind']): number {
+    const p95 = this.#windows[kind].percentile(PERCENTILE)
+    return Math.min(this.#longestDelayMs, p95 === undefined ? FIRST_DELAY_MS : Math.max(SHORTEST_DELAY_MS, p95))
+  }
+}
+
+/** The last so many values. */
+class Window {
+  readonly #values: number[] = []
+  #next = 0
+
+  add(value: number): void {
+    this.#values[this.#next] = value
+    this.#next = (this.#next + 1) % REMEMBERED
+  }
+
+  percentile(share: number): number | undefined {
+    if (this.#values.length < ENOUGH) return undefined
+    const sorted = this.#values.toSorted((one, other) => one - other)
+    return sorted[Math.ceil(share * sorted.length) - 1]
+  }
+}

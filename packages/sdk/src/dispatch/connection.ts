@@ -1,0 +1,140 @@
+/// <reference path="./undici-deep.d.ts" />
+import type { Socket } from 'node:net'
+import Client from 'undici/lib/dispatcher/client.js'
+import type { SocketCallback } from './connect-device.ts'
+import type { CarriedHandler, Route } from './connections.ts'
+import type { DispatchOptions } from './handlers.ts'
+import type { Opening } from './opening.ts'
+
+/** What a connection tells those who keep it. */
+export interface ConnectionHost {
+  /** How long an idle connection is kept. */
+  readonly idleMs: number
+  /** How long at most, whatever the server's `Keep-Alive` header says. */
+  readonly maxIdleMs: number
+  open(route: Route, taker: SocketCallback): Opening
+  /** It may carry another request. */
+  onIdle(connection: Connection): void
+  /** It is closed, or never stood. */
+  onGone(connection: Connection): void
+}
+
+/**
+ * One connection, to a target through its device or to the device's own proxy: a client of undici's that carries one request at a time,
+ * over HTTP/2 as well: of several on one HTTP/2 connection undici would by itself send some again when it breaks.
+ */
+export class Connection {
+  readonly route: Route
+  readonly #host: ConnectionHost
+  readonly #client: Client
+  /** A socket that stands and that nobody has used yet. */
+  #fresh: Socket | null
+  #handler: CarriedHandler | null = null
+  #mayOpen: boolean = false
+  #isUp: boolean = false
+  #isHttp2: boolean = false
+  #idleTimer: NodeJS.Timeout | undefined
+
+  constructor(host: ConnectionHost, route: Route, fresh: Socket | null) {
+    this.#host = host
+    this.route = route
+    this.#fresh = fresh
+    this.#client = new Client(route.origin, {
+      pipelining: 1,
+      keepAliveTimeout: host.idleMs,
+      keepAliveMaxTimeout: host.maxIdleMs,
+      // The pool's own timers watch every request.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      allowH2: route.isHttp2,
+      connect: (_target, callback) => this.#connect(callback),
+    })
+    this.#client
+      .on('connect', () => {
+        this.#isUp = true
+      })
+      .on('disconnect', () => this.#onDown())
+      .on('connectionError', () => host.onGone(this))
+      .on('drain', () => this.#onDrain())
+    if (fresh === null) return
+    fresh.on('error', () => {}).once('close', this.#onFreshClosed)
+    this.#idleTimer = setTimeout(() => this.closeIdle(), host.idleMs)
+    this.#idleTimer.unref()
+  }
+
+  get key(): string {
+    return this.route.key
+  }
+
+  dispatch(options: DispatchOptions, handler: CarriedHandler): void {
+    clearTimeout(this.#idleTimer)
+    this.#handler = handler
+    this.#mayOpen = true
+    this.#client.dispatch(options, handler)
+  }
+
+  /** Closes it now; only for one that carries nothing. */
+  closeIdle(): void {
+    void this.close()
+    this.#host.onGone(this)
+  }
+
+  /** Closes it once it has carried what it carries. */
+  async close(): Promise<void> {
+    clearTimeout(this.#idleTimer)
+    this.#fresh?.destroy()
+    await this.#client.close()
+  }
+
+  async destroy(error: Error): Promise<void> {
+    clearTimeout(this.#idleTimer)
+    this.#fresh?.destroy()
+    await this.#client.destroy(error)
+  }
+
+  #connect(callback: SocketCallback): void {
+    const fresh = this.#fresh
+    const mayOpen = this.#mayOpen && this.#handler?.isWaiting !== false
+    this.#fresh = null
+    this.#mayOpen = false
+    if (fresh !== null && !fresh.destroyed) {
+      fresh.off('close', this.#onFreshClosed)
+      // undici does not go on when it is called back at once.
+      queueMicrotask(() => this.#taken(fresh, callback))
+    } else if (mayOpen) {
+      const opening = this.#host.open(this.route, (error, socket) => {
+        if (socket === null) callback(error, null)
+        else this.#taken(socket, callback)
+      })
+      this.#handler?.onConnecting?.(opening)
+    } else {
+      // After an abort undici opens a new connection for the request that was aborted, and only then finds that nobody wants it:
+      // on a mobile link that is a whole CONNECT and TLS handshake for nothing.
+      queueMicrotask(() => callback(new Error('nobody waits for this connection'), null))
+    }
+  }
+
+  #taken(socket: Socket, callback: SocketCallback): void {
+    this.#isHttp2 = 'alpnProtocol' in socket && socket.alpnProtocol === 'h2'
+    callback(null, socket)
+  }
+
+  readonly #onFreshClosed = (): void => this.#host.onGone(this)
+
+  #onDown(): void {
+    this.#isUp = false
+    // With a request left undici connects anew, or finds out that it was aborted.
+    if (this.#client.stats.size === 0) this.#host.onGone(this)
+  }
+
+  #onDrain(): void {
+    if (!this.#isUp || this.#client.stats.size > 0) return
+    this.#handler = null
+    this.#host.onIdle(this)
+    // undici keeps an idle HTTP/2 session for ever; HTTP/1 it closes itself.
+    if (!this.#isHttp2) return
+    clearTimeout(this.#idleTimer)
+    this.#idleTimer = setTimeout(() => this.closeIdle(), this.#host.idleMs)
+    this.#idleTimer.unref()
+  }
+}

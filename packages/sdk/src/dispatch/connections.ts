@@ -1,0 +1,125 @@
+import type { Socket } from 'node:net'
+import type { PendingConnection, SocketCallback } from './connect-device.ts'
+import { Connection, type ConnectionHost } from './connection.ts'
+import type { DispatchHandler, DispatchOptions } from './handlers.ts'
+import { IdleConnections } from './idle-connections.ts'
+import { Opening } from './opening.ts'
+
+/** Where a connection leads, and how it is made. */
+export interface Route {
+  /** Requests with the same key may share a connection, one after another. */
+  readonly key: string
+  /** What undici is to take the connection for. */
+  readonly origin: string
+  readonly kind: 'tunnel' | 'forward'
+  readonly isHttp2: boolean
+  open(callback: SocketCallback): PendingConnection
+}
+
+/** A handler that learns of the connection made for it. */
+export interface CarriedHandler extends DispatchHandler {
+  /** False: it has given up, and no connection is to be made for it. */
+  readonly isWaiting?: boolean
+  /** Told when there is no idle connection and one is being made. */
+  onConnecting?(opening: Opening): void
+}
+
+export interface ConnectionsSettings {
+  readonly idleMs: number
+  readonly maxIdleMs: number
+  readonly maxIdlePerDevice: number
+  /** A connection stands, so long after it was begun. */
+  onConnected(kind: Route['kind'], afterMs: number): void
+}
+
+/** The connections of one generation: those that carry requests, those that are idle, those that are being made. */
+export class Connections implements ConnectionHost {
+  readonly idleMs: number
+  readonly maxIdleMs: number
+  readonly #settings: ConnectionsSettings
+  readonly #all = new Set<Connection>()
+  readonly #idle: IdleConnections<Connection>
+  readonly #openings = new Set<Opening>()
+  #isClosing: boolean = false
+
+  constructor(settings: ConnectionsSettings) {
+    this.#settings = settings
+    this.idleMs = settings.idleMs
+    this.maxIdleMs = settings.maxIdleMs
+    this.#idle = new IdleConnections(settings.maxIdlePerDevice)
+  }
+
+  /** Sends a request over an idle connection, or over a new one. */
+  dispatch(route: Route, options: DispatchOptions, handler: CarriedHandler): void {
+    const connection = this.#idle.take(route.key) ?? this.#add(new Connection(this, route, null))
+    connection.dispatch(options, handler)
+  }
+
+  /** Whether a request could go out at once. */
+  hasIdle(key: string): boolean {
+    return this.#idle.has(key)
+  }
+
+  /** Makes a connection that no request waits for yet; it will be idle once it stands. */
+  prepare(route: Route, onEnd: (error: Error | null) => void): Opening {
+    return this.#begin(route, new Opening(null, onEnd))
+  }
+
+  /** Idle connections close at once, those in use when their request is over; resolves when all are closed. */
+  async close(): Promise<void> {
+    this.#isClosing = true
+    const reason = new Error('the connections of the device are being closed')
+    for (const opening of [...this.#openings]) if (opening.isDetached) opening.cancel(reason)
+    await Promise.all([...this.#all].map((connection) => connection.close()))
+  }
+
+  /** Everything ends now; requests in flight get this error. */
+  async destroy(error: Error): Promise<void> {
+    this.#isClosing = true
+    for (const opening of [...this.#openings]) opening.cancel(error)
+    await Promise.all([...this.#all].map((connection) => connection.destroy(error)))
+  }
+
+  // ---- for the connections ----
+
+  open(route: Route, taker: SocketCallback): Opening {
+    return this.#begin(route, new Opening(taker))
+  }
+
+  onIdle(connection: Connection): void {
+    if (this.#isClosing) return
+    this.#idle.put(connection)?.closeIdle()
+  }
+
+  onGone(connection: Connection): void {
+    this.#all.delete(connection)
+    this.#idle.delete(connection)
+  }
+
+  // ---- inside ----
+
+  #add(connection: Connection): Connection {
+    this.#all.add(connection)
+    return connection
+  }
+
+  #begin(route: Route, opening: Opening): Opening {
+    const begunAt = performance.now()
+    this.#openings.add(opening)
+    const pending = route.open((error, socket) => {
+      this.#openings.delete(opening)
+      if (socket !== null) {
+        this.#settings.onConnected(route.kind, performance.now() - begunAt)
+        if (opening.isDetached) this.#keep(route, socket)
+      }
+      opening.end(error, socket)
+    })
+    opening.begun(pending)
+    return opening
+  }
+
+  #keep(route: Route, socket: Socket): void {
+    if (this.#isClosing) socket.destroy()
+    else this.onIdle(this.#add(new Connection(this, route, socket)))
+  }
+}

@@ -6,6 +6,7 @@ import { PoolCore } from './core/pool-core.ts'
 import { RetryBudget } from './core/retry-budget.ts'
 import { createSiteLookup } from './core/site.ts'
 import type { View } from './core/view.ts'
+import { ConnectTimes } from './dispatch/connect-times.ts'
 import { DispatchEngine } from './dispatch/dispatch-engine.ts'
 import type { Errand } from './dispatch/errand.ts'
 import { closedError } from './dispatch/no-device-errors.ts'
@@ -49,6 +50,7 @@ export function assemblePool(
     coreSettings(settings),
     createBalancer(settings.balancer, random, (error) => emit('balancerError', { error })),
   )
+  const connectTimes = new ConnectTimes(settings.timeouts.connectMs)
   const transportOf = (device: Device) => roster.transportOf(device)
 
   const roster = new Roster<Errand>({
@@ -56,7 +58,7 @@ export function assemblePool(
     clock,
     emit,
     filter: settings.filter,
-    transport: transportSettings(settings),
+    transport: { ...transportSettings(settings), onConnected: (kind, afterMs) => connectTimes.note(kind, afterMs) },
     graceMs: settings.rotate.drainMs,
     onAdded: (device) => triggers.deviceAdded(device),
     onRemoved: (device) => triggers.deviceRemoved(device),

@@ -4,8 +4,8 @@ import type { BodyTest } from '../bans/body-test.ts'
 import type { Device } from '../core/device.ts'
 import { MobilePoolError } from '../errors.ts'
 import type { PendingConnection } from './connect-device.ts'
+import type { CarriedHandler, SocketKeeper } from './connections.ts'
 import { DeviceAttempt } from './device-attempt.ts'
-import type { CarriedHandler, Generation } from './generation.ts'
 import type { DispatchController, ResponseHeaders } from './handlers.ts'
 import { HeldResponse, type ResponseHead } from './held-response.ts'
 
@@ -61,7 +61,7 @@ export class Attempt extends DeviceAttempt implements CarriedHandler {
   #stage: Stage = 'unsent'
   #controller: DispatchController | null = null
   #pending: PendingConnection | null = null
-  #generation: Generation | null = null
+  #keeper: SocketKeeper | null = null
   #timer: NodeJS.Timeout | undefined
   #drained = 0
   #held: HeldResponse | null = null
@@ -95,8 +95,13 @@ export class Attempt extends DeviceAttempt implements CarriedHandler {
     else this.#guarded(() => this.#flush())
   }
 
-  carriedBy(generation: Generation): void {
-    this.#generation = generation
+  /** It has no connection yet, and still wants one. */
+  get isWaiting(): boolean {
+    return this.#stage === 'unsent'
+  }
+
+  carriedBy(keeper: SocketKeeper): void {
+    this.#keeper = keeper
   }
 
   /** The caller aborted: ends it wherever it is. Returns whether the end will be reported through `onFailure`. */
@@ -127,7 +132,6 @@ export class Attempt extends DeviceAttempt implements CarriedHandler {
     }
     this.#stage = 'sent'
     this.bytesOut = this.#owner.bodyBytes
-    this.#generation?.noLongerWaits()
     if (this.#owner.isPaused) controller.pause()
     this.#awaitProgress()
   }
@@ -168,7 +172,7 @@ export class Attempt extends DeviceAttempt implements CarriedHandler {
     }
     clearTimeout(this.#timer)
     this.#stage = 'over'
-    this.#generation?.adopt(socket, () => socket.destroy())
+    this.#keeper?.adopt(socket, () => socket.destroy())
     socket.once('close', () => this.#release())
     this.#owner.onUpgrade(this, controller, statusCode, headers, socket)
   }
@@ -300,7 +304,6 @@ export class Attempt extends DeviceAttempt implements CarriedHandler {
 
   #leave(): void {
     clearTimeout(this.#timer)
-    if (this.#stage === 'unsent') this.#generation?.noLongerWaits()
     this.#stage = 'over'
     this.#release()
   }

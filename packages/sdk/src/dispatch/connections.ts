@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { PendingConnection, SocketCallback } from './connect-device.ts'
 import { Connection, type ConnectionHost } from './connection.ts'
 import type { DispatchHandler, DispatchOptions } from './handlers.ts'
@@ -16,8 +17,16 @@ export interface Route {
   open(callback: SocketCallback): PendingConnection
 }
 
+/** Who keeps sockets that have left undici's hands. */
+export interface SocketKeeper {
+  /** It belongs to the generation from now on; `end` ends it when the generation does. */
+  adopt(socket: Duplex, end: (error: Error) => void): void
+}
+
 /** A handler that learns of the connection made for it. */
 export interface CarriedHandler extends DispatchHandler {
+  /** Told first: to whom its socket belongs if it is upgraded. */
+  carriedBy?(keeper: SocketKeeper): void
   /** False: it has given up, and no connection is to be made for it. */
   readonly isWaiting?: boolean
   /** Told when there is no idle connection and one is being made. */

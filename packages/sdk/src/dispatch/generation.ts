@@ -3,36 +3,32 @@ import net from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ConnectionOptions } from 'node:tls'
 import buildConnector from 'undici/lib/core/connect.js'
-import Agent from 'undici/lib/dispatcher/agent.js'
-import Pool from 'undici/lib/dispatcher/pool.js'
 import { connectForward, type DeviceLink, type PendingConnection, type SocketCallback } from './connect-device.ts'
-import type { DispatchHandler, DispatchOptions } from './handlers.ts'
+import { type CarriedHandler, Connections, type ConnectionsSettings, type Route, type SocketKeeper } from './connections.ts'
+import type { DispatchOptions } from './handlers.ts'
 import { openTunnel, type TunnelUpgrade } from './open-tunnel.ts'
+import type { Opening } from './opening.ts'
+import { headerValue } from './request-headers.ts'
+import { hostnameOf, type Target } from './target.ts'
 
-export interface GenerationSettings {
+export interface GenerationSettings extends ConnectionsSettings {
   /** TLS towards targets. */
   readonly requestTls: ConnectionOptions
-  /** How long an idle socket is kept. */
-  readonly idleMs: number
-  /** How long at most, whatever the server's `Keep-Alive` header says. */
-  readonly maxIdleMs: number
-}
-
-/** A handler that learns who carries it, and of the connection made for it, so that an abort can reach it there. */
-export interface CarriedHandler extends DispatchHandler {
-  /** Told before anything else. Whoever is told answers with one `noLongerWaits`, when it has its connection or gives up. */
-  carriedBy?(generation: Generation): void
-  onConnecting?(pending: PendingConnection): void
+  /** Offers HTTP/2 to https: targets. */
+  readonly http2: boolean
 }
 
 /**
  * One generation of a device's connections: all that was opened since its last rotation. A rotation throws the whole of it away,
- * TLS sessions included: they live in the connector, and resuming one would link the new exit IP to the old.
+ * TLS sessions included: they live in the connectors, and resuming one would link the new exit IP to the old.
  */
-export class Generation {
+export class Generation implements SocketKeeper {
   readonly #link: DeviceLink
-  readonly #tunnels: Agent
-  readonly #forwards: Pool
+  readonly #connections: Connections
+  readonly #connectTls: ReturnType<typeof buildConnector>
+  /** Offers HTTP/2 as well; null: it is not wanted. */
+  readonly #connectHttp2: ReturnType<typeof buildConnector> | null
+  readonly #forwardRoute: Route
   /** Sockets that are in nobody's hands here but belong to this generation, and how each is ended with an error. */
   readonly #adopted = new Map<Duplex, (error: Error) => void>()
   /** Of those, the ones that nobody uses now. */
@@ -41,56 +37,36 @@ export class Generation {
   readonly #opening = new Set<PendingConnection>()
   #isClosing: boolean = false
   #onAdoptedGone: (() => void) | null = null
-  /** Whom undici is dispatching for right now: it calls the connector within `dispatch()`. */
-  #current: CarriedHandler | null = null
-  /** Requests that have no connection yet. */
-  #waiting = 0
 
   constructor(link: DeviceLink, settings: GenerationSettings) {
     this.#link = link
-    const { requestTls, idleMs, maxIdleMs } = settings
-    const connectTls = buildConnector({ ...requestTls, allowH2: false, timeout: 0 })
-    // One request a connection at a time, and as many connections as the pool's permits allow: undici then never queues.
-    const shared = { pipelining: 1, keepAliveTimeout: idleMs, keepAliveMaxTimeout: maxIdleMs, allowH2: false }
-
-    this.#tunnels = new Agent({
-      ...shared,
-      connect: ({ hostname, host, protocol, port, servername }, callback) => {
-        if (this.#refuseIdly(callback)) return
-        const isSecure = protocol === 'https:'
-        const upgrade: TunnelUpgrade = (httpSocket, done) => {
-          connectTls({ hostname, host, protocol, port, servername, httpSocket }, done)
-        }
-        const target = { hostname: bare(hostname), port: Number(port) || (isSecure ? 443 : 80), upgrade: isSecure ? upgrade : null }
-        this.#connecting(openTunnel(link, target, callback))
-      },
-    })
+    this.#connections = new Connections(settings)
+    this.#connectTls = buildConnector({ ...settings.requestTls, allowH2: false, timeout: 0 })
+    this.#connectHttp2 = settings.http2 ? buildConnector({ ...settings.requestTls, allowH2: true, timeout: 0 }) : null
+    const { hostname, port } = link.endpoint
     // Always an http: origin: TLS towards an https:// proxy is the connector's business, and undici would take the target's name for it.
-    this.#forwards = new Pool(
-      `http://${net.isIPv6(link.endpoint.hostname) ? `[${link.endpoint.hostname}]` : link.endpoint.hostname}:${link.endpoint.port}`,
-      {
-        ...shared,
-        connect: (_options, callback) => {
-          if (!this.#refuseIdly(callback)) this.#connecting(connectForward(link, callback))
-        },
-      },
-    )
+    const origin = `http://${net.isIPv6(hostname) ? `[${hostname}]` : hostname}:${port}`
+    this.#forwardRoute = { key: 'forward', origin, kind: 'forward', isHttp2: false, open: (callback) => connectForward(link, callback) }
   }
 
-  /** Sends a request through a tunnel to its origin. */
-  tunnel(options: DispatchOptions, handler: CarriedHandler): void {
-    this.#dispatch(this.#tunnels, options, handler)
+  /** Sends a request through a tunnel to its target. */
+  tunnel(options: DispatchOptions, target: Target, handler: CarriedHandler): void {
+    handler.carriedBy?.(this)
+    this.#connections.dispatch(this.#tunnelRoute(options, target), options, handler)
   }
 
   /** Sends a request in absolute form; its path and headers are ready for that. */
   forward(options: DispatchOptions, handler: CarriedHandler): void {
-    const { hostname, port } = this.#link.endpoint
-    this.#dispatch(this.#forwards, { ...options, origin: `http://${hostname}:${port}` }, handler)
+    this.#connections.dispatch(this.#forwardRoute, { ...options, origin: this.#forwardRoute.origin }, handler)
   }
 
-  /** One of those told by `carriedBy` has its connection, or gave up. */
-  noLongerWaits(): void {
-    this.#waiting--
+  /**
+   * Makes a connection that such a request could use, and keeps it idle once it stands. Null: there is one already.
+   * `target` null: for requests in absolute form.
+   */
+  prepare(options: DispatchOptions, target: Target | null, onEnd: (error: Error | null) => void): Opening | null {
+    const route = target === null ? this.#forwardRoute : this.#tunnelRoute(options, target)
+    return this.#connections.hasIdle(route.key) ? null : this.#connections.prepare(route, onEnd)
   }
 
   /**
@@ -143,47 +119,35 @@ export class Generation {
     })
     for (const socket of [...this.#resting]) socket.destroy()
     this.#tellIfGone()
-    await Promise.all([this.#tunnels.close(), this.#forwards.close(), adoptedGone])
+    await Promise.all([this.#connections.close(), adoptedGone])
   }
 
   /** Everything ends now; requests in flight get this error. */
   async destroy(error: Error): Promise<void> {
     for (const pending of [...this.#opening]) pending.cancel(error)
     for (const end of [...this.#adopted.values()]) end(error)
-    await Promise.all([this.#tunnels.destroy(error), this.#forwards.destroy(error)])
+    await this.#connections.destroy(error)
   }
 
   #tellIfGone(): void {
     if (this.#adopted.size === 0 && this.#opening.size === 0) this.#onAdoptedGone?.()
   }
 
-  #dispatch(dispatcher: Agent | Pool, options: DispatchOptions, handler: CarriedHandler): void {
-    const outer = this.#current
-    this.#current = handler
-    if (handler.carriedBy !== undefined) {
-      this.#waiting++
-      handler.carriedBy(this)
+  #tunnelRoute(options: DispatchOptions, { origin, host, hostname, isPlainHttp }: Target): Route {
+    const authority = () => ({ hostname, port: Number(new URL(origin).port) || (isPlainHttp ? 80 : 443) })
+    if (isPlainHttp) {
+      const open: Route['open'] = (callback) => openTunnel(this.#link, { ...authority(), upgrade: null }, callback)
+      return { key: origin, origin, kind: 'tunnel', isHttp2: false, open }
     }
-    try {
-      dispatcher.dispatch(options, handler)
-    } finally {
-      this.#current = outer
+    // The name in TLS is that of the Host header, as undici has it: requests with another one need another connection.
+    const servername = hostnameOf(headerValue(options.headers, 'host') ?? host)
+    const http2 = options.upgrade ? null : this.#connectHttp2
+    const connectTls = http2 ?? this.#connectTls
+    const upgrade: TunnelUpgrade = (httpSocket, done) => {
+      const name = net.isIP(servername) === 0 ? servername : null
+      connectTls({ hostname, host, protocol: 'https:', port: '', servername: name, httpSocket }, done)
     }
-  }
-
-  /**
-   * After an abort undici opens a new connection for the request that was aborted, and only then finds that nobody wants it:
-   * on a mobile link that is a whole CONNECT and TLS handshake for nothing.
-   */
-  #refuseIdly(callback: SocketCallback): boolean {
-    const isNeeded = this.#current !== null || this.#waiting > 0
-    if (!isNeeded) queueMicrotask(() => callback(new Error('nobody waits for this connection'), null))
-    return !isNeeded
-  }
-
-  #connecting(pending: PendingConnection): void {
-    this.#current?.onConnecting?.(pending)
+    const open: Route['open'] = (callback) => openTunnel(this.#link, { ...authority(), upgrade }, callback)
+    return { key: `${origin} ${servername}${http2 === null ? '' : ' h2'}`, origin, kind: 'tunnel', isHttp2: http2 !== null, open }
   }
 }
-
-const bare = (hostname: string): string => hostname.replace(/^\[|\]$/g, '')

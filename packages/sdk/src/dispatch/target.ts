@@ -23,7 +23,8 @@ export function targetOf({ origin }: DispatchOptions): Target | undefined {
   return { origin: end < 0 ? text : text.slice(0, end), host, hostname: hostnameOf(host), isPlainHttp }
 }
 
-function hostnameOf(host: string): string {
+/** The name in a Host header's value, without port and brackets. */
+export function hostnameOf(host: string): string {
   if (host.startsWith('[')) return host.slice(1, host.indexOf(']'))
   const colon = host.lastIndexOf(':')
   return colon < 0 ? host : host.slice(0, colon)

@@ -3,8 +3,9 @@ import type { ConnectionOptions } from 'node:tls'
 import type { Clock } from '../clock.ts'
 import { MobilePoolError } from '../errors.ts'
 import type { PendingConnection } from './connect-device.ts'
+import type { CarriedHandler } from './connections.ts'
 import { basicAuthorization, type Endpoint, parseEndpoint } from './endpoint.ts'
-import { type CarriedHandler, Generation, type GenerationSettings } from './generation.ts'
+import { Generation, type GenerationSettings } from './generation.ts'
 import type { DispatchOptions } from './handlers.ts'
 import type { PathTarget } from './path.ts'
 import { cleanHeaders, forwardHeaders } from './request-headers.ts'
@@ -37,6 +38,9 @@ export interface PathLink {
   wake(): boolean
 }
 
+/** The caller's time limits are kept by our timers; undici's would run beside them. */
+const OWN_TIMERS = { headersTimeout: 0, bodyTimeout: 0 }
+
 /**
  * The connections of one device. They are made when the first request needs them (a fleet of thousands costs nothing while idle)
  * and belong to a generation that `renew` swaps out.
@@ -67,11 +71,12 @@ export class Transport {
     const generation = this.#open()
     if (this.usesAbsoluteForm(options, target)) {
       const headers = forwardHeaders(options.headers, target.host, basicAuthorization(this.#endpoint))
-      generation.forward({ ...options, path: target.origin + options.path, headers }, handler)
+      generation.forward({ ...options, path: target.origin + options.path, headers, ...OWN_TIMERS }, handler)
       return
     }
     const headers = cleanHeaders(options.headers)
-    generation.tunnel(headers === options.headers ? options : { ...options, headers }, handler)
+    const isAsItIs = headers === options.headers && options.headersTimeout === undefined && options.bodyTimeout === undefined
+    generation.tunnel(isAsItIs ? options : { ...options, headers, ...OWN_TIMERS }, target, handler)
   }
 
   /** Opens a connection for bytes that are not a request's, in the present generation. */

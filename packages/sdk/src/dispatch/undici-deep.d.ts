@@ -33,17 +33,25 @@ declare module 'undici/lib/dispatcher/agent.js' {
   }
 }
 
-declare module 'undici/lib/dispatcher/pool.js' {
+declare module 'undici/lib/dispatcher/client.js' {
+  import { EventEmitter } from 'node:events'
+
   type Callback = (error: Error | null, socket: import('node:net').Socket | null) => void
   interface Options {
+    /** Calls back later, never at once. */
     connect: (options: { hostname: string; port: string }, callback: Callback) => void
-    pipelining?: number
-    keepAliveTimeout?: number
-    keepAliveMaxTimeout?: number
-    allowH2?: boolean
+    pipelining: number
+    keepAliveTimeout: number
+    keepAliveMaxTimeout: number
+    headersTimeout: number
+    bodyTimeout: number
+    allowH2: boolean
   }
-  export default class Pool {
+  /** Emits `connect`, `disconnect`, `connectionError`, and `drain` when it may carry a request again. */
+  export default class Client extends EventEmitter {
     constructor(origin: string, options: Options)
+    /** `size`: requests in it, those under way included. */
+    readonly stats: { readonly size: number }
     dispatch(options: object, handler: object): boolean
     close(): Promise<void>
     destroy(error?: Error): Promise<void>

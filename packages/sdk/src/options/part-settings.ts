@@ -33,10 +33,18 @@ export const engineSettings = ({ retry, ban, timeouts, exposeHeaders, queue }: P
   queueMax: queue.max,
 })
 
-export const transportSettings = ({ timeouts, keepAlive, requestTls, proxyTls }: PoolSettings): TransportSettings => ({
+export const transportSettings = ({
+  timeouts,
+  keepAlive,
+  requestTls,
+  proxyTls,
+  http2,
+}: PoolSettings): Omit<TransportSettings, 'onConnected'> => ({
   connectTimeoutMs: timeouts.connectMs,
   idleMs: keepAlive.idleMs,
   maxIdleMs: keepAlive.maxIdleMs,
+  maxIdlePerDevice: keepAlive.maxIdlePerDevice,
+  http2,
   requestTls,
   proxyTls,
 })

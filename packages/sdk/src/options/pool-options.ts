@@ -211,7 +211,14 @@ export interface MobilePoolOptions {
     idleMs?: number
     /** How long at most, whatever the server says. @default 60000 */
     maxIdleMs?: number
+    /** Idle connections of one device, to all targets together; of more the one that is idle longest is closed. 0 to 10000. @default 16 */
+    maxIdlePerDevice?: number
   }
+  /**
+   * Offers HTTP/2 to https: targets, with one request at a time on a connection. Sites see another fingerprint than with HTTP/1.1, each
+   * connection costs more memory, and a built-in `fetch` sees no `statusText`. WebSockets stay on HTTP/1.1. @default false
+   */
+  http2?: boolean
   /** Adds `x-mobilepool-device`, `x-mobilepool-ip` and `x-mobilepool-attempts` to responses. @default true */
   exposeHeaders?: boolean
   /**
@@ -250,6 +257,7 @@ export const poolDefaults = {
     callTimeoutMs: 90_000,
     verifyMs: 30_000,
   },
-  keepAlive: { idleMs: 30_000, maxIdleMs: 60_000 },
+  keepAlive: { idleMs: 30_000, maxIdleMs: 60_000, maxIdlePerDevice: 16 },
+  http2: false,
   exposeHeaders: true,
 } as const

@@ -124,8 +124,13 @@ export const poolOptions = z
       .prefault({}),
     exitIpUrl: httpUrl.optional(),
     keepAlive: z
-      .strictObject({ idleMs: ms().default(defaults.keepAlive.idleMs), maxIdleMs: ms().default(defaults.keepAlive.maxIdleMs) })
+      .strictObject({
+        idleMs: ms().default(defaults.keepAlive.idleMs),
+        maxIdleMs: ms().default(defaults.keepAlive.maxIdleMs),
+        maxIdlePerDevice: count(0, 10_000).default(defaults.keepAlive.maxIdlePerDevice),
+      })
       .prefault({}),
+    http2: z.boolean('must be true or false').default(defaults.http2),
     exposeHeaders: z.boolean().default(defaults.exposeHeaders),
     logger: z.custom<PoolLogger>(isLogger, 'must have the methods debug, info, warn and error').optional(),
     requestTls: tls.default({}),

@@ -1,7 +1,7 @@
 /// <reference path="../dispatch/undici-deep.d.ts" />
 import net from 'node:net'
 import { request } from 'undici/lib/api/index.js'
-import type { CarriedHandler } from '../dispatch/generation.ts'
+import type { CarriedHandler } from '../dispatch/connections.ts'
 import type { DispatchOptions } from '../dispatch/handlers.ts'
 import { targetOf } from '../dispatch/target.ts'
 import type { Transport } from '../dispatch/transport.ts'

@@ -1,6 +1,7 @@
 /// <reference path="./undici-deep.d.ts" />
 import type { Socket } from 'node:net'
 import Client from 'undici/lib/dispatcher/client.js'
+import { LengthChecked } from './check-length.ts'
 import type { SocketCallback } from './connect-device.ts'
 import type { CarriedHandler, Route } from './connections.ts'
 import type { DispatchOptions } from './handlers.ts'
@@ -70,7 +71,7 @@ export class Connection {
     clearTimeout(this.#idleTimer)
     this.#handler = handler
     this.#mayOpen = true
-    this.#client.dispatch(options, handler)
+    this.#client.dispatch(options, this.route.isHttp2 ? new LengthChecked(handler, options.method) : handler)
   }
 
   /** Closes it now; only for one that carries nothing. */

@@ -1,4 +1,5 @@
 import http from 'node:http'
+import http2 from 'node:http2'
 import https from 'node:https'
 import { pipeline, Readable } from 'node:stream'
 import { localhostCertificate } from './certificate.ts'
@@ -10,6 +11,7 @@ export interface SeenRequest {
   readonly method: string
   readonly url: string
   readonly remoteAddress: string
+  readonly httpVersion: string
   readonly host: string | undefined
   readonly body: string
   readonly headers: http.IncomingHttpHeaders
@@ -17,6 +19,8 @@ export interface SeenRequest {
 
 export interface OriginOptions {
   tls?: boolean
+  /** Speaks HTTP/2 with who offers it; with `tls` only. */
+  http2?: boolean
   /** Where it listens. */
   host?: string
   /** Answers an address with 403 after so many requests from it. */
@@ -41,6 +45,7 @@ export interface Origin extends Listening {
  */
 export async function startOrigin({
   tls = false,
+  http2: isHttp2 = false,
   host = '127.0.0.1',
   banAfter = Number.POSITIVE_INFINITY,
 }: OriginOptions = {}): Promise<Origin> {
@@ -63,7 +68,8 @@ export async function startOrigin({
       method,
       url: request.url ?? '',
       remoteAddress,
-      host: headers.host,
+      httpVersion: request.httpVersion,
+      host: headers.host ?? (headers[':authority'] as string | undefined),
       body: Buffer.concat(chunks).toString(),
       headers,
     }
@@ -82,7 +88,12 @@ export async function startOrigin({
   }
 
   const onRequest = (request: http.IncomingMessage, response: http.ServerResponse): void => void answer(request, response)
-  const server = tls ? https.createServer(localhostCertificate, onRequest) : http.createServer(onRequest)
+  const server = isHttp2
+    ? // Node's compatibility layer: its requests and responses are used here only as far as they are alike.
+      (http2.createSecureServer({ ...localhostCertificate, allowHTTP1: true }, onRequest as never) as unknown as https.Server)
+    : tls
+      ? https.createServer(localhostCertificate, onRequest)
+      : http.createServer(onRequest)
   server.keepAliveTimeout = 60_000
   server.on('upgrade', echoWebSocket)
   const listening = await listen(server, host)

@@ -16,6 +16,8 @@ export interface AttemptOwner {
   readonly abortReason: Error
   /** 0: no limit. */
   readonly firstByteTimeoutMs: number
+  /** Longest silence in a response body that the caller reads. 0: no limit. */
+  readonly bodyTimeoutMs: number
   /** Length of the request body; 0 where nobody knows it before its end. */
   readonly bodyBytes: number
   now(): number
@@ -91,6 +93,7 @@ export class Attempt extends DeviceAttempt implements CarriedHandler {
 
   /** The caller wants more: first what was kept back while it was paused, then what the wire brings. */
   resume(): void {
+    if (this.#stage === 'delivering') this.#timer?.refresh()
     if (this.#held === null) this.#controller?.resume()
     else this.#guarded(() => this.#flush())
   }
@@ -180,6 +183,7 @@ export class Attempt extends DeviceAttempt implements CarriedHandler {
   onResponseData(controller: DispatchController, chunk: Buffer): void {
     this.bytesIn += chunk.length
     if (this.#stage === 'delivering') {
+      this.#timer?.refresh()
       if (this.#held === null || this.#held.isEmpty) this.#owner.onData(chunk)
       else this.#held.add(chunk)
     } else if (this.#stage === 'held') {
@@ -239,6 +243,7 @@ export class Attempt extends DeviceAttempt implements CarriedHandler {
 
   #deliver(controller: DispatchController, head: ResponseHead): void {
     this.#stage = 'delivering'
+    this.#awaitBody(controller)
     if (this.#held !== null && this.#isOnWire && this.#owner.isPaused) controller.pause()
     this.#owner.onDelivery(this, controller, head)
   }
@@ -294,6 +299,19 @@ export class Attempt extends DeviceAttempt implements CarriedHandler {
       })
       this.#controller?.abort(error)
     }, limit)
+  }
+
+  /** Nothing of the body for `bodyTimeoutMs`, while the caller wanted more. */
+  #awaitBody(controller: DispatchController): void {
+    const limit = this.#owner.bodyTimeoutMs
+    this.#timer = undefined
+    if (limit === 0) return
+    const timer = setTimeout(() => {
+      if (this.#stage !== 'delivering' || !this.#isOnWire) return
+      if (this.#owner.isPaused) timer.refresh()
+      else controller.abort(Object.assign(new Error(`no byte of it for ${limit} ms`), { code: 'ETIMEDOUT' }))
+    }, limit)
+    this.#timer = timer
   }
 
   /** Ends a response that nobody wants, and its connection. */

@@ -27,6 +27,7 @@ export interface EngineSettings {
   readonly retry: RetrySettings
   readonly rules: ResponseRules
   readonly firstByteTimeoutMs: number
+  readonly bodyTimeoutMs: number
   readonly exposeHeaders: boolean
   readonly queueTimeoutMs: number
   readonly queueMax: number
@@ -64,6 +65,7 @@ export class DispatchEngine implements RunHost, PathHost {
   readonly retry: RetrySettings
   readonly rules: ResponseRules
   readonly firstByteTimeoutMs: number
+  readonly bodyTimeoutMs: number
   readonly exposeHeaders: boolean
   readonly counts: RequestCounts = { started: 0, answered: 0, failed: 0, aborted: 0, retried: 0 }
   readonly #parts: EngineParts
@@ -79,6 +81,7 @@ export class DispatchEngine implements RunHost, PathHost {
     this.retry = settings.retry
     this.rules = settings.rules
     this.firstByteTimeoutMs = settings.firstByteTimeoutMs
+    this.bodyTimeoutMs = settings.bodyTimeoutMs
     this.exposeHeaders = settings.exposeHeaders
   }
 

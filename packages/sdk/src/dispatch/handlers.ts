@@ -13,6 +13,8 @@ export interface DispatchOptions {
   readonly idempotent?: boolean
   /** The caller's own limit, ms; 0: none. */
   readonly headersTimeout?: number | null
+  /** The caller's own limit for a silence in the response body, ms; 0: none. */
+  readonly bodyTimeout?: number | null
 }
 
 /** What a handler of undici 7 and 8 holds on to: one per request, valid for all of its life. */

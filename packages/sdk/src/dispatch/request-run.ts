@@ -198,6 +198,10 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
     return bodyLength(body) ?? (Number(headerValue(headers, 'content-length')) || 0)
   }
 
+  get bodyTimeoutMs(): number {
+    return this.options.bodyTimeout ?? this.#host.bodyTimeoutMs
+  }
+
   now(): number {
     return this.#host.now()
   }

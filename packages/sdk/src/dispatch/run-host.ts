@@ -23,6 +23,7 @@ export type RequestOutcome = 'answered' | 'failed' | 'aborted'
 export interface RunHost extends ErrandHost {
   readonly rules: ResponseRules
   readonly firstByteTimeoutMs: number
+  readonly bodyTimeoutMs: number
   readonly exposeHeaders: boolean
   send(run: RequestRun, attempt: Attempt): void
   usesAbsoluteForm(device: Device, run: RequestRun): boolean

@@ -33,6 +33,24 @@ declare module 'undici/lib/dispatcher/agent.js' {
   }
 }
 
+declare module 'undici/lib/dispatcher/pool.js' {
+  type Callback = (error: Error | null, socket: import('node:net').Socket | null) => void
+  interface Options {
+    connect: (options: { hostname: string; port: string }, callback: Callback) => void
+    pipelining?: number
+    keepAliveTimeout?: number
+    keepAliveMaxTimeout?: number
+    allowH2?: boolean
+  }
+  /** The floor of the benchmarks. */
+  export default class Pool {
+    constructor(origin: string, options: Options)
+    dispatch(options: object, handler: object): boolean
+    close(): Promise<void>
+    destroy(error?: Error): Promise<void>
+  }
+}
+
 declare module 'undici/lib/dispatcher/client.js' {
   import { EventEmitter } from 'node:events'
 

@@ -28,6 +28,7 @@ export const engineSettings = ({ retry, ban, timeouts, exposeHeaders, queue }: P
   retry: retry === false ? { ...defaults.retry, attempts: 1 } : retry,
   rules: { bans: banRulesOf(ban), retryStatuses: new Set(retry === false ? [] : retry.statuses) },
   firstByteTimeoutMs: timeouts.firstByteMs,
+  bodyTimeoutMs: timeouts.bodyMs,
   exposeHeaders,
   queueTimeoutMs: queue.timeoutMs,
   queueMax: queue.max,

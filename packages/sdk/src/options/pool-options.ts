@@ -196,6 +196,11 @@ export interface MobilePoolOptions {
     connectMs?: number
     /** From sending the request to the first byte of the response; sending a long body does not count. @default 30000 */
     firstByteMs?: number
+    /**
+     * Longest silence within a response body; 0: no limit. While the caller does not read it does not count.
+     * A request's own `headersTimeout` and `bodyTimeout` go before these two. @default 60000
+     */
+    bodyMs?: number
   }
   /** False: every request is sent once. */
   retry?: false | RetryOptions
@@ -238,7 +243,7 @@ export const poolDefaults = {
   balancer: 'least-connections',
   perDevice: { concurrency: 10, burst: 1 },
   queue: { timeoutMs: 60_000, max: 10_000 },
-  timeouts: { connectMs: 10_000, firstByteMs: 30_000 },
+  timeouts: { connectMs: 10_000, firstByteMs: 30_000, bodyMs: 60_000 },
   retry: { attempts: 3, methods: 'idempotent', statuses: [502, 503, 504], budget: 0.2, maxElapsedMs: 60_000, maxReplayBytes: 1_048_576 },
   ban: {
     statuses: [403, 429],

@@ -82,7 +82,11 @@ export const poolOptions = z
       .strictObject({ timeoutMs: ms().default(defaults.queue.timeoutMs), max: count(0, 1_000_000).default(defaults.queue.max) })
       .prefault({}),
     timeouts: z
-      .strictObject({ connectMs: ms().default(defaults.timeouts.connectMs), firstByteMs: ms().default(defaults.timeouts.firstByteMs) })
+      .strictObject({
+        connectMs: ms().default(defaults.timeouts.connectMs),
+        firstByteMs: ms().default(defaults.timeouts.firstByteMs),
+        bodyMs: ms(0).default(defaults.timeouts.bodyMs),
+      })
       .prefault({}),
     retry: falseOr(
       z.strictObject({

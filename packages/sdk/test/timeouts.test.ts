@@ -49,10 +49,10 @@ describe.each([
 
   test('a caller who does not read is not a silence of the device', async () => {
     const origin = await stage.origin({ tls, http2 })
-    const pool = stage.pool([await stage.device('seoul-01')], { http2, timeouts: { bodyMs: 100 } })
+    const pool = stage.pool([await stage.device('seoul-01')], { http2, timeouts: { bodyMs: 1_000 } })
     const { body } = await request(`${origin.url}/bytes/5000000`, { dispatcher: pool.dispatcher })
     await once(body, 'readable')
-    await new Promise((resolve) => setTimeout(resolve, 400))
+    await new Promise((resolve) => setTimeout(resolve, 2_500))
     expect((await body.arrayBuffer()).byteLength).toBe(5_000_000)
   })
 })

@@ -48,7 +48,8 @@ export interface PoolEvents {
   /** A balancer of your own failed or chose what it may not; the pool chose by itself. The request is not affected. */
   balancerError: [{ readonly error: Error }]
   /** A device's own failures took it out. */
-  eject: [DeviceRef & { readonly faults: number; readonly until: number }]
+  /** `reason`: so many faults in a row, or so many since success rates were last compared, far more than other devices had. */
+  eject: [DeviceRef & { readonly faults: number; readonly until: number; readonly reason: 'faults' | 'success_rate' }]
   /** It is back. */
   restore: [DeviceRef]
   /** A device drains, because it or somebody else wants it to rotate. */

@@ -16,6 +16,7 @@ export type {
   RetryOptions,
   RotateOptions,
   StaticDevice,
+  SuccessRateOptions,
 } from './options/pool-options.ts'
 export type { FetchDispatcher, MobilePoolApi } from './pool-api.ts'
 export type { RotationContext } from './rotation/rotation-call.ts'

@@ -12,7 +12,7 @@ const PER_SITE = 2
 const settings: CoreSettings = {
   limits: { concurrency: 3, requestsPerMinute: 600, burst: 4, concurrentPerSite: PER_SITE },
   queue: { timeoutMs: 1_000, max: 2_000 },
-  ejection: { consecutive: 2, baseMs: 100, maxMs: 400, maxShare: 0.5 },
+  ejection: { consecutive: 2, baseMs: 100, maxMs: 400, maxShare: 0.5, successRate: null },
   quarantine: { quarantineMs: 12_000 },
 }
 

@@ -43,7 +43,7 @@ export class Candidacy implements Candidates {
     const { site, tried, view } = this.#applicant
     return (
       (view.accepts === null || view.accepts(device)) &&
-      (device.exit.sites.size === 0 || device.exit.quarantinedUntil(site, this.#now) === 0) &&
+      (device.exit.isClean || device.exit.quarantinedUntil(site, this.#now) === 0) &&
       (this.#mayReuse || tried.length === 0 || !tried.includes(device)) &&
       (device.inFlightBySite === null || (device.inFlightBySite.get(site) ?? 0) < this.#perSite)
     )

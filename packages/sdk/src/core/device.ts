@@ -34,49 +34,50 @@ let devicesMade = 0
 
 /** What the pool core knows of one device. Plain state: `PoolCore` alone writes it. */
 export class Device {
+  // What every pick looks at comes first: together it fits into two or three cache lines.
+  inFlight = 0
+  probing: boolean = false
+  /** When its pace lets it begin the next request; 0: now. */
+  nextCellAt = 0
+  limits: DeviceLimits
+  exit: ExitMemory
+  /** Requests in flight by site; null when nobody limits them. */
+  inFlightBySite: Map<string, number> | null = null
+  /** Where the fleet keeps it. -1: not there. */
+  openIndex = -1
+  readyIndex = -1
   facts: DeviceFacts
+  /** When a balancer last picked it, counted in picks. */
+  lastPick = 0
+  /** Its neighbours in a balancer's ring; null when it is in none. */
+  nextInRing: Device | null = null
+  previousInRing: Device | null = null
   /** Of its id: the same in every process. */
   readonly hash: number
-  /** No other device of this process has it. */
-  readonly number = ++devicesMade
+  readonly tally: DeviceTally = { requests: 0, faults: 0, bans: 0, ejections: 0 }
+  /** Requests and failures since success rates were last compared. */
+  readonly window = { requests: 0, failures: 0 }
+
   exitIp: string | null = null
-  exit: ExitMemory
   /** The source says that it may carry traffic. */
   online: boolean = false
   /** Drained: a rotation is announced or under way. */
   rotating: boolean = false
   rest: { readonly reason: RestReason; readonly until: number } | null = null
-  probing: boolean = false
-  inFlight = 0
   /** Device faults since the last complete response. */
   consecutiveFaults = 0
   /** How often it was ejected in a row; the time doubles with it. */
   ejectionsInARow = 0
-  /** Requests and failures since success rates were last compared. */
-  window = { requests: 0, failures: 0 }
-  limits: DeviceLimits
   /** Until when its pace is used up; in the past when it is not. */
   pacedUntil = 0
-  /** When its pace lets it begin the next request; 0: now. */
-  nextCellAt = 0
-  /** Requests in flight by site; null when nobody limits them. */
-  inFlightBySite: Map<string, number> | null = null
-  readonly tally: DeviceTally = { requests: 0, faults: 0, bans: 0, ejections: 0 }
-
-  /** When a balancer last picked it, counted in picks. */
-  lastPick = 0
-  /** Where the fleet keeps it. -1: not there. */
-  readyIndex = -1
-  openIndex = -1
+  /** No other device of this process has it. */
+  readonly number = ++devicesMade
+  /** Where the fleet keeps its alarm, and when the clock alone changes its state. */
   alarmIndex = -1
-  /** When the clock alone changes its state. */
   alarmAt = Number.POSITIVE_INFINITY
   /** Whether the fleet counts it among those that are up, and those that are ejected. */
   isCountedUp: boolean = false
   isCountedEjected: boolean = false
-  /** Its neighbours in a balancer's ring; null when it is in none. */
-  nextInRing: Device | null = null
-  previousInRing: Device | null = null
 
   constructor(facts: DeviceFacts, exit: ExitMemory, limits: DeviceLimits = UNLIMITED) {
     this.facts = facts

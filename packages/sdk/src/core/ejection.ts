@@ -1,4 +1,5 @@
 import type { Device } from './device.ts'
+import type { SuccessRateSettings } from './success-rate.ts'
 
 export interface EjectionSettings {
   /** Device faults in a row, without a complete response between, that take a device out. */
@@ -8,6 +9,8 @@ export interface EjectionSettings {
   readonly maxMs: number
   /** Share of the devices that are up that may be out at the same time, at most. */
   readonly maxShare: number
+  /** Null: success rates are not compared. */
+  readonly successRate: SuccessRateSettings | null
 }
 
 /** Counts faults against a device. `hang` counts as many as it takes: every further victim would wait a whole time-out. */

@@ -4,10 +4,18 @@ import type { Device } from './device.ts'
 import { countFault, deservesEjection, type EjectionSettings, eject, forgiveFaults, mayEjectOneMore } from './ejection.ts'
 import type { Fleet } from './fleet.ts'
 import type { ExitMemory, Quarantine } from './quarantine.ts'
+import { forgetRates, noteRate, outliers } from './success-rate.ts'
 
 /** What a verdict changed. */
 export type CoreEvent =
-  | { readonly type: 'ejected'; readonly device: Device; readonly until: number; readonly faults: number }
+  | {
+      readonly type: 'ejected'
+      readonly device: Device
+      readonly until: number
+      readonly faults: number
+      /** `faults`: so many in a row. `success_rate`: so many since rates were last compared, far more than others had. */
+      readonly reason: 'faults' | 'success_rate'
+    }
   | { readonly type: 'restored'; readonly device: Device }
 
 /** An attempt that is over, as the verdict on its device needs it. */
@@ -28,6 +36,8 @@ export class Judge {
   readonly #fleet: Fleet
   readonly #quarantine: Quarantine
   readonly #settings: EjectionSettings | null
+  /** When success rates are compared next; 0: an interval has not begun. */
+  #compareAt = 0
 
   constructor(fleet: Fleet, quarantine: Quarantine, settings: EjectionSettings | null) {
     this.#fleet = fleet
@@ -48,6 +58,7 @@ export class Judge {
 
   /** A whole response came through the device. */
   noteComplete(device: Device): readonly CoreEvent[] {
+    noteRate(device, true)
     if (!forgiveFaults(device)) return NO_EVENTS
     this.#fleet.place(device)
     return [{ type: 'restored', device }]
@@ -61,7 +72,9 @@ export class Judge {
 
   /** An attempt ended; a certain fault of its device counts at once, a suspicion waits for `settle`. */
   noteAttemptEnd(attempt: JudgedAttempt, now: number): readonly CoreEvent[] {
-    return blameOf[attempt.kind] === 'device' ? this.#fault(attempt.device, 'one', now) : NO_EVENTS
+    const blame = blameOf[attempt.kind]
+    if (blame !== 'nobody') noteRate(attempt.device, false)
+    return blame === 'device' ? this.#fault(attempt.device, 'one', now) : NO_EVENTS
   }
 
   /**
@@ -69,13 +82,16 @@ export class Judge {
    * the exit's, the failure the device's. Where several devices failed alike it was the target, and none is blamed.
    */
   settle(attempts: readonly JudgedAttempt[], servedBy: Device | null, site: string, now: number): readonly CoreEvent[] {
+    const outOfLine = this.#compareRates(now)
     // The common case, once a request: one attempt, one answer.
-    if (attempts.length === 1 && attempts[0] !== undefined && blameOf[attempts[0].kind] === 'nobody') return NO_EVENTS
+    if (attempts.length === 1 && attempts[0] !== undefined && blameOf[attempts[0].kind] === 'nobody') return outOfLine
     const devices = new Set(attempts.map((attempt) => attempt.device))
-    const events: CoreEvent[] = []
+    const events: CoreEvent[] = [...outOfLine]
     for (const { device, exit, kind } of attempts) {
       const isConfirmed = servedBy !== null && servedBy !== device
       const blame = blameOf[kind]
+      // A response that breaks off in the middle is told of here only.
+      if (kind === 'response_broken' && servedBy === null) noteRate(device, false)
       if (kind === 'banned' && isConfirmed) this.#quarantine.confirm(exit, site, now)
       if (blame !== 'suspect' && blame !== 'hang') continue
       if (isConfirmed) events.push(...this.#fault(device, blame === 'hang' ? 'hang' : 'one', now))
@@ -102,10 +118,28 @@ export class Judge {
     }
     countFault(device, weight, settings)
     if (!device.online || device.rest?.reason === 'ejected' || !deservesEjection(device, settings)) return NO_EVENTS
+    return this.#eject(device, device.consecutiveFaults, 'faults', settings, now)
+  }
+
+  /** Once an interval: who fails far more often than the others goes. */
+  #compareRates(now: number): readonly CoreEvent[] {
+    const settings = this.#settings
+    const rates = settings?.successRate ?? null
+    if (settings === null || rates === null || now < this.#compareAt) return NO_EVENTS
+    const isFirst = this.#compareAt === 0
+    this.#compareAt = now + rates.intervalMs
+    if (isFirst) return NO_EVENTS
+    const events = outliers(this.#fleet.ready, rates).flatMap((device) =>
+      this.#eject(device, device.window.failures, 'success_rate', settings, now),
+    )
+    forgetRates(this.#fleet.all())
+    return events
+  }
+
+  #eject(device: Device, faults: number, reason: 'faults' | 'success_rate', settings: EjectionSettings, now: number): readonly CoreEvent[] {
     if (!mayEjectOneMore(this.#fleet.ejected, this.#fleet.up, settings)) return NO_EVENTS
-    const faults = device.consecutiveFaults
     const until = eject(device, now, settings)
     this.#fleet.place(device)
-    return [{ type: 'ejected', device, until, faults }]
+    return [{ type: 'ejected', device, until, faults, reason }]
   }
 }

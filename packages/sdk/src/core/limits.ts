@@ -29,6 +29,7 @@ export interface DeviceLimits {
 /** For a device that nobody limits. */
 export const UNLIMITED: DeviceLimits = { concurrency: Number.POSITIVE_INFINITY, cellMs: 0, burstMs: 0 }
 
+/** The limits of a device that may have its own. */
 export function limitsFor(own: OwnLimits | undefined, settings: LimitSettings): DeviceLimits {
   const requestsPerMinute = own?.requestsPerMinute ?? settings.requestsPerMinute
   const cellMs = requestsPerMinute === null ? 0 : 60_000 / requestsPerMinute

@@ -16,7 +16,7 @@ const limitedTo = (concurrency: number): LimitSettings => ({ concurrency, reques
 const settings: CoreSettings = {
   limits: limitedTo(2),
   queue: { timeoutMs: 1_000, max: 5 },
-  ejection: { consecutive: 3, baseMs: 100, maxMs: 400, maxShare: 0.5 },
+  ejection: { consecutive: 3, baseMs: 100, maxMs: 400, maxShare: 0.5, successRate: null },
   quarantine: { quarantineMs: 60_000 },
 }
 
@@ -177,11 +177,11 @@ describe('ejection', () => {
     expect(fail(core, moscow, 2, 0)).toEqual([])
     core.judge.noteComplete(moscow)
     expect(fail(core, moscow, 2, 0)).toEqual([])
-    expect(fail(core, moscow, 1, 0)).toEqual([{ type: 'ejected', device: moscow, until: 100, faults: 3 }])
+    expect(fail(core, moscow, 1, 0)).toEqual([{ type: 'ejected', device: moscow, until: 100, faults: 3, reason: 'faults' }])
     expect(moscow.state).toBe('ejected')
     core.tick(100)
     expect(moscow.state).toBe('probing')
-    expect(fail(core, moscow, 1, 100)).toEqual([{ type: 'ejected', device: moscow, until: 300, faults: 1 }])
+    expect(fail(core, moscow, 1, 100)).toEqual([{ type: 'ejected', device: moscow, until: 300, faults: 1, reason: 'faults' }])
     core.tick(300)
     expect(fail(core, moscow, 1, 300)).toMatchObject([{ until: 700 }])
     core.tick(700)

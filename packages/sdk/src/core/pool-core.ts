@@ -137,7 +137,8 @@ export class PoolCore<A extends Applicant> {
   admit(applicant: A, now: number): Decision {
     this.#advance(now)
     // Where somebody waits for the same, there is no device for this one either, and it is not its turn.
-    const decision = this.#admission.queue.lineFor(applicant) === undefined ? this.#decide(applicant, now) : WAIT
+    const mustQueue = this.queued > 0 && this.#admission.queue.lineFor(applicant) !== undefined
+    const decision = mustQueue ? WAIT : this.#decide(applicant, now)
     if (decision.kind === 'assigned') this.#take(decision.device, applicant.site, now)
     return decision.kind === 'wait' ? this.enqueue(applicant, now) : decision
   }

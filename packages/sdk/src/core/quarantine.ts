@@ -38,6 +38,8 @@ export class ExitMemory {
   /** Null: unknown, and the same as no other. */
   readonly exitIp: string | null
   readonly sites = new Map<string, SiteRecord>()
+  /** Whether nothing is remembered of it: asked once a pick and device, and cheaper to ask than the map. */
+  isClean: boolean = true
 
   constructor(exitIp: string | null) {
     this.exitIp = exitIp
@@ -178,6 +180,7 @@ export class Quarantine {
     if (this.#pairs >= PAIRS) this.#forgetPairs(now)
     const record = { until: 0, strikes: 0 }
     exit.sites.set(site, record)
+    exit.isClean = false
     if (this.#isKept(exit)) this.#pairs++
     return record
   }
@@ -185,6 +188,7 @@ export class Quarantine {
   #drop(exit: ExitMemory, site: string): void {
     if (!exit.sites.delete(site)) return
     this.dropped++
+    exit.isClean = exit.sites.size === 0
     if (this.#isKept(exit)) this.#pairs--
   }
 

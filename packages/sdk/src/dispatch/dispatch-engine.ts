@@ -274,7 +274,7 @@ export class DispatchEngine implements RunHost, PathHost {
     if (events.length === 0) return
     for (const event of events) {
       const ref = { deviceId: event.device.id, device: event.device.facts.name }
-      if (event.type === 'ejected') this.#parts.emit('eject', { ...ref, faults: event.faults, until: event.until })
+      if (event.type === 'ejected') this.#parts.emit('eject', { ...ref, faults: event.faults, until: event.until, reason: event.reason })
       else this.#parts.emit('restore', ref)
     }
   }

@@ -17,7 +17,7 @@ export const coreSettings = ({ perDevice, queue, ban, eject }: PoolSettings): Co
     concurrentPerSite: perDevice.concurrentPerSite ?? null,
   },
   queue,
-  ejection: eject === false ? null : eject,
+  ejection: eject === false ? null : { ...eject, successRate: eject.successRate === false ? null : eject.successRate },
   quarantine: { quarantineMs: ban === false ? defaults.ban.quarantineMs : ban.quarantineMs },
 })
 

@@ -110,6 +110,20 @@ export interface EjectOptions {
   maxMs?: number
   /** Share of the devices that are up that may be out at the same time, at most. 0 to 1. @default 0.5 */
   maxShare?: number
+  /** Takes devices out that fail far more often than the others, though never many times in a row. False: they stay. */
+  successRate?: false | SuccessRateOptions
+}
+
+/** A device whose success rate is below the mean of the others by so many standard deviations, and by a tenth at least, is taken out. */
+export interface SuccessRateOptions {
+  /** 0 to 10. @default 1.9 */
+  stdevFactor?: number
+  /** Devices with enough requests that there must be. 2 to 10000. @default 5 */
+  minDevices?: number
+  /** Requests that a device must have had in an interval to be compared. 1 to 1000000. @default 100 */
+  minRequests?: number
+  /** How often devices are compared. At least 1000. @default 60000 */
+  intervalMs?: number
 }
 
 export interface RotateOptions {
@@ -250,7 +264,13 @@ export const poolDefaults = {
     inspect: { bytes: 4096, maxWaitMs: 1_000, contentTypes: ['text/html', 'application/xhtml+xml', 'text/plain', 'application/json'] },
     quarantineMs: 600_000,
   },
-  eject: { consecutive: 3, baseMs: 10_000, maxMs: 300_000, maxShare: 0.5 },
+  eject: {
+    consecutive: 3,
+    baseMs: 10_000,
+    maxMs: 300_000,
+    maxShare: 0.5,
+    successRate: { stdevFactor: 1.9, minDevices: 5, minRequests: 100, intervalMs: 60_000 },
+  },
   rotate: {
     onBanCount: 3,
     onSessionEnd: false,

@@ -12,6 +12,7 @@ import { poolDefaults as defaults, type StaticDevice } from './pool-options.ts'
 /** A slower pace is a mistake, such as a rate meant per second. */
 const MIN_PER_MINUTE = 1 / 60
 const perMinute = z.number().min(MIN_PER_MINUTE, 'must be at least one an hour (1/60)').max(1_000_000, 'must be at most 1000000')
+const rates = defaults.eject.successRate
 const share = z.number().min(0, 'must be from 0 to 1').max(1, 'must be from 0 to 1')
 
 const asText = z.preprocess((value) => (value instanceof URL ? value.href : value), z.string('must be a URL'))
@@ -105,6 +106,14 @@ export const poolOptions = z
         baseMs: ms().default(defaults.eject.baseMs),
         maxMs: ms().default(defaults.eject.maxMs),
         maxShare: share.default(defaults.eject.maxShare),
+        successRate: falseOr(
+          z.strictObject({
+            stdevFactor: z.number().min(0, 'must be from 0 to 10').max(10, 'must be from 0 to 10').default(rates.stdevFactor),
+            minDevices: count(2, 10_000).default(rates.minDevices),
+            minRequests: count(1, 1_000_000).default(rates.minRequests),
+            intervalMs: ms(1000).default(rates.intervalMs),
+          }),
+        ).prefault({}),
       }),
     ).prefault({}),
     rotate: z

@@ -251,11 +251,12 @@ describe('weighted', () => {
     )
   })
 
-  test('gives each device its share among 10,000 devices of ten weights', () => {
-    const all = Array.from({ length: 10_000 }, (_, index) => 1 + (index % 10))
+  test('gives each device its share among 2,000 devices of ten weights', () => {
+    const all = Array.from({ length: 2_000 }, (_, index) => 1 + (index % 10))
     const stage = new Stage(balancers.weighted(Math.random), all)
-    for (let i = 0; i < 110_000; i++) stage.take()
-    for (const [index, weight] of all.entries()) expect(Math.abs((stage.requests[index] as number) - 2 * weight)).toBeLessThanOrEqual(1)
+    for (let i = 0; i < 22_000; i++) stage.take()
+    const off = all.map((weight, index) => Math.abs((stage.requests[index] as number) - 2 * weight))
+    expect(Math.max(...off)).toBeLessThanOrEqual(1)
   })
 
   test('is smooth: nobody gets its share in one run', () => {

@@ -22,8 +22,10 @@ export function leastConnections(random: () => number): Balancer {
   let picks = 0
 
   const scan = (candidates: Candidates): Device | undefined => {
+    const { open } = candidates
     let best: Device | undefined
-    for (const device of candidates.open) {
+    for (let index = 0; index < open.length; index++) {
+      const device = open[index] as Device
       if ((best === undefined || isLess(device, best)) && candidates.isEligible(device)) best = device
     }
     return best

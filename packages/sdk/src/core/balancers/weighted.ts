@@ -44,11 +44,14 @@ export function weighted(): Balancer {
 
   return {
     pick(candidates) {
-      let device: Device | undefined
-      const group = queue.find(({ ring }) => {
-        device = ring.pick(candidates)
-        return device !== undefined
-      })
+      let group = queue.first
+      let device = group?.ring.pick(candidates)
+      if (device === undefined) {
+        group = queue.find(({ ring }) => {
+          device = ring.pick(candidates)
+          return device !== undefined
+        })
+      }
       if (group === undefined) return undefined
       // A group passed over, because nobody in it may take this request, keeps its turn: `served` never goes back for it.
       served = Math.max(served, group.pass)

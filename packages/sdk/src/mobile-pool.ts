@@ -2,9 +2,11 @@
 import api from 'undici/lib/api/index.js'
 import { InvalidArgumentError } from 'undici/lib/core/errors.js'
 import Dispatcher from 'undici/lib/dispatcher/dispatcher.js'
+import type { ReportTarget, ReportVerdict } from './bans/report-target.ts'
 import type { PoolAgents } from './clients/agents/pool-agents.ts'
 import type { RotationTrigger } from './contract/index.ts'
 import { PLAIN_VIEW } from './core/view.ts'
+import type { ReportResult } from './dispatch/ban-reports.ts'
 import { composeOver, type Interceptor } from './dispatch/compose.ts'
 import type { DispatchHandler, DispatchOptions, LegacyHandler } from './dispatch/handlers.ts'
 import { installGlobal } from './dispatch/install-global.ts'
@@ -77,6 +79,10 @@ class PoolDispatcher extends Dispatcher {
 
   rotate(idOrName: string, { trigger = 'forced' }: { trigger?: RotationTrigger } = {}): Promise<RotationResult> {
     return this.#parts.rotations.rotate(idOrName, trigger)
+  }
+
+  report(target: ReportTarget, verdict: ReportVerdict): ReportResult {
+    return this.#parts.reports.report(target, verdict)
   }
 
   stats(): PoolStats {

@@ -1,6 +1,8 @@
 import type { Agent as HttpAgent } from 'node:http'
 import type { Agent as HttpsAgent } from 'node:https'
+import type { ReportTarget, ReportVerdict } from './bans/report-target.ts'
 import type { RotationTrigger } from './contract/index.ts'
+import type { ReportResult } from './dispatch/ban-reports.ts'
 import type { PoolEvents, RotationResult } from './events.ts'
 import type { MobilePoolOptions } from './options/pool-options.ts'
 import type { PoolStats } from './stats.ts'
@@ -36,6 +38,18 @@ export interface MobilePoolApi extends AsyncDisposable {
    * (with `retryAfterMs`), `MP_HUB_UNREACHABLE`, `MP_HUB_REFUSED`. One rotation at a time a device: a second call joins the first.
    */
   rotate(idOrName: string, options?: { trigger?: RotationTrigger }): Promise<RotationResult>
+
+  /**
+   * Tells what only the parser can know: `{ banned: true }`, the page was a ban though no rule told; `{ ok: true }`, it was none.
+   *
+   * `target`: the response (of `fetch`, undici, got, axios: whatever still has the pool's `x-mobilepool-*` headers), or a device by id or
+   * name, or `{ deviceId, exitIp }`. A ban counts like an answer that is one: for the exit IP that served the response, even when the
+   * device has another by now; for `rotate.onBan`; once a response. `site`, a host name or URL, is needed where the target does not tell it;
+   * `reason` is what events call it. The page itself is not fetched again: do that yourself.
+   *
+   * Throws `MP_OPTIONS` when the report makes no sense, `MP_UNKNOWN_DEVICE` when neither device nor exit IP is known.
+   */
+  report(target: ReportTarget, verdict: ReportVerdict): ReportResult
 
   /** Where pool and devices stand now, and what they did since the pool began. */
   stats(): PoolStats

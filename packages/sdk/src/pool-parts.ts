@@ -6,6 +6,7 @@ import { PoolCore } from './core/pool-core.ts'
 import { RetryBudget } from './core/retry-budget.ts'
 import { createSiteLookup } from './core/site.ts'
 import type { View } from './core/view.ts'
+import { BanReports } from './dispatch/ban-reports.ts'
 import { ConnectTimes } from './dispatch/connect-times.ts'
 import { DispatchEngine } from './dispatch/dispatch-engine.ts'
 import type { Errand } from './dispatch/errand.ts'
@@ -29,6 +30,7 @@ export interface PoolParts {
   readonly engine: DispatchEngine
   readonly roster: Roster<Errand>
   readonly rotations: Rotations
+  readonly reports: BanReports
   readonly meters: Meters
   readonly isSourceUp: () => boolean
   /** Agents of Node whose requests are the view's. */
@@ -75,6 +77,17 @@ export function assemblePool(
     onOver: (run, outcome) => watch.requestOver(run, outcome),
     helpStarved: (site) => triggers.helpStarved(site),
     sourceTrouble: () => feed.trouble,
+  })
+
+  const reports = new BanReports({
+    now: () => clock.now(),
+    answers: engine.answers,
+    quarantine: core.quarantine,
+    find: (idOrName) => roster.find(idOrName),
+    siteOf: (hostname) => engine.siteOf(hostname),
+    emit,
+    onBan: (device, site, request, strikes) => triggers.noteBan(device, site, request, strikes),
+    onChange: () => engine.fleetChanged(),
   })
 
   const meters = new Meters()
@@ -145,6 +158,7 @@ export function assemblePool(
     engine,
     roster,
     rotations,
+    reports,
     meters,
     isSourceUp: () => feed.isUp,
     createAgents: (view) => createPoolAgents((...path) => engine.openPath(...path), view, agentSettings(settings)),

@@ -51,9 +51,9 @@ export class Judge {
     return this.#quarantine.ban(attempt.exit, site, retryAfterMs, now)
   }
 
-  /** A proper answer of the site through this exit. */
-  noteAnswer(exit: ExitMemory, site: string, now: number): void {
-    if (exit.sites.size > 0) this.#quarantine.clear(exit, site, now)
+  /** A proper answer of the site through this exit. Returns how many strikes it ended. */
+  noteAnswer(exit: ExitMemory, site: string, now: number): number {
+    return exit.sites.size > 0 ? this.#quarantine.clear(exit, site, now) : 0
   }
 
   /** A whole response came through the device. */

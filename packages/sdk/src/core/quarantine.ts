@@ -112,10 +112,10 @@ export class Quarantine {
     return exit
   }
 
-  /** Notes a ban answer and returns until when the pair is quarantined. */
-  ban(exit: ExitMemory, site: string, retryAfterMs: number | undefined, now: number): { until: number; strikes: number } {
+  /** Notes a ban answer and returns until when the pair is quarantined. `newStrikes`: above 1 where earlier ones were forgotten too soon. */
+  ban(exit: ExitMemory, site: string, retryAfterMs: number | undefined, now: number, newStrikes = 1): { until: number; strikes: number } {
     const record = this.#record(exit, site, now)
-    record.strikes++
+    record.strikes += newStrikes
     const lasts =
       retryAfterMs === undefined ? this.#settings.quarantineMs * unconfirmedShare(record.strikes) : Math.min(retryAfterMs, LONGEST_MS)
     record.until = Math.max(record.until, now + lasts)
@@ -131,10 +131,12 @@ export class Quarantine {
     return record.until
   }
 
-  /** The site answered this exit properly. One that was under way when the ban came does not lift it. */
-  clear(exit: ExitMemory, site: string, now: number): void {
+  /** The site answered this exit properly. One that was under way when the ban came does not lift it. Returns how many strikes it ended. */
+  clear(exit: ExitMemory, site: string, now: number): number {
     const record = exit.sites.get(site)
-    if (record !== undefined && record.until <= now) this.#drop(exit, site)
+    if (record === undefined || record.until > now) return 0
+    this.#drop(exit, site)
+    return record.strikes
   }
 
   /** Somebody who knows says that the exit is not banned there. False when it was not quarantined. */

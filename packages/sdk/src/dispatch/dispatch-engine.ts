@@ -1,11 +1,12 @@
 /// <reference path="./undici-deep.d.ts" />
 import { InvalidArgumentError } from 'undici/lib/core/errors.js'
 import type { BanMatch } from '../bans/ban-rule.ts'
+import { RecentAnswers } from '../bans/recent-answers.ts'
 import type { Clock } from '../clock.ts'
 import type { Device } from '../core/device.ts'
 import type { CoreEvent, JudgedAttempt } from '../core/judge.ts'
 import type { PoolCore } from '../core/pool-core.ts'
-import type { ExitMemory, QuarantinedPair } from '../core/quarantine.ts'
+import type { QuarantinedPair } from '../core/quarantine.ts'
 import type { RetryBudget } from '../core/retry-budget.ts'
 import { PLAIN_VIEW, type View } from '../core/view.ts'
 import { type AttemptKind, type AttemptReport, MobilePoolError } from '../errors.ts'
@@ -67,6 +68,8 @@ export class DispatchEngine implements RunHost, PathHost {
   readonly firstByteTimeoutMs: number
   readonly bodyTimeoutMs: number
   readonly exposeHeaders: boolean
+  /** What reports may be about. */
+  readonly answers = new RecentAnswers()
   readonly counts: RequestCounts = { started: 0, answered: 0, failed: 0, aborted: 0, retried: 0 }
   readonly #parts: EngineParts
   readonly #settings: EngineSettings
@@ -207,8 +210,11 @@ export class DispatchEngine implements RunHost, PathHost {
     this.#refuseHopeless()
   }
 
-  noteAnswer(exit: ExitMemory, site: string): void {
-    this.#parts.core.judge.noteAnswer(exit, site, this.now())
+  noteDelivery(run: RequestRun, attempt: Attempt): void {
+    const { device, exit, kind } = attempt
+    const { order, site } = run
+    const strikesEnded = kind === 'answered' ? this.#parts.core.judge.noteAnswer(exit, site, this.now()) : 0
+    if (this.exposeHeaders) this.answers.add({ order, device, exit, site, strikesEnded, isCounted: kind === 'banned' })
   }
 
   noteAttemptEnd(attempt: JudgedAttempt): void {

@@ -83,7 +83,7 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
 
   /** Few handlers look at them, so what the pool adds to them is added when one does. */
   get rawHeaders(): unknown {
-    if (this.#exposed !== null) this.#rawHeaders = exposeRawAttempt(this.#exposed, this.#attempts.length, this.#rawHeaders)
+    if (this.#exposed !== null) this.#rawHeaders = exposeRawAttempt(this.#exposed, this.#attempts.length, this.order, this.#rawHeaders)
     this.#exposed = null
     return this.#rawHeaders
   }
@@ -230,11 +230,11 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
   }
 
   onDelivery(attempt: Attempt, controller: DispatchController, { statusCode, headers, statusMessage }: ResponseHead): void {
-    if (attempt.kind === 'answered') this.#host.noteAnswer(attempt.exit, this.site)
+    this.#host.noteDelivery(this, attempt)
     this.#judge(attempt.kind === 'answered' ? attempt.device : null)
     this.rawHeaders = controller.rawHeaders
     if (this.#host.exposeHeaders) {
-      exposeAttempt(attempt, this.#attempts.length, headers)
+      exposeAttempt(attempt, this.#attempts.length, this.order, headers)
       this.#exposed = attempt
     }
     this.#handler.onResponseStart?.(this, statusCode, headers, statusMessage)

@@ -1,6 +1,5 @@
 import type { BanMatch } from '../bans/ban-rule.ts'
 import type { Device } from '../core/device.ts'
-import type { ExitMemory } from '../core/quarantine.ts'
 import type { AttemptKind, AttemptReport } from '../errors.ts'
 import type { Attempt } from './attempt.ts'
 import type { ResponseRules } from './classify-response.ts'
@@ -32,5 +31,6 @@ export interface RunHost extends ErrandHost {
   /** Takes one retry out of the budget; false when there is none. */
   spendRetry(): boolean
   noteBan(run: RequestRun, attempt: Attempt, retryAfterMs: number | undefined, report: AttemptReport, match: BanMatch): void
-  noteAnswer(exit: ExitMemory, site: string): void
+  /** The caller gets this answer. */
+  noteDelivery(run: RequestRun, attempt: Attempt): void
 }

@@ -13,8 +13,10 @@ import { HubError } from './errors.ts'
 import { startClockwork } from './fleet/clockwork.ts'
 import { FleetEvents } from './fleet/events.ts'
 import { Fleet } from './fleet/fleet.ts'
+import { Quarantines } from './fleet/quarantines.ts'
 import { Rotations } from './fleet/rotations.ts'
 import { createLog } from './log.ts'
+import { startPruning } from './stats/pruning.ts'
 import { openStore } from './store/index.ts'
 import { version } from './version.ts'
 
@@ -81,15 +83,17 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
       defaultRotationInterval: config.defaultRotationInterval,
     })
 
-    const feed = new EventFeed(fleet, events)
-    const context = { config, log, now, newId, store, keys, fleet, rotations, enrolment, feed }
+    const quarantines = await Quarantines.load({ store, events, now })
+    const feed = new EventFeed(fleet, events, now)
+    const context = { config, log, now, newId, store, keys, fleet, rotations, enrolment, quarantines, feed }
     const app = await buildApi(context, { version, pageFolder: pageFolder() })
     closing.push(() => closeServer(app))
     closing.push(() => Promise.all([feed.close(), rotations.close()]))
     const url = await listen(app, config)
 
     const adminKey = await firstAdminKey(keys)
-    closing.push(startClockwork({ fleet, rotations, pulse: store.pulse, log, now }))
+    closing.push(startClockwork({ fleet, rotations, quarantines, pulse: store.pulse, log, now }))
+    closing.push(startPruning({ store, log, now }))
     return { url, host: config.host, port: Number(new URL(url).port), adminKey, close }
   } catch (error) {
     await close()

@@ -12,6 +12,7 @@ import {
   openStore,
   type RotationRecord,
   type Store,
+  type UsageEntry,
 } from '../src/store/index.ts'
 import { startPostgres, type TestPostgres } from './postgres.ts'
 
@@ -84,6 +85,21 @@ const key = (over: Partial<KeyRecord> = {}): KeyRecord => ({
   deviceId: null,
   createdAt: T0,
   revokedAt: null,
+  ...over,
+})
+
+const usage = (of: DeviceSettings, over: Partial<UsageEntry> = {}): UsageEntry => ({
+  deviceId: of.id,
+  exitIp: '112.161.54.7',
+  target: 'shop.com/a',
+  method: 'GET',
+  status: 200,
+  outcome: 'answered',
+  attempt: 1,
+  bytesOut: 10,
+  bytesIn: 100,
+  durationMs: 200,
+  at: T0,
   ...over,
 })
 
@@ -322,6 +338,77 @@ function contract(open: () => Promise<Store>) {
     const thief = device('yerevan-01', { kind: 'agent' })
     expect(await store.enrolment.enrol(unused(third), thief, key({ scope: 'device', deviceId: thief.id }), T0 + 4)).toBe('name_taken')
     expect(await store.enrolment.usableToken(third.hash, T0 + 5, null)).toEqual(third)
+  })
+
+  test('a batch of usage is logged and counted once, by device and hour; devices that are gone are left out', async () => {
+    const [seoul, moscow] = [device('usage-01'), device('usage-02')]
+    for (const one of [seoul, moscow]) await store.devices.put(one)
+    const entries = [
+      usage(seoul, { at: T0 }),
+      usage(seoul, { at: T0 + 1_000, outcome: 'banned', status: 403, attempt: 1, target: null }),
+      usage(moscow, { at: T0 + 2_000, outcome: 'tunnel_timeout', status: null, exitIp: null, attempt: 2, bytesIn: 0 }),
+      usage(seoul, { at: T0 + 3_600_000, bytesIn: 5_000_000_000 }),
+      usage(device('gone')),
+    ]
+    const batch = { id: randomUUID(), clientIp: '10.0.0.9', receivedAt: T0, entries }
+    expect(await store.usage.write(batch)).toBe(4)
+    expect(await store.usage.write(batch)).toBeNull()
+    expect(await store.usage.write({ ...batch, id: randomUUID(), entries: [usage(seoul, { at: T0 + 4_000 })] })).toBe(1)
+    const hours = (await store.usage.hours(T0 - 3_600_000)).filter(({ deviceId }) => deviceId === seoul.id)
+    const hour = Math.floor(T0 / 3_600_000) * 3_600_000
+    expect(hours).toEqual([
+      { deviceId: seoul.id, hour, requests: 3, successful: 2, banned: 1, failed: 0, durationMs: 600, bytesOut: 30, bytesIn: 300 },
+      {
+        deviceId: seoul.id,
+        hour: hour + 3_600_000,
+        requests: 1,
+        successful: 1,
+        banned: 0,
+        failed: 0,
+        durationMs: 200,
+        bytesOut: 10,
+        bytesIn: 5_000_000_000,
+      },
+    ])
+    expect(await store.usage.newest({ deviceId: moscow.id, limit: 10 })).toEqual([entries[2]])
+    const logged = await store.usage.newest({ deviceId: seoul.id, limit: 10 })
+    expect(logged.map(({ at }) => at - T0)).toEqual([3_600_000, 4_000, 1_000, 0])
+    expect(logged[3]).toEqual(entries[0])
+  })
+
+  test('two writers of the same batch at once count it once', async () => {
+    const seoul = device('usage-03')
+    await store.devices.put(seoul)
+    const batch = { id: randomUUID(), clientIp: '::1', receivedAt: T0, entries: [usage(seoul)] }
+    const written = await Promise.all([store.usage.write(batch), store.usage.write(batch), store.usage.write(batch)])
+    expect(written.toSorted()).toEqual([1, null, null])
+    expect(await store.usage.newest({ deviceId: seoul.id, limit: 10 })).toHaveLength(1)
+  })
+
+  test('old usage is deleted, newer stays', async () => {
+    const seoul = device('usage-04')
+    await store.devices.put(seoul)
+    const entries = [usage(seoul, { at: T0 - 7_200_000 }), usage(seoul, { at: T0 + 7_200_000 })]
+    const old = { id: randomUUID(), clientIp: '::1', receivedAt: T0 - 7_200_000, entries }
+    await store.usage.write(old)
+    expect(await store.usage.prune({ logs: T0 - 1, stats: T0 - 1, batches: T0 - 1 })).toBe(false)
+    expect((await store.usage.newest({ deviceId: seoul.id, limit: 10 })).map(({ at }) => at)).toEqual([T0 + 7_200_000])
+    expect((await store.usage.hours(0)).filter(({ deviceId }) => deviceId === seoul.id)).toHaveLength(1)
+    expect(await store.usage.write(old)).toBe(2)
+  })
+
+  test('of a quarantine the later end stays; it is lifted, and gone when it is over', async () => {
+    const pair = { exitIp: '112.161.54.7', site: 'shop.com' }
+    const other = { exitIp: '2001:db8::7', site: 'сайт.рф', until: T0 + 5_000, rule: null }
+    await store.quarantines.put([{ ...pair, until: T0 + 9_000, rule: 'cloudflare' }, other], T0)
+    await store.quarantines.put([{ ...pair, until: T0 + 1_000, rule: null }], T0)
+    expect(await store.quarantines.live(T0, 10)).toEqual([{ ...pair, until: T0 + 9_000, rule: 'cloudflare' }, other])
+    expect(await store.quarantines.live(T0, 1)).toHaveLength(1)
+    await store.quarantines.remove([pair, { exitIp: '1.1.1.1', site: 'nobody.com' }])
+    expect(await store.quarantines.live(T0, 10)).toEqual([other])
+    await store.quarantines.prune(T0 + 5_000)
+    await reopen()
+    expect(await store.quarantines.live(0, 10)).toEqual([])
   })
 
   test('the pulse is the latest one', async () => {

@@ -57,6 +57,8 @@ export interface PoolEvents {
   rotationEnd: [RotationResult]
   /** A trigger asked for a rotation that did not begin. Requests are not affected. */
   rotationError: [DeviceRef & { readonly trigger: RotationTrigger; readonly error: Error }]
+  /** Records of attempts that the hub will never hear of. Requests are not affected. */
+  usageDropped: [{ readonly dropped: number; readonly reason: string }]
   deviceAdded: [DeviceRef]
   deviceRemoved: [DeviceRef]
   /** A device has another exit IP, by rotation or by itself. */

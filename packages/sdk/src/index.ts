@@ -19,10 +19,12 @@ export type {
   RotateOptions,
   StaticDevice,
   SuccessRateOptions,
+  UsageOptions,
 } from './options/pool-options.ts'
 export type { FetchDispatcher, MobilePoolApi } from './pool-api.ts'
 export type { RotationContext } from './rotation/rotation-call.ts'
 export type { RotationTally } from './rotation/rotations.ts'
+export type { UsageStats } from './sources/hub/usage-reports.ts'
 export type { DeviceStats, PoolStats } from './stats.ts'
 export type { AttemptRecord, ChannelMessages, RequestRecord } from './telemetry/channels.ts'
 export type { MeterReading, OutcomeCounts } from './telemetry/meters.ts'

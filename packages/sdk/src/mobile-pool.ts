@@ -86,7 +86,7 @@ class PoolDispatcher extends Dispatcher {
   }
 
   stats(): PoolStats {
-    const { core, engine, clock, roster, rotations, meters, isSourceUp } = this.#parts
+    const { core, engine, clock, roster, rotations, meters, usageStats, isSourceUp } = this.#parts
     const extras = {
       generationOf: (device: Parameters<typeof roster.transportOf>[0]) => roster.transportOf(device)?.generation ?? 0,
       rotationsOf: (device: Parameters<typeof rotations.tallyOf>[0]) => rotations.tallyOf(device),
@@ -99,6 +99,7 @@ class PoolDispatcher extends Dispatcher {
       ready: core.fleet.ready.length,
       rotations: { ...rotations.total },
       quarantines: devices.reduce((sum, { quarantines }) => sum + quarantines.length, 0),
+      usage: usageStats(),
       ...meters.readPool(),
       devices,
     }

@@ -17,6 +17,8 @@ import type { PoolSettings } from './options/schema.ts'
 import { Drains } from './rotation/drains.ts'
 import { Rotations } from './rotation/rotations.ts'
 import { Triggers } from './rotation/triggers.ts'
+import { linkHub } from './sources/hub/hub-link.ts'
+import type { UsageStats } from './sources/hub/usage-reports.ts'
 import { openSource } from './sources/open-source.ts'
 import { Roster } from './sources/roster.ts'
 import { SourceFeed } from './sources/source-feed.ts'
@@ -32,6 +34,7 @@ export interface PoolParts {
   readonly rotations: Rotations
   readonly reports: BanReports
   readonly meters: Meters
+  readonly usageStats: () => UsageStats | null
   readonly isSourceUp: () => boolean
   /** Agents of Node whose requests are the view's. */
   readonly createAgents: (view: View) => PoolAgents
@@ -40,6 +43,9 @@ export interface PoolParts {
   close(timeoutMs: number): Promise<void>
   destroy(error: Error): Promise<void>
 }
+
+/** How long `close()` tries to deliver the last reports of usage, ms. */
+const REPORT_MS = 3_000
 
 /** Puts a pool together. Nothing runs before `start`. `pool` is what listeners of the whole process know it by. */
 export function assemblePool(
@@ -90,13 +96,21 @@ export function assemblePool(
     onChange: () => engine.fleetChanged(),
   })
 
+  const hub =
+    settings.hub === undefined
+      ? null
+      : linkHub(
+          { hub: settings.hub, ban: settings.ban, usage: settings.usage },
+          { clock, random, emit, quarantine: core.quarantine, onLearnt: () => engine.fleetChanged() },
+        )
+
   const meters = new Meters()
   const watch = new RequestWatch({
     clock,
     meters,
     pool,
     onReached: ({ device, exit }) => triggers.noteRequest(device, exit),
-    onAttempt: null,
+    onAttempt: hub?.usage ? (record, path) => hub.usage?.add(record, path) : null,
   })
 
   const drains = new Drains({
@@ -134,6 +148,7 @@ export function assemblePool(
   })
 
   const source = openSource(settings, {
+    hub,
     clock,
     random,
     drains,
@@ -144,9 +159,11 @@ export function assemblePool(
   })
   const feed: SourceFeed = new SourceFeed({ core, engine, roster, drains, rotations, emit })
 
-  const stop = async (error: Error): Promise<void> => {
+  const stop = async (error: Error, reportMs: number): Promise<void> => {
     triggers.close()
     engine.destroy(error)
+    await hub?.usage?.close(reportMs)
+    await hub?.bans?.close()
     await source.close()
     drains.close()
     await roster.destroy(error)
@@ -160,6 +177,7 @@ export function assemblePool(
     rotations,
     reports,
     meters,
+    usageStats: () => hub?.usage?.stats ?? null,
     isSourceUp: () => feed.isUp,
     createAgents: (view) => createPoolAgents((...path) => engine.openPath(...path), view, agentSettings(settings)),
     start() {
@@ -169,8 +187,8 @@ export function assemblePool(
     async close(timeoutMs) {
       triggers.close()
       await engine.close(timeoutMs)
-      await stop(closedError())
+      await stop(closedError(), REPORT_MS)
     },
-    destroy: stop,
+    destroy: (error) => stop(error, 0),
   }
 }

@@ -4,6 +4,7 @@ import type { Fleet } from './core/fleet.ts'
 import { cellsLeft } from './core/limits.ts'
 import type { RequestCounts } from './dispatch/dispatch-engine.ts'
 import type { RotationTally } from './rotation/rotations.ts'
+import type { UsageStats } from './sources/hub/usage-reports.ts'
 import type { MeterReading } from './telemetry/meters.ts'
 
 /** One device, now and since the pool began. Times are milliseconds since 1970. */
@@ -40,6 +41,8 @@ export interface PoolStats extends MeterReading {
   readonly rotations: Readonly<Record<RotationOutcome, number>>
   /** Pairs of a device's exit IP and a site that are not used now. */
   readonly quarantines: number
+  /** Records of attempts for the hub; null where none are made. */
+  readonly usage: UsageStats | null
   readonly devices: readonly DeviceStats[]
 }
 

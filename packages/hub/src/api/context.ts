@@ -4,6 +4,7 @@ import type { Enrolment } from '../auth/enrolment.ts'
 import type { KeyRing } from '../auth/key-ring.ts'
 import type { HubConfig } from '../config.ts'
 import type { Fleet } from '../fleet/fleet.ts'
+import type { Quarantines } from '../fleet/quarantines.ts'
 import type { Rotations } from '../fleet/rotations.ts'
 import type { Store } from '../store/index.ts'
 import type { EventFeed } from './event-feed.ts'
@@ -19,6 +20,7 @@ export interface ApiContext {
   fleet: Fleet
   rotations: Rotations
   enrolment: Enrolment
+  quarantines: Quarantines
   feed: EventFeed
 }
 

@@ -3,7 +3,7 @@ import type { HubEvent, PublicEvent } from '@mobilepool/sdk/contract'
 import { isPending } from '../fleet/device.ts'
 import type { FleetEvent, FleetEvents } from '../fleet/events.ts'
 import type { Fleet } from '../fleet/fleet.ts'
-import { deviceJson, rotationJson, stamp, statusLine } from './wire.ts'
+import { banJson, deviceJson, rotationJson, stamp, statusLine } from './wire.ts'
 
 /** Events kept for listeners that come back. */
 const RING_SIZE = 1_000
@@ -30,6 +30,7 @@ interface Entry {
 /** The fleet's events as server-sent events: numbered, kept for a while, handed to every listener. */
 export class EventFeed {
   readonly #fleet: Fleet
+  readonly #now: () => number
   /** Tells this process's numbers from those of the one before. */
   readonly #boot = randomBytes(4).toString('hex')
   readonly #ring: Entry[] = []
@@ -38,8 +39,9 @@ export class EventFeed {
   readonly #stop: () => void
   #seq = 0
 
-  constructor(fleet: Fleet, events: FleetEvents) {
+  constructor(fleet: Fleet, events: FleetEvents, now: () => number) {
     this.#fleet = fleet
+    this.#now = now
     const take = (event: FleetEvent): void => this.#take(event)
     events.on('event', take)
     this.#stop = () => events.off('event', take)
@@ -119,6 +121,12 @@ export class EventFeed {
         admin: whole,
       }
     }
+    if (event.type === 'quarantine') {
+      const bans = event.records.map((record) => banJson(record, this.#now()))
+      // Which sites somebody works with is nobody's business.
+      const told = frame({ name: 'quarantine', data: { reporter: event.reporter, bans } }, id)
+      return { public: null, proxy: told, admin: told }
+    }
     const same = frame(plain(event), id)
     if (event.type !== 'rotation') return { public: same, proxy: same, admin: same }
     // Its remark may say which site had banned the exit: that is nobody's business.
@@ -127,7 +135,7 @@ export class EventFeed {
 }
 
 /** The events that everybody gets alike. */
-function plain(event: Exclude<FleetEvent, { type: 'device' }>): HubEvent {
+function plain(event: Exclude<FleetEvent, { type: 'device' | 'quarantine' }>): HubEvent {
   switch (event.type) {
     case 'device_removed':
       return { name: 'device_removed', data: { id: event.id, name: event.name } }

@@ -2,6 +2,7 @@ import cors from '@fastify/cors'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import { agentRoutes } from './agents.ts'
+import { banRoutes } from './bans.ts'
 import type { ApiContext, Routes } from './context.ts'
 import { deviceRoutes } from './devices.ts'
 import { eventRoutes } from './events.ts'
@@ -14,6 +15,7 @@ import { handleError, sendProblem } from './problem.ts'
 import { proxyRoutes } from './proxy.ts'
 import { rotationRoutes } from './rotations.ts'
 import { statusRoutes } from './status.ts'
+import { usageRoutes } from './usage.ts'
 
 /** Bodies here are a few hundred bytes. */
 const BODY_LIMIT_BYTES = 64 * 1024
@@ -34,6 +36,8 @@ const resources: readonly Routes[] = [
   eventRoutes,
   agentRoutes,
   keyRoutes,
+  usageRoutes,
+  banRoutes,
 ]
 
 /** The HTTP face of the hub: not listening yet. */

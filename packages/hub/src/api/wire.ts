@@ -1,6 +1,6 @@
-import type { DeviceJson, DeviceStatus, ProxyStatusJson, RotationJson } from '@mobilepool/sdk/contract'
+import type { BanJson, DeviceJson, DeviceStatus, ProxyStatusJson, RotationJson } from '@mobilepool/sdk/contract'
 import { type Device, exitOf } from '../fleet/device.ts'
-import type { KeyRecord, RotationRecord } from '../store/index.ts'
+import type { KeyRecord, QuarantineRecord, RotationRecord } from '../store/index.ts'
 
 /** A moment as JSON has it. */
 export const stamp = (time: number): string => new Date(time).toISOString()
@@ -80,6 +80,15 @@ export const rotationJson = (rotation: RotationRecord): RotationJson => ({
   created_at: stamp(rotation.createdAt),
   ended_at: stampOrNull(rotation.endedAt),
   duration_ms: rotation.endedAt === null ? null : Math.max(0, rotation.endedAt - rotation.createdAt),
+})
+
+/** A shared quarantine, seen from `now`. */
+export const banJson = ({ exitIp, site, until, rule }: QuarantineRecord, now: number): BanJson => ({
+  exit_ip: exitIp,
+  site,
+  until: stamp(until),
+  lasts_ms: Math.max(0, Math.round(until - now)),
+  rule,
 })
 
 export const keyJson = (key: KeyRecord) => ({

@@ -9,7 +9,12 @@ beforeEach(() => vi.useFakeTimers({ now: T0 }))
 afterEach(() => vi.useRealTimers())
 
 const start = (beat: (at: number) => Promise<void> = async () => {}) => {
-  const parts = { fleet: { tick: vi.fn(), resumeWatch: vi.fn() }, rotations: { tick: vi.fn() }, pulse: { beat: vi.fn(beat) } }
+  const parts = {
+    fleet: { tick: vi.fn(), resumeWatch: vi.fn() },
+    rotations: { tick: vi.fn() },
+    quarantines: { tick: vi.fn() },
+    pulse: { beat: vi.fn(beat) },
+  }
   return { ...parts, stop: startClockwork({ ...parts, log, now: Date.now }) }
 }
 

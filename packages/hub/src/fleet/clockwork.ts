@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import { isDatabaseDown, type PulseStore } from '../store/index.ts'
 import type { Fleet } from './fleet.ts'
+import type { Quarantines } from './quarantines.ts'
 import type { Rotations } from './rotations.ts'
 
 const TICK_MS = 1_000
@@ -12,13 +13,14 @@ const GAP_MS = 10_000
 export interface ClockworkParts {
   fleet: Pick<Fleet, 'tick' | 'resumeWatch'>
   rotations: Pick<Rotations, 'tick'>
+  quarantines: Pick<Quarantines, 'tick'>
   pulse: Pick<PulseStore, 'beat'>
   log: Logger
   now: () => number
 }
 
 /** Starts what the hub does by itself: silences, deadlines and turns once a second, its own pulse every ten. Returns what stops it. */
-export function startClockwork({ fleet, rotations, pulse, log, now }: ClockworkParts): () => void {
+export function startClockwork({ fleet, rotations, quarantines, pulse, log, now }: ClockworkParts): () => void {
   let last = now()
   let pulseAt = Number.NEGATIVE_INFINITY
   const tick = (): void => {
@@ -32,6 +34,7 @@ export function startClockwork({ fleet, rotations, pulse, log, now }: ClockworkP
     rotations.tick()
     if (at - pulseAt < PULSE_MS) return
     pulseAt = at
+    quarantines.tick()
     pulse.beat(at).catch((error: unknown) => {
       if (!isDatabaseDown(error)) log.error({ err: error }, 'The pulse could not be written.')
     })

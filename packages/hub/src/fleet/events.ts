@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import type { RotationRecord } from '../store/index.ts'
+import type { QuarantineRecord, RotationRecord } from '../store/index.ts'
 import type { Device } from './device.ts'
 
 /** What happens in the fleet, as the parts of the hub tell each other. Times in ms. */
@@ -9,6 +9,8 @@ export type FleetEvent =
   | { type: 'heartbeats'; devices: { id: string; lastSeen: number }[] }
   | { type: 'ip_changed'; id: string; name: string; oldIp: string | null; newIp: string; at: number }
   | { type: 'rotation'; rotation: RotationRecord }
+  /** A pool reported that sites banned exit IPs, or no longer do (`until` is then now). */
+  | { type: 'quarantine'; reporter: string; records: QuarantineRecord[] }
 
 /** Where the fleet announces its events; listeners run at once, in order. */
 export class FleetEvents extends EventEmitter<{ event: [FleetEvent] }> {

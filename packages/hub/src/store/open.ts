@@ -13,13 +13,15 @@ import { migrations } from './migrations/index.ts'
 import { pglitePool } from './pglite.ts'
 import { migrationPool, postgresPool } from './postgres.ts'
 import { type PulseStore, pulseStore } from './pulse-store.ts'
+import { type QuarantineStore, quarantineStore } from './quarantine-store.ts'
 import { type RotationStore, rotationStore } from './rotation-store.ts'
 import { createSeal, type Seal } from './seal.ts'
 import type { Tables } from './tables.ts'
+import { type UsageStore, usageStore } from './usage-store.ts'
 
 /** PGlite never vacuums by itself (reference/hub.md 3.1). */
 const VACUUM_EVERY_MS = 600_000
-const HOT_TABLES = ['proxy_heartbeat', 'rotations', 'rotation_config', 'system_config'] as const
+const HOT_TABLES = ['proxy_heartbeat', 'rotations', 'rotation_config', 'system_config', 'usage_stats', 'quarantines'] as const
 const SEAL_CHECK_KEY = 'secret_key_check'
 
 export interface StoreOptions {
@@ -40,6 +42,8 @@ export interface Store {
   readonly keys: KeyStore
   readonly enrolment: EnrolmentStore
   readonly pulse: PulseStore
+  readonly usage: UsageStore
+  readonly quarantines: QuarantineStore
   /** Asks the database for an answer. @throws HubError `database_down` */
   ping(): Promise<void>
   /** Ends every connection or the database's thread, and frees the data folder. */
@@ -119,6 +123,8 @@ function storeOver(db: Kysely<Tables>, seal: Seal, end: () => Promise<void>): St
     keys: keyStore(db),
     enrolment: enrolmentStore(db, seal),
     pulse: pulseStore(db),
+    usage: usageStore(db),
+    quarantines: quarantineStore(db),
     ping: async () => void (await query(sql`select 1`.execute(db))),
     close: () => {
       closing ??= end()

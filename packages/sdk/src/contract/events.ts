@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { quarantineEvent } from './ban.ts'
 import { device } from './device.ts'
 import { proxyStatus } from './heartbeat.ts'
 import { deviceName, ipAddress, timestamp } from './names.ts'
@@ -18,6 +19,8 @@ export const hubEvents = {
   heartbeats: z.object({ devices: z.array(z.object({ id: z.uuid(), last_seen: timestamp })) }),
   ip_changed: z.object({ id: z.uuid(), name: deviceName, old_ip: ipAddress.nullable(), new_ip: ipAddress, at: timestamp }),
   rotation,
+  /** Only for those with a key. */
+  quarantine: quarantineEvent,
   reset: z.object({}),
 } as const
 

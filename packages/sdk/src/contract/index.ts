@@ -1,5 +1,6 @@
 /** The contract: zod schemas of every JSON the hub speaks. Hub, agent, SDK and dashboard import them from here. */
 export * from './agent.ts'
+export * from './ban.ts'
 export * from './case.ts'
 export * from './device.ts'
 export * from './events.ts'
@@ -10,3 +11,4 @@ export * from './names.ts'
 export * from './problem.ts'
 export * from './proxy-url.ts'
 export * from './rotation.ts'
+export * from './usage.ts'

@@ -40,6 +40,11 @@ export interface HubOptions {
   url: string | URL
   /** An API key of the hub. May stand in the URL instead, as its password: `http://:KEY@hub:3001`. */
   token?: string
+  /**
+   * Tells the hub's other pools which exit IPs which sites have banned, where another exit IP has confirmed it, and learns theirs.
+   * @default true
+   */
+  shareBans?: boolean
 }
 
 /** Which of the hub's devices, or of the list's, to use. Everything given must match; upper and lower case count alike. */
@@ -177,6 +182,15 @@ export interface PerDeviceOptions {
   concurrentPerSite?: number
 }
 
+export interface UsageOptions {
+  /** How long a record waits for others before it is sent; 500 are sent at once. 100 to a week. @default 5000 */
+  flushMs?: number
+  /** Records kept while the hub is away, some 300 bytes each; what is more is dropped and counted. 1 to 1000000. @default 10000 */
+  maxBuffered?: number
+  /** What the hub is told of a target: nothing, its host name, or host name and path. Never a query. @default 'host' */
+  urls?: 'none' | 'host' | 'path'
+}
+
 /** Options of `new MobilePool()`. Either `hub` or `devices` must be given. */
 export interface MobilePoolOptions {
   /** A hub that knows the fleet: its URL, or URL and token. */
@@ -241,6 +255,11 @@ export interface MobilePoolOptions {
   /** Adds `x-mobilepool-device`, `x-mobilepool-ip` and `x-mobilepool-attempts` to responses. @default true */
   exposeHeaders?: boolean
   /**
+   * With a hub: reports each attempt of a request (device, exit IP, target, method, status, sizes, time, outcome) in batches, for its
+   * logs and statistics. False: nothing is reported.
+   */
+  usage?: false | UsageOptions
+  /**
    * Writes what happens to a log: an object with `debug`, `info`, `warn` and `error`, each called as `(fields, message)`. pino's logger
    * fits, and so does `console`. Retries and devices that come and go are `debug`, bans, rotations and returns `info`, ejections, failed
    * rotations and a hub that is away `warn`, a hub that refuses the key `error`. Never holds credentials or paths. @default none
@@ -284,5 +303,6 @@ export const poolDefaults = {
   },
   keepAlive: { idleMs: 30_000, maxIdleMs: 60_000, maxIdlePerDevice: 16 },
   http2: false,
+  usage: { flushMs: 5_000, maxBuffered: 10_000, urls: 'host' },
   exposeHeaders: true,
 } as const

@@ -54,7 +54,12 @@ export const poolOptions = z
   .strictObject({
     hub: z.preprocess(
       withUrl,
-      z.strictObject({ url: httpUrl, token: z.string().min(1, 'is empty').optional() }, 'must be a URL, or { url, token }').optional(),
+      z
+        .strictObject(
+          { url: httpUrl, token: z.string().min(1, 'is empty').optional(), shareBans: z.boolean().default(true) },
+          'must be a URL, or { url, token }',
+        )
+        .optional(),
     ),
     devices: z.array(z.preprocess(withUrl, listedDevice), 'must be a list of proxy URLs or objects').optional(),
     filter: z
@@ -145,6 +150,13 @@ export const poolOptions = z
       .prefault({}),
     http2: z.boolean('must be true or false').default(defaults.http2),
     exposeHeaders: z.boolean().default(defaults.exposeHeaders),
+    usage: falseOr(
+      z.strictObject({
+        flushMs: ms(100).default(defaults.usage.flushMs),
+        maxBuffered: count(1, 1_000_000).default(defaults.usage.maxBuffered),
+        urls: z.enum(['none', 'host', 'path'], 'must be none, host or path').default(defaults.usage.urls),
+      }),
+    ).prefault({}),
     logger: z.custom<PoolLogger>(isLogger, 'must have the methods debug, info, warn and error').optional(),
     requestTls: tls.default({}),
     proxyTls: tls.default({}),

@@ -9,11 +9,13 @@ import { type RotationCall, rotationUrlCall } from '../rotation/rotation-call.ts
 import { StaticRotator } from '../rotation/static-rotator.ts'
 import type { DeviceRecord, DeviceSource } from './device-source.ts'
 import { hubBackoff } from './hub/backoff.ts'
-import { type HubAddress, HubClient } from './hub/hub-client.ts'
+import type { HubLink } from './hub/hub-link.ts'
 import { HubSource } from './hub/hub-source.ts'
 import { StaticSource } from './static-source.ts'
 
 export interface SourceParts {
+  /** Null: the devices are listed in the options. */
+  readonly hub: HubLink | null
   readonly clock: Clock
   readonly random: () => number
   readonly drains: Drains
@@ -28,9 +30,8 @@ const PROBE_TIMEOUT_MS = 10_000
 
 /** The source of devices that the options name. */
 export function openSource(settings: PoolSettings, parts: SourceParts): DeviceSource {
-  const { clock, random } = parts
-  if (settings.hub !== undefined)
-    return new HubSource({ client: new HubClient(hubAddress(settings.hub)), clock, random, backoff: hubBackoff })
+  const { clock, random, hub } = parts
+  if (hub !== null) return new HubSource({ ...hub, clock, random, backoff: hubBackoff })
 
   const devices = settings.devices ?? []
   const { exitIpUrl, rotate } = settings
@@ -42,14 +43,6 @@ export function openSource(settings: PoolSettings, parts: SourceParts): DeviceSo
     verifyMs: rotate.verifyMs,
   })
   return new StaticSource(devices.map(toRecord), (id, trigger) => rotator.rotate(id, trigger))
-}
-
-/** The token may stand in the URL as its password; it is taken out of there, so that no message shows it. */
-function hubAddress({ url, token }: { url: URL; token?: string | undefined }): HubAddress {
-  const bare = new URL(url)
-  bare.username = ''
-  bare.password = ''
-  return { url: bare, token: token ?? (url.password === '' ? undefined : decodeURIComponent(url.password)) }
 }
 
 async function probeThrough(transport: Transport | undefined, echoUrl: URL): Promise<string> {

@@ -27,6 +27,7 @@ const lines: { readonly [Name in keyof PoolEvents]: (event: PoolEvents[Name][0])
       ? ['info', `device ${device} rotated: ${oldIp} -> ${newIp}`]
       : ['warn', `device ${device} rotated without a new IP: ${outcome}${reason === undefined ? '' : ` (${reason})`}`],
   rotationError: ({ device, trigger }) => ['warn', `a rotation of device ${device} (${trigger}) could not begin`],
+  usageDropped: ({ dropped, reason }) => ['warn', `${dropped} records of usage are lost: ${reason}`],
   deviceAdded: ({ device }) => ['debug', `device ${device} came`],
   deviceRemoved: ({ device }) => ['debug', `device ${device} went`],
   ipChanged: ({ device, oldIp, newIp }) => ['debug', `device ${device} has another exit IP: ${oldIp} -> ${newIp}`],

@@ -3,6 +3,9 @@ import { type Reply, request } from 'undici/lib/api/index.js'
 import Agent from 'undici/lib/dispatcher/agent.js'
 import type { z } from 'zod'
 import {
+  type BanReportJson,
+  banList,
+  banReply,
   type DeviceListJson,
   deviceList,
   fleetRotateReply,
@@ -11,6 +14,8 @@ import {
   type RotationJson,
   type RotationTrigger,
   rotateReply,
+  type UsageBatchJson,
+  usageReply,
 } from '../../contract/index.ts'
 import { directConnector } from '../../direct-connector.ts'
 import { MobilePoolError } from '../../errors.ts'
@@ -86,6 +91,21 @@ export class HubClient {
 
   async rotation(id: string, signal: AbortSignal): Promise<RotationJson> {
     return (await this.#json('GET', `api/v1/rotations/${id}`, undefined, rotateReply, signal)).rotation
+  }
+
+  /** Reports attempts; throws `HubProblem` when the hub does not take them. */
+  async reportUsage(batch: UsageBatchJson, signal: AbortSignal): Promise<void> {
+    await this.#json('POST', 'api/v1/usage', batch, usageReply, signal)
+  }
+
+  /** Tells the other pools of bans; throws `HubProblem` when the hub does not take them. */
+  async reportBans(report: BanReportJson, signal: AbortSignal): Promise<void> {
+    await this.#json('POST', 'api/v1/bans', report, banReply, signal)
+  }
+
+  /** All bans that pools have told and that last. */
+  async bans(signal: AbortSignal): Promise<z.infer<typeof banList>> {
+    return this.#json('GET', 'api/v1/bans', undefined, banList, signal)
   }
 
   async close(): Promise<void> {

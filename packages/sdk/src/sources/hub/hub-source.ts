@@ -8,9 +8,12 @@ import type { HubClient } from './hub-client.ts'
 import { HubRotations } from './hub-rotations.ts'
 import { pause } from './pause.ts'
 import { readEvents } from './read-events.ts'
+import type { SharedBans } from './shared-bans.ts'
 
 export interface HubSourceParts {
   readonly client: HubClient
+  /** Null: bans are not shared. */
+  readonly bans: Pick<SharedBans, 'hear' | 'catchUp'> | null
   readonly clock: Clock
   readonly random: () => number
   readonly backoff: BackoffSettings
@@ -30,6 +33,8 @@ export class HubSource implements DeviceSource {
   readonly #stop = new AbortController()
   /** Where the stream goes on; null: the whole list is needed. */
   #lastEventId: string | null = null
+  /** The stream was not resumed: bans may have been told that we did not hear of. */
+  #hasMissedBans: boolean = false
   #failures = 0
   #quickEnds = 0
   #isUp: boolean = false
@@ -75,6 +80,7 @@ export class HubSource implements DeviceSource {
     const { devices, last_event_id: lastEventId } = await this.#parts.client.list(this.#stop.signal)
     this.#lastEventId = lastEventId
     listener.onSnapshot(devices.map(toRecord))
+    this.#hasMissedBans = true
     this.#nowUp(listener)
   }
 
@@ -84,6 +90,8 @@ export class HubSource implements DeviceSource {
     const openedAt = clock.now()
     const text = await client.openEvents(this.#lastEventId ?? '', this.#stop.signal)
     this.#nowUp(listener)
+    if (this.#hasMissedBans) void this.#parts.bans?.catchUp()
+    this.#hasMissedBans = false
     let hasSpoken = false
     try {
       for await (const { id, event } of readEvents(text)) {
@@ -118,6 +126,9 @@ export class HubSource implements DeviceSource {
         return
       case 'rotation':
         this.#rotations?.note(event.data)
+        return
+      case 'quarantine':
+        this.#parts.bans?.hear(event.data)
         return
       case 'heartbeats':
       case 'reset':

@@ -1,0 +1,31 @@
+import { usageBatch, usageReply } from '@mobilepool/sdk/contract'
+import { recordUsage } from '../stats/usage.ts'
+import { addressOf, needs } from './access.ts'
+import type { Routes } from './context.ts'
+import { problemReplies } from './problem.ts'
+
+/** 500 records with the longest targets. */
+const BODY_LIMIT_BYTES = 1024 * 1024
+
+/** `POST /api/v1/usage`: what parsers report of their requests. */
+export const usageRoutes: Routes = (context) => (app, _options, done) => {
+  const { store, now } = context
+  app.post(
+    '/api/v1/usage',
+    {
+      onRequest: needs(context, 'proxy', 'admin'),
+      bodyLimit: BODY_LIMIT_BYTES,
+      schema: {
+        summary: 'Report requests, in batches; a batch that is sent again counts once',
+        tags: ['usage'],
+        body: usageBatch,
+        response: { 200: usageReply, ...problemReplies },
+      },
+    },
+    async (request) => {
+      const { stored, unknownDevices, isDuplicate } = await recordUsage(store, request.body, { clientIp: addressOf(request), now: now() })
+      return { stored, unknown_devices: unknownDevices, duplicate: isDuplicate }
+    },
+  )
+  done()
+}

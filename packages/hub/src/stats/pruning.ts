@@ -1,0 +1,32 @@
+import type { Logger } from 'pino'
+import { isDatabaseDown, type Store } from '../store/index.ts'
+import { pruneUsage } from './usage.ts'
+
+/** Retention counts in days; an hour's delay is nothing to it. */
+const EVERY_MS = 3_600_000
+
+export interface PruningParts {
+  store: Pick<Store, 'usage' | 'quarantines'>
+  log: Logger
+  now: () => number
+}
+
+/** Deletes what is past its time, once an hour. Returns what stops it; resolves when nothing of it is under way. */
+export function startPruning({ store, log, now }: PruningParts): () => Promise<void> {
+  let running: Promise<void> = Promise.resolve()
+  const prune = async (): Promise<void> => {
+    try {
+      await pruneUsage(store, now())
+      await store.quarantines.prune(now())
+    } catch (error) {
+      if (!isDatabaseDown(error)) log.error({ err: error }, 'What is past its time could not be deleted.')
+    }
+  }
+  const timer = setInterval(() => {
+    running = running.then(prune)
+  }, EVERY_MS)
+  return () => {
+    clearInterval(timer)
+    return running
+  }
+}

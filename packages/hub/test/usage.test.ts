@@ -1,0 +1,106 @@
+import { randomUUID } from 'node:crypto'
+import { type UsageRecordJson, usageReply } from '@mobilepool/sdk/contract'
+import pg from 'pg'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { sharedPostgres, startHub, type TestHub } from './hub.ts'
+
+let hub: TestHub
+let databaseUrl: string
+let databases = 0
+beforeEach(async () => {
+  databaseUrl = await sharedPostgres().createDatabase(`usage_${databases++}`)
+  hub = await startHub({ databaseUrl })
+})
+afterEach(() => hub.remove())
+
+const record = (deviceId: string, over: Partial<UsageRecordJson> = {}): UsageRecordJson => ({
+  device_id: deviceId,
+  exit_ip: '127.10.1.1',
+  target: 'shop.com',
+  method: 'GET',
+  status: 200,
+  outcome: 'answered',
+  attempt: 1,
+  bytes_out: 0,
+  bytes_in: 1_000,
+  duration_ms: 120,
+  at: new Date().toISOString(),
+  ...over,
+})
+const report = (key: string | undefined, body: unknown) =>
+  hub.ask('/api/v1/usage', { method: 'POST', body, ...(key === undefined ? {} : { key }) })
+
+async function rows(query: string): Promise<Record<string, unknown>[]> {
+  const client = new pg.Client({ connectionString: databaseUrl })
+  await client.connect()
+  try {
+    return (await client.query(query)).rows
+  } finally {
+    await client.end()
+  }
+}
+
+describe('a batch of usage', () => {
+  test('is stored and counted once, however often it is sent', async () => {
+    const { id } = await hub.addDevice({ name: 'seoul-01' })
+    const key = await hub.parserKey()
+    const batch = { id: randomUUID(), records: [record(id), record(id, { outcome: 'banned', status: 403 }), record(randomUUID())] }
+    const first = await report(key, batch)
+    expect([first.status, usageReply.parse(first.json)]).toEqual([200, { stored: 2, unknown_devices: 1, duplicate: false }])
+    expect((await report(key, batch)).json).toEqual({ stored: 0, unknown_devices: 0, duplicate: true })
+    hub = await hub.restart()
+    expect((await report(key, batch)).json).toMatchObject({ duplicate: true })
+    expect(await rows('select outcome, target_url, host(client_ip) as client from request_logs order by outcome')).toEqual([
+      { outcome: 'answered', target_url: 'shop.com', client: '127.0.0.1' },
+      { outcome: 'banned', target_url: 'shop.com', client: '127.0.0.1' },
+    ])
+    expect(await rows('select requests_count, successful_requests, banned_requests from usage_stats')).toEqual([
+      { requests_count: 2, successful_requests: 1, banned_requests: 1 },
+    ])
+  })
+
+  test('goes by the hub’s clock where the parser’s is ahead or has no date', async () => {
+    const { id } = await hub.addDevice({ name: 'seoul-01' })
+    const records = ['2099-01-01T00:00:00.000Z', '1970-01-01T00:00:00.000Z'].map((at) => record(id, { at }))
+    expect((await report('admin', { id: randomUUID(), records })).json).toMatchObject({ stored: 2 })
+    const [oldest, newest] = (await rows('select created_at from request_logs order by created_at')).map((row) => row.created_at as Date)
+    expect(Math.abs((newest?.getTime() ?? 0) - Date.now())).toBeLessThan(60_000)
+    expect(Math.abs((oldest?.getTime() ?? 0) + 30 * 86_400_000 - Date.now())).toBeLessThan(60_000)
+  })
+
+  test('of 500 records with the longest targets fits, one more does not', async () => {
+    const { id } = await hub.addDevice({ name: 'seoul-01' })
+    const records = Array.from({ length: 500 }, () => record(id, { target: `shop.com/${'x'.repeat(991)}` }))
+    expect((await report('admin', { id: randomUUID(), records })).json).toMatchObject({ stored: 500 })
+    expect(await report('admin', { id: randomUUID(), records: [...records, record(id)] })).toMatchObject({
+      status: 400,
+      json: { code: 'bad_request' },
+    })
+  })
+
+  test.each([
+    ['a method with a line break', { method: 'GET\r\n' }],
+    ['an exit IP that is none', { exit_ip: 'nowhere' }],
+    ['a target beyond the column', { target: 'x'.repeat(1_001) }],
+    ['a negative size', { bytes_in: -1 }],
+    ['a status that HTTP does not have', { status: 99 }],
+    ['an unknown field', { password: 'x' }],
+  ])('with %s is refused whole, and the answer names the field', async (_, wrong) => {
+    const { id } = await hub.addDevice({ name: 'seoul-01' })
+    const answer = await report('admin', { id: randomUUID(), records: [record(id), { ...record(id), ...wrong }] })
+    expect(answer).toMatchObject({ status: 400, json: { code: 'bad_request', errors: [{ field: expect.stringContaining('records.1') }] } })
+    expect(await rows('select 1 from request_logs')).toEqual([])
+  })
+
+  test('takes a parser’s or an admin’s key, and no other', async () => {
+    const batch = { id: randomUUID(), records: [record(randomUUID())] }
+    const device = await hub.enrol('busan-03')
+    for (const [key, status] of [
+      [undefined, 401],
+      ['mp_wrong-key-0123456789abcdefghijkl', 401],
+      [device, 403],
+    ] as const)
+      expect((await report(key, batch)).status).toBe(status)
+    expect(await rows('select 1 from usage_batches')).toEqual([])
+  })
+})

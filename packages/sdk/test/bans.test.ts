@@ -119,3 +119,22 @@ test('a ban page that never ends does not keep its device: another answers at on
   expect(await exitOf(await pool.fetch(origin.url))).toBe(seoul.egress)
   await eventually('the device is free', () => pool.stats().devices.every(({ inFlight }) => inFlight === 0))
 })
+
+test('a carrier that gives back an exit IP that is banned: that is known at once, and the site is not asked again from there', async () => {
+  const origin = await stage.origin()
+  const omsk = await stage.device('omsk-05')
+  const course = ['127.10.5.1', '127.10.5.2', '127.10.5.1']
+  const rotate = async (): Promise<string> => {
+    omsk.egress = course.shift() ?? ''
+    return omsk.egress
+  }
+  const pool = stage.open({ devices: [{ id: 'omsk-05', url: omsk.url, rotate }] })
+  origin.ban('127.10.5.1', { retryAfter: '3600' })
+  await pool.rotate('omsk-05')
+  expect((await pool.fetch(origin.url)).status).toBe(403)
+  await pool.rotate('omsk-05')
+  expect(await exitOf(await pool.fetch(origin.url))).toBe('127.10.5.2')
+  await pool.rotate('omsk-05')
+  await expect(pool.fetch(origin.url)).rejects.toMatchObject({ code: 'MP_ALL_BANNED', until: expect.any(Number) })
+  expect(origin.seen.map(({ remoteAddress }) => remoteAddress)).toEqual(['127.10.5.1', '127.10.5.2'])
+})

@@ -15,7 +15,9 @@ const oneOrMore = <Item extends z.ZodType>(item: Item) => z.preprocess((value) =
 const patterns = oneOrMore(pattern).prefault([])
 /** A token of RFC 9110, 5.6.2. */
 const headerName = z.string().regex(/^[!#$%&'*+.^_`|~0-9a-z-]+$/i, 'is not the name of a header')
-const headers = z.record(headerName, pattern)
+const headers = z.record(headerName, pattern, {
+  error: ({ code }) => (code === 'invalid_key' ? 'is not the name of a header' : 'must be an object: names of headers and what they match'),
+})
 const host = z
   .string('must be a host name, e.g. example.com')
   .regex(/^(?=.{1,253}$)[^\s/:@?#*]+$|^[0-9a-f]*:[0-9a-f:.]+$/i, 'must be a host name, e.g. example.com, without scheme, port or path')

@@ -5,6 +5,7 @@ export type { BalancerCandidates, BalancerDevice, CustomBalancer } from './core/
 export type { BalancerName } from './core/balancers/names.ts'
 export type { DeviceState } from './core/device.ts'
 export type { ReportResult } from './dispatch/ban-reports.ts'
+export type { HashKeyOf, HashKeyRequest } from './dispatch/hash-key.ts'
 export { type AttemptKind, type AttemptReport, MobilePoolError, type MobilePoolErrorCode, type Phase } from './errors.ts'
 export type { DeviceRef, PoolEvents, RotationResult } from './events.ts'
 export { MobilePool } from './mobile-pool.ts'

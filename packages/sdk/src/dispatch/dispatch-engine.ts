@@ -16,6 +16,7 @@ import type { ResponseRules } from './classify-response.ts'
 import type { PendingConnection } from './connect-device.ts'
 import type { Errand } from './errand.ts'
 import type { DispatchHandler, DispatchOptions } from './handlers.ts'
+import { type HashKeyOf, withHashKey } from './hash-key.ts'
 import { closedError, lateError, noDeviceError, queueFullError, starvedError } from './no-device-errors.ts'
 import type { Path, PathReuse, PathTarget } from './path.ts'
 import { type PathHost, PathRun } from './path-run.ts'
@@ -32,6 +33,8 @@ export interface EngineSettings {
   readonly exposeHeaders: boolean
   readonly queueTimeoutMs: number
   readonly queueMax: number
+  /** The option of that name. */
+  readonly hashKeyOf: HashKeyOf | undefined
 }
 
 export interface EngineParts {
@@ -103,9 +106,19 @@ export class DispatchEngine implements RunHost, PathHost {
       handler.onResponseError?.(null, closedError())
       return
     }
+    let keyed: View
+    try {
+      keyed = withHashKey(view, this.#settings.hashKeyOf, () => {
+        const { hostname } = target
+        return { hostname, site: this.siteOf(hostname), method: options.method, path: options.path }
+      })
+    } catch (error) {
+      handler.onResponseError?.(null, error instanceof Error ? error : new Error(String(error)))
+      return
+    }
     this.counts.started++
     this.#parts.budget.deposit()
-    const run = new RequestRun(this, options, handler, target, this.counts.started, view)
+    const run = new RequestRun(this, options, handler, target, this.counts.started, keyed)
     this.#runs.add(run)
     run.start()
   }
@@ -121,9 +134,10 @@ export class DispatchEngine implements RunHost, PathHost {
     if (!/^[^\s/@?#\\]+$/.test(hostname) || !Number.isInteger(port) || port < 1 || port > 65_535)
       throw new InvalidArgumentError(`a path needs a host name and a port from 1 to 65535, not ${JSON.stringify(`${hostname}:${port}`)}`)
     if (this.#isClosed) throw closedError()
+    const keyed = withHashKey(view, this.#settings.hashKeyOf, () => ({ hostname, site: this.siteOf(hostname), method: null, path: null }))
     this.counts.started++
     this.#parts.budget.deposit()
-    const run = new PathRun(this, { target, view, order: this.counts.started, signal, reuse })
+    const run = new PathRun(this, { target, view: keyed, order: this.counts.started, signal, reuse })
     this.#runs.add(run)
     run.start()
     return run.path

@@ -45,6 +45,7 @@ test.each([
     { devices, balancer: 'fastest' },
     'balancer: must be one of: least-connections, round-robin, random, weighted, ip-hash; or an object with a method pick, or a function that returns one',
   ],
+  [{ devices, hashKey: 'account' }, 'hashKey: must be a function'],
   [{ devices, perDevice: { requestsPerMinute: 0 } }, 'perDevice.requestsPerMinute: must be at least one an hour (1/60)'],
   [{ devices: [{ url: 'http://a', concurrency: 0 }] }, 'devices[0].concurrency: must be at least 1'],
   [{ devices, eject: { maxShare: 2 } }, 'eject.maxShare: must be from 0 to 1'],

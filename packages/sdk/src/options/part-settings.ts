@@ -24,7 +24,7 @@ export const coreSettings = ({ perDevice, queue, ban, eject }: PoolSettings): Co
 const banRulesOf = (ban: PoolSettings['ban']): BanRules =>
   ban === false ? new BanRules([], defaults.ban.inspect) : new BanRules(listRules(ban), ban.inspect)
 
-export const engineSettings = ({ retry, ban, timeouts, exposeHeaders, queue }: PoolSettings): EngineSettings => ({
+export const engineSettings = ({ retry, ban, timeouts, exposeHeaders, queue, hashKey }: PoolSettings): EngineSettings => ({
   retry: retry === false ? { ...defaults.retry, attempts: 1 } : retry,
   rules: { bans: banRulesOf(ban), retryStatuses: new Set(retry === false ? [] : retry.statuses) },
   firstByteTimeoutMs: timeouts.firstByteMs,
@@ -32,6 +32,7 @@ export const engineSettings = ({ retry, ban, timeouts, exposeHeaders, queue }: P
   exposeHeaders,
   queueTimeoutMs: queue.timeoutMs,
   queueMax: queue.max,
+  hashKeyOf: hashKey,
 })
 
 export const transportSettings = ({

@@ -4,6 +4,7 @@ import type { PresetName } from '../bans/presets/names.ts'
 import type { DeviceType } from '../contract/index.ts'
 import type { CustomBalancer } from '../core/balancers/custom.ts'
 import type { BalancerName } from '../core/balancers/names.ts'
+import type { HashKeyOf } from '../dispatch/hash-key.ts'
 import type { RotationContext } from '../rotation/rotation-call.ts'
 import type { PoolLogger } from '../telemetry/pool-log.ts'
 
@@ -205,12 +206,19 @@ export interface MobilePoolOptions {
    * - `round-robin`: to every device in turn, whatever its weight.
    * - `random`: to any, each with the same chance.
    * - `weighted`: shares by weight, evenly spread in time.
-   * - `ip-hash`: requests with the same key (a view's `hashKey`, else the site) to the same device while it is up and has room.
+   * - `ip-hash`: requests with the same key (a view's `hashKey`, the option `hashKey`, else the site) to the same device while it is up and has room.
    * - an object with `pick`, or a function that makes one: your own. See `CustomBalancer`.
    *
    * @default 'least-connections'
    */
   balancer?: BalancerName | CustomBalancer | (() => CustomBalancer)
+  /**
+   * Which requests belong together for `ip-hash`: those for which this returns the same string. Asked once a request, unless its view
+   * has a `hashKey`; null: by site. What it throws fails the request. @default by site
+   *
+   * `hashKey: ({ path }) => new URLSearchParams(path?.split('?')[1]).get('account')`
+   */
+  hashKey?: HashKeyOf
   perDevice?: PerDeviceOptions
   /** Requests that wait for a free device. First come, first served. */
   queue?: {

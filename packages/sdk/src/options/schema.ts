@@ -4,6 +4,7 @@ import { deviceType, label, proxyUrl } from '../contract/index.ts'
 import type { CustomBalancer } from '../core/balancers/custom.ts'
 import { balancers } from '../core/balancers/index.ts'
 import type { BalancerName } from '../core/balancers/names.ts'
+import type { HashKeyOf } from '../dispatch/hash-key.ts'
 import type { PoolLogger } from '../telemetry/pool-log.ts'
 import { banOptions } from './ban-schema.ts'
 import { count, ms, status } from './numbers.ts'
@@ -76,6 +77,7 @@ export const poolOptions = z
         `must be one of: ${Object.keys(balancers).join(', ')}; or an object with a method pick, or a function that returns one`,
       )
       .default(defaults.balancer),
+    hashKey: z.custom<HashKeyOf>((value) => typeof value === 'function', 'must be a function').optional(),
     perDevice: z
       .strictObject({
         concurrency: count(1, 10_000).default(defaults.perDevice.concurrency),

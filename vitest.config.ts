@@ -6,6 +6,7 @@ const here = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 /** Tests run the sources; what they spawn as processes is the build (`npm test` builds first). */
 const alias = {
   '@mobilepool/sdk/contract': here('./packages/sdk/src/contract/index.ts'),
+  '@mobilepool/sdk/crawlee': here('./packages/sdk/src/crawlee/index.ts'),
   '@mobilepool/sdk/proxy-server': here('./packages/sdk/src/proxy-server/index.ts'),
   '@mobilepool/sdk': here('./packages/sdk/src/index.ts'),
   '@mobilepool/hub': here('./packages/hub/src/index.ts'),

@@ -59,6 +59,8 @@ const DRAIN_MS = 1_000
 
 /** One attempt of a request on one device: the handler that undici drives. */
 export class Attempt extends DeviceAttempt implements CarriedHandler {
+  /** It was sent to the device's proxy in absolute form. */
+  isAbsoluteForm: boolean = false
   readonly #owner: AttemptOwner
   #stage: Stage = 'unsent'
   #controller: DispatchController | null = null

@@ -22,7 +22,7 @@ import type { Path, PathReuse, PathTarget } from './path.ts'
 import { type PathHost, PathRun } from './path-run.ts'
 import { RequestRun } from './request-run.ts'
 import type { RequestOutcome, RetrySettings, RunHost } from './run-host.ts'
-import { targetOf } from './target.ts'
+import { createTargetLookup } from './target.ts'
 import type { PathLink, Transport } from './transport.ts'
 
 export interface EngineSettings {
@@ -76,6 +76,7 @@ export class DispatchEngine implements RunHost, PathHost {
   readonly counts: RequestCounts = { started: 0, answered: 0, failed: 0, aborted: 0, retried: 0 }
   readonly #parts: EngineParts
   readonly #settings: EngineSettings
+  readonly #targetOf = createTargetLookup()
   readonly #runs = new Set<Errand>()
   readonly #idle: (() => void)[] = []
   #alarm: { readonly at: number; readonly callOff: () => void } | null = null
@@ -97,7 +98,7 @@ export class DispatchEngine implements RunHost, PathHost {
 
   /** Takes a request. Whatever becomes of it, the handler hears of it. */
   dispatch(options: DispatchOptions, handler: DispatchHandler, view: View = PLAIN_VIEW): void {
-    const target = targetOf(options)
+    const target = this.#targetOf(options)
     if (target === undefined || typeof options.path !== 'string') {
       handler.onResponseError?.(null, new InvalidArgumentError('a request needs an http: or https: origin and a path'))
       return
@@ -187,7 +188,8 @@ export class DispatchEngine implements RunHost, PathHost {
       attempt.onResponseError(null, goneError(attempt.device))
       return
     }
-    transport.dispatch(run.options, run.target, attempt)
+    attempt.isAbsoluteForm = transport.usesAbsoluteForm(run.options, run.target)
+    transport.dispatch(run.options, run.target, attempt.isAbsoluteForm, attempt)
   }
 
   connect(device: Device, target: PathTarget, callback: (error: Error | null, link: PathLink | null) => void): PendingConnection {
@@ -195,10 +197,6 @@ export class DispatchEngine implements RunHost, PathHost {
     if (transport !== undefined) return transport.connect(target, callback)
     queueMicrotask(() => callback(goneError(device), null))
     return { cancel: () => {} }
-  }
-
-  usesAbsoluteForm(device: Device, run: RequestRun): boolean {
-    return this.#parts.transportOf(device)?.usesAbsoluteForm(run.options, run.target) ?? false
   }
 
   hasHope(run: RequestRun, kind: AttemptKind): boolean {

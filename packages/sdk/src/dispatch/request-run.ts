@@ -211,7 +211,7 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
     const request = {
       method: options.method,
       hostname: target.hostname,
-      isAbsoluteForm: this.#host.usesAbsoluteForm(attempt.device, this),
+      isAbsoluteForm: attempt.isAbsoluteForm,
     }
     const { kind, isUnforwarded, match, bodyTest } = classifyResponse(statusCode, headers, request, this.#host.rules)
     attempt.conclude(kind, 'response', match === null ? { statusCode } : { statusCode, ...ruleOf(match) })
@@ -325,8 +325,8 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
 
   /** What becomes of a response whose kind is known. */
   #weigh(attempt: Attempt, match: BanMatch | null, headers: ResponseHeaders, isUnforwarded: boolean): 'deliver' | 'give_up' {
+    if (attempt.kind === 'answered') return 'deliver'
     const { kind, report } = attempt
-    if (kind === 'answered') return 'deliver'
     if (match === null) this.#host.noteAttemptEnd(attempt)
     else this.#host.noteBan(this, attempt, readRetryAfter(headers['retry-after'], this.now()), report, match)
 

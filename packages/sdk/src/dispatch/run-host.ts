@@ -1,5 +1,4 @@
 import type { BanMatch } from '../bans/ban-rule.ts'
-import type { Device } from '../core/device.ts'
 import type { AttemptKind, AttemptReport } from '../errors.ts'
 import type { Attempt } from './attempt.ts'
 import type { ResponseRules } from './classify-response.ts'
@@ -25,7 +24,6 @@ export interface RunHost extends ErrandHost {
   readonly bodyTimeoutMs: number
   readonly exposeHeaders: boolean
   send(run: RequestRun, attempt: Attempt): void
-  usesAbsoluteForm(device: Device, run: RequestRun): boolean
   /** Whether giving up an answer of this kind is worth it: another device may serve the run, now or soon. */
   hasHope(run: RequestRun, kind: AttemptKind): boolean
   /** Takes one retry out of the budget; false when there is none. */

@@ -23,6 +23,25 @@ export function targetOf({ origin }: DispatchOptions): Target | undefined {
   return { origin: end < 0 ? text : text.slice(0, end), host, hostname: hostnameOf(host), isPlainHttp }
 }
 
+/** Targets remembered, so that a crawl of many hosts does not grow for ever. */
+const REMEMBERED_TARGETS = 10_000
+
+/** `targetOf` that remembers what it read, because it runs once a request. */
+export function createTargetLookup(): (options: DispatchOptions) => Target | undefined {
+  const remembered = new Map<string, Target>()
+  return (options) => {
+    const { origin } = options
+    if (typeof origin !== 'string') return targetOf(options)
+    const known = remembered.get(origin)
+    if (known !== undefined) return known
+    const target = targetOf(options)
+    if (target === undefined) return undefined
+    if (remembered.size >= REMEMBERED_TARGETS) remembered.clear()
+    remembered.set(origin, target)
+    return target
+  }
+}
+
 /** The name in a Host header's value, without port and brackets. */
 export function hostnameOf(host: string): string {
   if (host.startsWith('[')) return host.slice(1, host.indexOf(']'))

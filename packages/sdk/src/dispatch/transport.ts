@@ -48,6 +48,7 @@ const OWN_TIMERS = { headersTimeout: 0, bodyTimeout: 0 }
 export class Transport {
   readonly target: TransportTarget
   readonly #endpoint: Endpoint
+  readonly #authorization: string | null
   readonly #settings: TransportSettings
   readonly #clock: Clock
   #current: Generation | null = null
@@ -58,6 +59,7 @@ export class Transport {
   constructor(target: TransportTarget, settings: TransportSettings, clock: Clock) {
     this.target = target
     this.#endpoint = parseEndpoint(target.proxyUrl)
+    this.#authorization = basicAuthorization(this.#endpoint)
     this.#settings = settings
     this.#clock = clock
   }
@@ -67,10 +69,10 @@ export class Transport {
     return this.#mayForward && target.isPlainHttp && !options.upgrade && options.method !== 'CONNECT'
   }
 
-  dispatch(options: DispatchOptions, target: Target, handler: CarriedHandler): void {
+  dispatch(options: DispatchOptions, target: Target, isAbsoluteForm: boolean, handler: CarriedHandler): void {
     const generation = this.#open()
-    if (this.usesAbsoluteForm(options, target)) {
-      const headers = forwardHeaders(options.headers, target.host, basicAuthorization(this.#endpoint))
+    if (isAbsoluteForm) {
+      const headers = forwardHeaders(options.headers, target.host, this.#authorization)
       generation.forward({ ...options, path: target.origin + options.path, headers, ...OWN_TIMERS }, handler)
       return
     }
@@ -90,7 +92,7 @@ export class Transport {
         callback(null, {
           socket,
           isForward,
-          authorization: isForward ? basicAuthorization(this.#endpoint) : null,
+          authorization: isForward ? this.#authorization : null,
           rest: () => generation.rest(socket),
           wake: () => generation.wake(socket),
         })

@@ -19,7 +19,7 @@ export async function probeExitIp(transport: Transport, echoUrl: URL, timeoutMs:
     dispatch(options: object, handler: object): boolean {
       const request = options as DispatchOptions
       const target = targetOf(request)
-      if (target !== undefined) transport.dispatch(request, target, handler as CarriedHandler)
+      if (target !== undefined) transport.dispatch(request, target, transport.usesAbsoluteForm(request, target), handler as CarriedHandler)
       return true
     },
   }

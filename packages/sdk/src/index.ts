@@ -1,6 +1,7 @@
 export type { BanRule, Pattern } from './bans/ban-rule.ts'
 export type { PresetName } from './bans/presets/names.ts'
 export type { ReportedResponse, ReportTarget, ReportVerdict } from './bans/report-target.ts'
+export type { SessionOptions, ViewOptions } from './clients/view-options.ts'
 export type { BalancerCandidates, BalancerDevice, CustomBalancer } from './core/balancers/custom.ts'
 export type { BalancerName } from './core/balancers/names.ts'
 export type { DeviceState } from './core/device.ts'
@@ -22,7 +23,7 @@ export type {
   SuccessRateOptions,
   UsageOptions,
 } from './options/pool-options.ts'
-export type { FetchDispatcher, MobilePoolApi } from './pool-api.ts'
+export type { FetchDispatcher, MobilePoolApi, MobilePoolSession, MobilePoolView, PoolClient, SessionApi } from './pool-api.ts'
 export type { RotationContext } from './rotation/rotation-call.ts'
 export type { RotationTally } from './rotation/rotations.ts'
 export type { UsageStats } from './sources/hub/usage-reports.ts'

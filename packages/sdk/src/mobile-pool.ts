@@ -1,18 +1,16 @@
-/// <reference path="./dispatch/undici-deep.d.ts" />
-import api from 'undici/lib/api/index.js'
-import { InvalidArgumentError } from 'undici/lib/core/errors.js'
-import Dispatcher from 'undici/lib/dispatcher/dispatcher.js'
 import type { ReportTarget, ReportVerdict } from './bans/report-target.ts'
 import type { PoolAgents } from './clients/agents/pool-agents.ts'
+import type { Carrier } from './clients/carrier.ts'
+import { ClientDispatcher } from './clients/client-dispatcher.ts'
+import { type Scope, scopeOf, WHOLE_POOL } from './clients/scope.ts'
+import { SessionDispatcher } from './clients/session-dispatcher.ts'
+import { ViewDispatcher } from './clients/view-dispatcher.ts'
+import { parseView, type SessionOptions, type ViewOptions } from './clients/view-options.ts'
 import type { RotationTrigger } from './contract/index.ts'
 import { PLAIN_VIEW } from './core/view.ts'
 import type { ReportResult } from './dispatch/ban-reports.ts'
-import { composeOver, type Interceptor } from './dispatch/compose.ts'
-import type { DispatchHandler, DispatchOptions, LegacyHandler } from './dispatch/handlers.ts'
 import { installGlobal } from './dispatch/install-global.ts'
-import { liftHandler } from './dispatch/lift-handler.ts'
 import { closedError } from './dispatch/no-device-errors.ts'
-import { MobilePoolError } from './errors.ts'
 import type { RotationResult } from './events.ts'
 import { parseOptions } from './options/parse-options.ts'
 import type { MobilePoolOptions } from './options/pool-options.ts'
@@ -28,8 +26,7 @@ const CLOSE_TIMEOUT_MS = 30_000
 type Callback = (error: Error | null, data: null) => void
 
 /** The pool as a dispatcher of undici: what faces callers. What it is made of is put together in pool-parts.ts. */
-class PoolDispatcher extends Dispatcher {
-  readonly fetch: typeof globalThis.fetch
+class PoolDispatcher extends ClientDispatcher {
   readonly #parts: PoolParts
   readonly #log: ReturnType<typeof poolLog> | null = null
   #agents: PoolAgents | null = null
@@ -37,22 +34,18 @@ class PoolDispatcher extends Dispatcher {
 
   constructor(options: MobilePoolOptions) {
     super()
-    this.setMaxListeners(0)
     const settings = parseOptions(options)
     if (settings.logger !== undefined) this.#log = poolLog(settings.logger, Date.now)
     this.#parts = assemblePool(settings, { pool: this, emit: (name, ...event) => this.#tell(name, event) })
-    this.fetch = async (input, init) => {
-      try {
-        return await globalThis.fetch(input, withDispatcher(init, this))
-      } catch (error) {
-        throw error instanceof TypeError && error.cause instanceof MobilePoolError ? error.cause : error
-      }
-    }
     this.#parts.start()
   }
 
-  get dispatcher(): this {
-    return this
+  protected get carrier(): Carrier {
+    return this.#parts.carrier
+  }
+
+  protected get scope(): Scope {
+    return WHOLE_POOL
   }
 
   get httpAgent(): PoolAgents['http'] {
@@ -65,16 +58,18 @@ class PoolDispatcher extends Dispatcher {
     return this.#agents.https
   }
 
-  override dispatch(options: DispatchOptions, handler: DispatchHandler | LegacyHandler): boolean {
-    if (!isObject(handler)) throw new InvalidArgumentError('handler must be an object')
-    if (!isObject(options)) throw new InvalidArgumentError('options must be an object')
-    this.#parts.engine.dispatch(options, liftHandler(handler))
-    // Never busy: what has no device yet waits in the pool's own queue.
-    return true
+  with(options: ViewOptions): ViewDispatcher {
+    return new ViewDispatcher(this.carrier, scopeOf(parseView(options)))
   }
 
-  override compose(...interceptors: (Interceptor | null | undefined | (Interceptor | null | undefined)[])[]): this {
-    return composeOver(this, interceptors.flat())
+  session(key: string, options: SessionOptions & Omit<ViewOptions, 'session'> = {}): SessionDispatcher {
+    const { onIpChange, ttlMs, ...view } = options
+    const session = Object.assign({ key }, onIpChange === undefined ? {} : { onIpChange }, ttlMs === undefined ? {} : { ttlMs })
+    return new SessionDispatcher(this.carrier, scopeOf(parseView({ ...view, session })), key)
+  }
+
+  run<T>(view: ViewOptions, work: () => T): T {
+    return this.carrier.run(scopeOf(parseView(view)), work)
   }
 
   rotate(idOrName: string, { trigger = 'forced' }: { trigger?: RotationTrigger } = {}): Promise<RotationResult> {
@@ -140,17 +135,10 @@ class PoolDispatcher extends Dispatcher {
   }
 }
 
-Object.assign(PoolDispatcher.prototype, api)
-
-const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null
-
 function finished(done: Promise<void>, callback: unknown): Promise<void> {
   if (typeof callback === 'function') void done.then(() => callback(null, null))
   return done
 }
-
-/** The global types know another undici's dispatchers than ours. */
-const withDispatcher = (init: RequestInit | undefined, dispatcher: object): RequestInit => Object.assign({}, init, { dispatcher })
 
 /** What `new MobilePool()` gives: a pool, and a dispatcher for `fetch`. */
 export type MobilePool = MobilePoolType

@@ -1,9 +1,10 @@
 import type { Agent as HttpAgent } from 'node:http'
 import type { Agent as HttpsAgent } from 'node:https'
 import type { ReportTarget, ReportVerdict } from './bans/report-target.ts'
+import type { SessionOptions, ViewOptions } from './clients/view-options.ts'
 import type { RotationTrigger } from './contract/index.ts'
 import type { ReportResult } from './dispatch/ban-reports.ts'
-import type { PoolEvents, RotationResult } from './events.ts'
+import type { DeviceRef, PoolEvents, RotationResult } from './events.ts'
 import type { MobilePoolOptions } from './options/pool-options.ts'
 import type { PoolStats } from './stats.ts'
 
@@ -13,11 +14,62 @@ import type { PoolStats } from './stats.ts'
  */
 export type FetchDispatcher = NonNullable<Parameters<typeof fetch>[1]> extends { dispatcher?: infer D } ? NonNullable<D> : unknown
 
-/** What a pool offers besides being a dispatcher. */
-export interface MobilePoolApi extends AsyncDisposable {
-  /** The pool, typed to fit the `dispatcher` option of npm undici 6, 7 and 8. */
+/** What the pool and its views have in common besides being dispatchers. */
+export interface PoolClient {
+  /** The same, typed to fit the `dispatcher` option of npm undici 6, 7 and 8. */
   // biome-ignore lint/suspicious/noExplicitAny: each undici major has its own Dispatcher type, and this has to fit them all
   readonly dispatcher: any
+
+  /**
+   * Built-in `fetch`. All redirect hops of one call use one device, as far as that can serve them. `view` asks something of this call
+   * alone. Throws `MobilePoolError` itself, not wrapped in `TypeError: fetch failed`.
+   */
+  readonly fetch: (input: string | URL | Request, init?: RequestInit & { view?: ViewOptions }) => Promise<Response>
+
+  /**
+   * A part of the pool: a dispatcher whose requests ask this of it. Views of views narrow: devices must suit all of them, of everything
+   * else the last word counts. It has no sockets of its own; closing it closes nothing. Throws `MP_OPTIONS`.
+   */
+  with(view: ViewOptions): MobilePoolView
+}
+
+/** A part of the pool, as a dispatcher. */
+export type MobilePoolView = PoolClient & FetchDispatcher
+
+/** What `pool.session()` gives besides being a dispatcher. */
+export interface SessionApi extends PoolClient, AsyncDisposable {
+  readonly key: string
+  /** The device that it is on; null before its first request and after its end. */
+  readonly device: DeviceRef | null
+  /** That device's exit IP; null: not known. */
+  readonly exitIp: string | null
+  /** Forgets device and exit IP: the next request begins anew, on any device. */
+  renew(): void
+  /** Ends it: with `rotate.onSessionEnd` its device rotates. Requests under way go on; the next one under the key begins a new session. */
+  end(): void
+}
+
+/** A sticky session, as a dispatcher. */
+export type MobilePoolSession = SessionApi & FetchDispatcher
+
+/** What a pool offers besides being a dispatcher. */
+export interface MobilePoolApi extends PoolClient, AsyncDisposable {
+  /**
+   * Requests that belong together, by a key of yours (`account-42`): they use one device. A key means the same session everywhere in the
+   * pool. It ends with `end()`, after `ttlMs` (30 minutes) without a request, or when 10,000 others were used since. Cookies are yours.
+   *
+   * `onIpChange` decides what an IP change does. `follow`: it stays with its device and goes to another only when that is offline,
+   * ejected, gone, or fails a request. `move`: it goes to another device also when the IP has changed, is about to, or is banned.
+   * `fail`: when the IP is gone, requests without an answer fail with `MP_SESSION_IP_CHANGED`, and later ones too, until `renew()`.
+   * Throws `MP_OPTIONS`.
+   */
+  session(key: string, options?: SessionOptions & Omit<ViewOptions, 'session'>): MobilePoolSession
+
+  /**
+   * Every request that is begun inside `work`, by any client of this pool, asks this of it: across awaits and redirects. Nested calls
+   * narrow. Returns what `work` returns.
+   */
+  run<T>(view: ViewOptions, work: () => T): T
 
   /**
    * An agent of Node for http: URLs, for got, axios, node-fetch, `ws` and `node:http`: a device for each request, keep-alive, and another
@@ -28,9 +80,6 @@ export interface MobilePoolApi extends AsyncDisposable {
 
   /** The same for https: URLs, through CONNECT or SOCKS. TLS options of the request (`ca`, `rejectUnauthorized`, ...) hold. */
   readonly httpsAgent: HttpsAgent
-
-  /** Built-in `fetch` through the pool. Throws `MobilePoolError` itself, not wrapped in `TypeError: fetch failed`. */
-  readonly fetch: typeof globalThis.fetch
 
   /**
    * Gives a device a new exit IP. Resolves when the rotation is over, with what it came to: see `outcome`.

@@ -1,4 +1,5 @@
 import { createPoolAgents, type PoolAgents } from './clients/agents/pool-agents.ts'
+import { Carrier } from './clients/carrier.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { createBalancer } from './core/balancers/create-balancer.ts'
 import type { Device } from './core/device.ts'
@@ -30,6 +31,7 @@ export interface PoolParts {
   readonly clock: Clock
   readonly core: PoolCore<Errand>
   readonly engine: DispatchEngine
+  readonly carrier: Carrier
   readonly roster: Roster<Errand>
   readonly rotations: Rotations
   readonly reports: BanReports
@@ -95,6 +97,7 @@ export function assemblePool(
     onBan: (device, site, request, strikes) => triggers.noteBan(device, site, request, strikes),
     onChange: () => engine.fleetChanged(),
   })
+  const carrier = new Carrier({ engine, core, clock, onSessionEnd: (device) => triggers.noteSessionEnd(device) })
 
   const hub =
     settings.hub === undefined
@@ -160,6 +163,7 @@ export function assemblePool(
   const feed: SourceFeed = new SourceFeed({ core, engine, roster, drains, rotations, emit })
 
   const stop = async (error: Error, reportMs: number): Promise<void> => {
+    carrier.close()
     triggers.close()
     engine.destroy(error)
     await hub?.usage?.close(reportMs)
@@ -173,6 +177,7 @@ export function assemblePool(
     clock,
     core,
     engine,
+    carrier,
     roster,
     rotations,
     reports,

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import type { MobilePoolOptions } from '@mobilepool/sdk'
 import { afterEach, describe, expect, test } from 'vitest'
+import { PLAIN_VIEW, type View } from '../src/core/view.ts'
 import type { Path } from '../src/dispatch/path.ts'
 import type { Emit } from '../src/events.ts'
 import { parseOptions } from '../src/options/parse-options.ts'
@@ -137,7 +138,7 @@ describe('a path', () => {
   test('goes only where its view allows', async () => {
     const origin = await stage.origin()
     const { engine } = assemble([await stage.device('seoul-01'), await stage.device('moscow-07')])
-    const view = { accepts: ({ id }: { id: string }) => id === 'moscow-07', hashKey: null, priority: 0, queueTimeoutMs: null }
+    const view: View = { ...PLAIN_VIEW, accepts: ({ id }) => id === 'moscow-07' }
     for (let i = 0; i < 3; i++) {
       const { device, socket } = await engine.openPath(hostOf(origin.url), view)
       expect(device.deviceId).toBe('moscow-07')

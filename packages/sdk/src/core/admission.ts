@@ -29,7 +29,7 @@ export interface AdmissionParts {
   readonly quarantine: Quarantine
   readonly queueTimeoutMs: number
   /** Counts a request against its device. */
-  readonly take: (device: Device, site: string, now: number) => void
+  readonly take: (device: Device, applicant: Applicant, now: number) => void
 }
 
 /** Of so many requests served from the queue at least one is the one that has waited longest, whatever its priority. */
@@ -93,6 +93,8 @@ export class Admission<A extends Applicant> {
     const { quarantine } = this.#parts
     const wereDropped = quarantine.dropped !== this.#quarantinesDropped
     const mayTryAgain = this.queue.hasTried && (this.#devicesWentDown || quarantine.set !== this.#quarantinesSet)
+    // Who keeps to a device that went down may go elsewhere now.
+    const mayMove = this.#devicesWentDown
     this.#quarantinesDropped = quarantine.dropped
     this.#quarantinesSet = quarantine.set
     this.#devicesWentDown = false
@@ -102,8 +104,9 @@ export class Admission<A extends Applicant> {
     if (wereDropped || others.length > 0) this.#serveLines([...this.queue.lines()], served, now)
     else {
       if (device !== undefined) this.#serveDevice(device, served, now)
-      const isDue = (line: Line<A>) => line.recheckAt <= now || (mayTryAgain && line.head.tried.length > 0)
-      if (this.#recheckAt <= now || mayTryAgain) this.#serveLines([...this.queue.lines()].filter(isDue), served, now)
+      const isDue = (line: Line<A>) =>
+        line.recheckAt <= now || (mayTryAgain && line.head.tried.length > 0) || (mayMove && line.head.view.sticky !== null)
+      if (this.#recheckAt <= now || mayTryAgain || mayMove) this.#serveLines([...this.queue.lines()].filter(isDue), served, now)
     }
     if (this.#recheckAt <= now) this.#recheckAt = this.#earliestRecheck()
     return served
@@ -183,7 +186,7 @@ export class Admission<A extends Applicant> {
   #assign(line: Line<A>, device: Device, served: Assignment<A>[], now: number): void {
     const applicant = line.head
     this.queue.remove(applicant)
-    this.#parts.take(device, applicant.site, now)
+    this.#parts.take(device, applicant, now)
     served.push({ applicant, device })
   }
 

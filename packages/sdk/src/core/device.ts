@@ -63,6 +63,8 @@ export class Device {
   online: boolean = false
   /** Drained: a rotation is announced or under way. */
   rotating: boolean = false
+  /** Counts the changes of its exit IP, those to an IP that nobody knows too. */
+  exitEpoch = 0
   rest: { readonly reason: RestReason; readonly until: number } | null = null
   /** Device faults since the last complete response. */
   consecutiveFaults = 0

@@ -71,13 +71,16 @@ export class PoolCore<A extends Applicant> {
       candidacy: new Candidacy(this.fleet.open, settings.limits.concurrentPerSite),
       quarantine: this.quarantine,
       queueTimeoutMs: settings.queue.timeoutMs,
-      take: (device, site, now) => this.#take(device, site, now),
+      take: (device, applicant, now) => this.#take(device, applicant, now),
     })
   }
 
   get queued(): number {
     return this.#admission.queue.length
   }
+
+  /** Told when a device has lost its exit IP: it has another, or one that nobody knows, or has left the pool. */
+  onExitLeft: (device: Device) => void = () => {}
 
   // ---- the fleet ----
 
@@ -111,6 +114,7 @@ export class PoolCore<A extends Applicant> {
   removeDevice(device: Device): void {
     device.online = false
     this.fleet.remove(device)
+    this.#exitLeft(device)
   }
 
   setOnline(device: Device, online: boolean): void {
@@ -122,13 +126,17 @@ export class PoolCore<A extends Applicant> {
   setRotating(device: Device, rotating: boolean): void {
     device.rotating = rotating
     this.fleet.place(device)
+    // It has rotated, and nobody saw what its IP was or is.
+    if (!rotating && device.exitIp === null) this.#exitLeft(device)
   }
 
   /** Another exit IP has another memory of bans. Null: unknown, and not the one before. */
   setExitIp(device: Device, exitIp: string | null, now: number): void {
+    const isAnother = exitIp === null || (exitIp !== device.exitIp && (device.exitIp !== null || device.rotating))
     device.exitIp = exitIp
     device.exit = this.quarantine.exit(exitIp, now)
     if (device.openIndex >= 0) this.#admission.freshen(device)
+    if (isAnother) this.#exitLeft(device)
   }
 
   // ---- admission ----
@@ -139,7 +147,7 @@ export class PoolCore<A extends Applicant> {
     // Where somebody waits for the same, there is no device for this one either, and it is not its turn.
     const mustQueue = this.queued > 0 && this.#admission.queue.lineFor(applicant) !== undefined
     const decision = mustQueue ? WAIT : this.#decide(applicant, now)
-    if (decision.kind === 'assigned') this.#take(decision.device, applicant.site, now)
+    if (decision.kind === 'assigned') this.#take(decision.device, applicant, now)
     return decision.kind === 'wait' ? this.enqueue(applicant, now) : decision
   }
 
@@ -240,7 +248,13 @@ export class PoolCore<A extends Applicant> {
     return view.queueTimeoutMs ?? this.#settings.queue.timeoutMs
   }
 
-  #take(device: Device, site: string, now: number): void {
+  #exitLeft(device: Device): void {
+    device.exitEpoch++
+    this.onExitLeft(device)
+  }
+
+  #take(device: Device, { site, view }: Applicant, now: number): void {
+    view.sticky?.taken(device)
     device.inFlight++
     device.tally.requests++
     device.inFlightBySite?.set(site, (device.inFlightBySite.get(site) ?? 0) + 1)

@@ -1,4 +1,26 @@
+import type { AttemptKind } from '../errors.ts'
 import type { Device } from './device.ts'
+
+/** What keeps requests on one device: a session, a lease, the hops of one `fetch`. */
+export interface Sticky {
+  /** Where they are now; null: not decided. */
+  readonly device: Device | null
+  /** Whether the device may serve its requests now. */
+  accepts(device: Device): boolean
+  /** A request of it got this device: told in the same step, so that two requests never get two devices. */
+  taken(device: Device): void
+  /** A request of it met this on the device. */
+  failed(device: Device, kind: AttemptKind): void
+  /** Why it may serve no request any more; null: it may. */
+  readonly breach: SessionBreach | null
+}
+
+/** An exit IP that a session was promised is gone. */
+export interface SessionBreach {
+  readonly session: string
+  readonly device: Device
+  readonly oldIp: string | null
+}
 
 /** What a request asks of the pool beyond its target. Fixed for all its attempts. */
 export interface View {
@@ -10,7 +32,21 @@ export interface View {
   readonly priority: number
   /** How long it waits for a device, ms; null: as long as the pool's `queue.timeoutMs`. */
   readonly queueTimeoutMs: number | null
+  /** Keeps its requests on one device; null: nothing does. What it accepts is part of `accepts`. */
+  readonly sticky: Sticky | null
+  /** What is other than in the pool's `retry`. */
+  readonly retry: { readonly attempts?: number; readonly methods?: 'idempotent' | 'all' } | null
+  /** A ban answer is an answer like any other. */
+  readonly ignoresBans: boolean
 }
 
 /** A request that asks for nothing in particular. */
-export const PLAIN_VIEW: View = { accepts: null, hashKey: null, priority: 0, queueTimeoutMs: null }
+export const PLAIN_VIEW: View = {
+  accepts: null,
+  hashKey: null,
+  priority: 0,
+  queueTimeoutMs: null,
+  sticky: null,
+  retry: null,
+  ignoresBans: false,
+}

@@ -8,7 +8,7 @@ import type { CoreEvent, JudgedAttempt } from '../core/judge.ts'
 import type { PoolCore } from '../core/pool-core.ts'
 import type { QuarantinedPair } from '../core/quarantine.ts'
 import type { RetryBudget } from '../core/retry-budget.ts'
-import { PLAIN_VIEW, type View } from '../core/view.ts'
+import { PLAIN_VIEW, type SessionBreach, type Sticky, type View } from '../core/view.ts'
 import { type AttemptKind, type AttemptReport, MobilePoolError } from '../errors.ts'
 import type { Emit } from '../events.ts'
 import type { Attempt } from './attempt.ts'
@@ -17,7 +17,7 @@ import type { PendingConnection } from './connect-device.ts'
 import type { Errand } from './errand.ts'
 import type { DispatchHandler, DispatchOptions } from './handlers.ts'
 import { type HashKeyOf, withHashKey } from './hash-key.ts'
-import { closedError, lateError, noDeviceError, queueFullError, starvedError } from './no-device-errors.ts'
+import { breachError, closedError, lateError, noDeviceError, queueFullError, starvedError } from './no-device-errors.ts'
 import type { Path, PathReuse, PathTarget } from './path.ts'
 import { type PathHost, PathRun } from './path-run.ts'
 import { RequestRun } from './request-run.ts'
@@ -155,6 +155,11 @@ export class DispatchEngine implements RunHost, PathHost {
   }
 
   admit(run: Errand): void {
+    const breach = run.view.sticky?.breach ?? null
+    if (breach !== null) {
+      run.refused(breachError(breach))
+      return
+    }
     const { core } = this.#parts
     const now = this.now()
     let decision = core.admit(run, now)
@@ -268,6 +273,17 @@ export class DispatchEngine implements RunHost, PathHost {
   fleetChanged(): void {
     this.#serveWaiting()
     this.#refuseHopeless()
+    this.#setAlarm()
+  }
+
+  /** A session's exit IP is gone: none of its requests may silently go on with another. */
+  endSticky(sticky: Sticky, breach: SessionBreach): void {
+    for (const run of [...this.#runs]) {
+      if (run.view.sticky !== sticky) continue
+      const error = breachError(breach)
+      if (this.#parts.core.withdraw(run)) run.refused(error)
+      else run.cut(error)
+    }
     this.#setAlarm()
   }
 

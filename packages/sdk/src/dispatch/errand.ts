@@ -23,6 +23,8 @@ export interface Errand extends Applicant {
   refused(error: MobilePoolError): void
   /** Ends it wherever it is. */
   abort(reason: Error): void
+  /** Ends it unless it has what it wanted: an answer that begins, a path that stands. */
+  cut(reason: Error): void
 }
 
 /** What every errand needs of the pool that carries it. */

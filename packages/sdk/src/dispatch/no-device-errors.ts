@@ -1,5 +1,6 @@
 import type { DeviceState } from '../core/device.ts'
 import type { Fleet } from '../core/fleet.ts'
+import type { SessionBreach } from '../core/view.ts'
 import { MobilePoolError } from '../errors.ts'
 
 /** Where the fleet stands, in words: `5 devices: 3 offline, 2 rotating`. */
@@ -35,5 +36,13 @@ export function lateError(fleet: Fleet, timeoutMs: number, why: string | null): 
 
 export const queueFullError = (max: number): MobilePoolError =>
   new MobilePoolError('MP_QUEUE_FULL', `${max} requests wait for a device already: send fewer at once, or raise queue.max`)
+
+/** The exit IP that a session keeps to is gone. */
+export const breachError = ({ session, device, oldIp }: SessionBreach): MobilePoolError =>
+  new MobilePoolError(
+    'MP_SESSION_IP_CHANGED',
+    `session ${JSON.stringify(session)}: its exit IP${oldIp === null ? '' : ` ${oldIp}`} at device ${device.facts.name} is gone`,
+    { deviceId: device.id },
+  )
 
 export const closedError = (): MobilePoolError => new MobilePoolError('MP_CLOSED', 'the pool is closed')

@@ -91,7 +91,9 @@ export class PathRun implements Errand {
 
   /** What the last attempt met says more than that there is no other device. */
   refused(error: MobilePoolError): void {
-    this.#fail(this.#lastError === null ? withAttempts(error, this.reports) : this.#final(this.#lastError))
+    this.#fail(
+      this.#lastError === null || error.code === 'MP_SESSION_IP_CHANGED' ? withAttempts(error, this.reports) : this.#final(this.#lastError),
+    )
   }
 
   /** Before the path stands: it never will. Afterwards: its socket is destroyed with this error. */
@@ -106,6 +108,10 @@ export class PathRun implements Errand {
     if (this.#pending !== null) this.#pending.cancel(reason)
     this.#host.settled(this, 'aborted')
     this.#reject(reason)
+  }
+
+  cut(reason: Error): void {
+    if (this.#open === null) this.abort(reason)
   }
 
   readonly #onAbort = (): void => this.abort(toError(this.#request.signal?.reason))
@@ -135,11 +141,12 @@ export class PathRun implements Errand {
       ...(errno === undefined ? {} : { errno }),
       ...(statusCode === undefined ? {} : { statusCode }),
     })
+    this.view.sticky?.failed(attempt.device, kind)
     this.#host.noteAttemptEnd(attempt)
     this.#lastError = error instanceof MobilePoolError ? error : deviceConnectError(attempt, error)
     if (kind !== 'draining') this.tried.push(attempt.device)
     this.#host.release(attempt.device, this.site)
-    if (attemptsAreLeft(this.attempts, this.#host.retry.attempts) && this.#host.now() < this.#giveUpAt) {
+    if (attemptsAreLeft(this.attempts, this.view.retry?.attempts ?? this.#host.retry.attempts) && this.#host.now() < this.#giveUpAt) {
       this.#host.noteRetry(this, attempt.report)
       this.#host.admit(this)
     } else this.#fail(this.#final(this.#lastError))

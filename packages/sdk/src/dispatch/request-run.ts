@@ -3,6 +3,7 @@ import { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
 import { RequestAbortedError } from 'undici/lib/core/errors.js'
 import type { BanMatch } from '../bans/ban-rule.ts'
+import { BanRules } from '../bans/ban-rules.ts'
 import type { BodyTest } from '../bans/body-test.ts'
 import type { Device } from '../core/device.ts'
 import { readRetryAfter } from '../core/retry-after.ts'
@@ -117,6 +118,10 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
     this.#fail(this.#reason)
   }
 
+  cut(reason: Error): void {
+    if (this.#live?.isDelivering !== true) this.abort(reason)
+  }
+
   // ---- its way ----
 
   /** Begins. The caller's handler is told at once, so that an abort reaches the request while it waits or connects. */
@@ -157,7 +162,9 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
 
   /** No device will come. What the last attempt met says more than that there is no other device. */
   refused(error: MobilePoolError): void {
-    this.fail(this.#lastError === null ? withAttempts(error, this.reports) : this.#final(this.#lastError))
+    this.fail(
+      this.#lastError === null || error.code === 'MP_SESSION_IP_CHANGED' ? withAttempts(error, this.reports) : this.#final(this.#lastError),
+    )
   }
 
   /** Ends it with this error. */
@@ -213,7 +220,8 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
       hostname: target.hostname,
       isAbsoluteForm: attempt.isAbsoluteForm,
     }
-    const { kind, isUnforwarded, match, bodyTest } = classifyResponse(statusCode, headers, request, this.#host.rules)
+    const rules = this.view.ignoresBans ? { ...this.#host.rules, bans: NO_BANS } : this.#host.rules
+    const { kind, isUnforwarded, match, bodyTest } = classifyResponse(statusCode, headers, request, rules)
     attempt.conclude(kind, 'response', match === null ? { statusCode } : { statusCode, ...ruleOf(match) })
     return bodyTest ?? this.#weigh(attempt, match, headers, isUnforwarded)
   }
@@ -283,6 +291,7 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
       this.fail(error)
       return
     }
+    this.view.sticky?.failed(attempt.device, match === null ? kind : 'banned')
     if (match === null) {
       attempt.conclude(kind, phase, details)
       this.#host.noteAttemptEnd(attempt)
@@ -327,6 +336,7 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
   #weigh(attempt: Attempt, match: BanMatch | null, headers: ResponseHeaders, isUnforwarded: boolean): 'deliver' | 'give_up' {
     if (attempt.kind === 'answered') return 'deliver'
     const { kind, report } = attempt
+    this.view.sticky?.failed(attempt.device, kind)
     if (match === null) this.#host.noteAttemptEnd(attempt)
     else this.#host.noteBan(this, attempt, readRetryAfter(headers['retry-after'], this.now()), report, match)
 
@@ -345,7 +355,7 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
    * so it is given up only when another device is there to ask.
    */
   #mayGoOn(attempt: Attempt, reached: RepeatFacts['reached'], holdsAnswer: boolean): boolean {
-    const { retry } = this.#host
+    const retry = { ...this.#host.retry, ...this.view.retry }
     const facts: RepeatFacts = {
       reached,
       method: this.options.method,
@@ -407,3 +417,6 @@ function lastErrorOf(attempt: Attempt, kind: AttemptKind, error: Error): MobileP
   if (error instanceof MobilePoolError) return error
   return kind === 'response_broken' ? brokenResponseError(attempt, error) : noResponseError(attempt, error)
 }
+
+/** For a view that takes bans as answers. */
+const NO_BANS = new BanRules([], { bytes: 0, maxWaitMs: 0, contentTypes: [] })

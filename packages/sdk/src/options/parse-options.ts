@@ -7,9 +7,12 @@ import { type PoolSettings, poolOptions } from './schema.ts'
 export function parseOptions(options: MobilePoolOptions): PoolSettings {
   const parsed = poolOptions.safeParse(options)
   if (parsed.success) return parsed.data
-  const problems = parsed.error.issues.flatMap((issue) => describe(issue, []))
-  throw new MobilePoolError('MP_OPTIONS', `the pool's options are wrong: ${problems.join('; ')}`, { phase: 'options' })
+  throw optionsError("the pool's options are wrong", parsed.error)
 }
+
+/** `MP_OPTIONS` with every problem that a schema found. */
+export const optionsError = (what: string, { issues }: z.ZodError): MobilePoolError =>
+  new MobilePoolError('MP_OPTIONS', `${what}: ${issues.flatMap((issue) => describe(issue, [])).join('; ')}`, { phase: 'options' })
 
 /** One line an issue. Of a choice between shapes the complaints of the shape that came closest are shown: the one with the longest path. */
 function describe(issue: z.core.$ZodIssue, prefix: readonly PropertyKey[]): string[] {

@@ -23,7 +23,8 @@ const isLogger = (value: unknown): boolean =>
   typeof value === 'object' &&
   value !== null &&
   (['debug', 'info', 'warn', 'error'] as const).every((level) => typeof (value as Partial<PoolLogger>)[level] === 'function')
-const oneOrMore = <Item extends z.ZodType>(item: Item) =>
+/** A list that may be given as its only item. */
+export const oneOrMore = <Item extends z.ZodType>(item: Item) =>
   z.preprocess((value) => (typeof value === 'string' ? [value] : value), z.array(item).min(1, 'is empty: leave it out to allow all'))
 /** A URL alone stands for an object with that URL. */
 const withUrl = (value: unknown): unknown => (typeof value === 'string' || value instanceof URL ? { url: value } : value)
@@ -50,6 +51,14 @@ const listedDevice = z.strictObject({
     .optional(),
 })
 
+/** Attributes that devices must have. */
+export const filterOptions = z.strictObject({
+  operator: oneOrMore(label).optional(),
+  region: oneOrMore(label).optional(),
+  type: oneOrMore(deviceType).optional(),
+  tags: z.array(label).optional(),
+})
+
 /** What `MobilePoolOptions` says, as a schema: checks, and fills in what is not given. */
 export const poolOptions = z
   .strictObject({
@@ -63,14 +72,7 @@ export const poolOptions = z
         .optional(),
     ),
     devices: z.array(z.preprocess(withUrl, listedDevice), 'must be a list of proxy URLs or objects').optional(),
-    filter: z
-      .strictObject({
-        operator: oneOrMore(label).optional(),
-        region: oneOrMore(label).optional(),
-        type: oneOrMore(deviceType).optional(),
-        tags: z.array(label).optional(),
-      })
-      .default({}),
+    filter: filterOptions.default({}),
     balancer: z
       .union(
         [z.enum(Object.keys(balancers) as BalancerName[]), z.custom<CustomBalancer | (() => CustomBalancer)>(isCustomBalancer)],

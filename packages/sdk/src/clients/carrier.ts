@@ -1,0 +1,109 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Clock } from '../clock.ts'
+import { OneDevice } from '../core/one-device.ts'
+import type { PoolCore } from '../core/pool-core.ts'
+import { type Session, Sessions } from '../core/sessions.ts'
+import type { Sticky, View } from '../core/view.ts'
+import type { DispatchEngine } from '../dispatch/dispatch-engine.ts'
+import type { Errand } from '../dispatch/errand.ts'
+import type { DispatchHandler, DispatchOptions } from '../dispatch/handlers.ts'
+import type { Path, PathTarget } from '../dispatch/path.ts'
+import { narrow, type Scope, viewOf, WHOLE_POOL } from './scope.ts'
+
+/** Sessions that a pool remembers at a time; beyond it the one unused for longest ends. About 200 bytes each. */
+const MAX_SESSIONS = 10_000
+/** How often sessions that were not used for their time are looked for. */
+const EXPIRY_MS = 10_000
+
+export interface CarrierParts {
+  readonly engine: DispatchEngine
+  readonly core: PoolCore<Errand>
+  readonly clock: Clock
+  /** A session on that device is over. */
+  readonly onSessionEnd: (device: NonNullable<Session['device']>) => void
+}
+
+/** Takes what clients want to send to the engine, with the view of their scope: sessions, and scopes of `pool.run`. */
+export class Carrier {
+  readonly sessions: Sessions
+  readonly clock: Clock
+  readonly engine: DispatchEngine
+  readonly core: PoolCore<Errand>
+  /** Sessions that are in nobody's list: leases. */
+  readonly #pinned = new Set<Session>()
+  /** Made by the first `run`, so that pools without one do not pay for it. */
+  #ambient: AsyncLocalStorage<Scope> | null = null
+  #callOff: (() => void) | null = null
+
+  constructor({ engine, core, clock, onSessionEnd }: CarrierParts) {
+    this.engine = engine
+    this.core = core
+    this.clock = clock
+    this.sessions = new Sessions(MAX_SESSIONS, onSessionEnd)
+    core.onExitLeft = (device) => {
+      for (const sessions of [this.sessions, this.#pinned]) {
+        for (const session of sessions) {
+          const breach = session.exitLeft(device)
+          if (breach !== null) engine.endSticky(session, breach)
+        }
+      }
+    }
+  }
+
+  dispatch(scope: Scope, options: DispatchOptions, handler: DispatchHandler): void {
+    this.engine.dispatch(options, handler, this.viewFor(scope))
+  }
+
+  openPath(scope: Scope, target: PathTarget, signal?: AbortSignal): Promise<Path> {
+    return this.engine.openPath(target, this.viewFor(scope), signal)
+  }
+
+  /** The view of a request that begins now. */
+  viewFor(own: Scope): View {
+    const ambient = this.#ambient?.getStore()
+    const scope = ambient === undefined ? own : own === WHOLE_POOL ? ambient : narrow(ambient, own)
+    return viewOf(scope, this.#stickyOf(scope))
+  }
+
+  /** Requests begun inside `work`, by any client of the pool, are in this scope. */
+  run<T>(scope: Scope, work: () => T): T {
+    this.#ambient ??= new AsyncLocalStorage()
+    const outer = this.#ambient.getStore()
+    return this.#ambient.run(outer === undefined ? scope : narrow(outer, scope), work)
+  }
+
+  /** A scope whose requests stay on the device that the first of them gets, as far as that can serve them. */
+  together(scope: Scope): Scope {
+    const ambient = this.#ambient?.getStore()
+    const isTogether = scope.session ?? scope.sticky ?? ambient?.session ?? ambient?.sticky ?? null
+    return isTogether === null ? { ...scope, sticky: new OneDevice() } : scope
+  }
+
+  /** Watches a session that has no key: a lease's. */
+  pin(session: Session): void {
+    this.#pinned.add(session)
+  }
+
+  unpin(session: Session): void {
+    this.#pinned.delete(session)
+  }
+
+  close(): void {
+    this.#callOff?.()
+    this.#callOff = null
+  }
+
+  #stickyOf({ sticky, session }: Scope): Sticky | null {
+    if (sticky !== null || session === null) return sticky
+    this.#watchExpiry()
+    return this.sessions.use(session.key, session, this.clock.now())
+  }
+
+  #watchExpiry(): void {
+    this.#callOff ??= this.clock.schedule(EXPIRY_MS, () => {
+      this.#callOff = null
+      this.sessions.expire(this.clock.now())
+      if (this.sessions.size > 0) this.#watchExpiry()
+    })
+  }
+}

@@ -1,0 +1,146 @@
+import type { AttemptKind } from '../errors.ts'
+import type { Device } from './device.ts'
+import type { SessionBreach, Sticky } from './view.ts'
+
+/**
+ * What a session does when its exit IP changes.
+ *
+ * - `follow`: stays with its device, whatever its IP; goes to another only when the device is offline, ejected, gone, or fails a request.
+ * - `move`: goes to another device also when the IP has changed, is about to, or is banned by the site of a request.
+ * - `fail`: keeps device and IP; when the IP is gone, every request that has no answer yet fails, and so does every later one.
+ */
+export type OnIpChange = 'follow' | 'move' | 'fail'
+
+/** What is no reason to leave a device. */
+const STAYS: Readonly<Record<OnIpChange, (kind: AttemptKind) => boolean>> = {
+  follow: (kind) => ['banned', 'target_error', 'draining', 'rotated', 'aborted', 'caller', 'answered'].includes(kind),
+  move: (kind) => ['target_error', 'aborted', 'caller', 'answered'].includes(kind),
+  fail: () => true,
+}
+
+/** Requests that stay together: the first decides on the device, the others follow. */
+export class Session implements Sticky {
+  readonly key: string
+  onIpChange: OnIpChange
+  /** The device that it is on; null until a request got one. */
+  device: Device | null = null
+  breach: SessionBreach | null = null
+  #epoch = 0
+  #exitIp: string | null = null
+
+  constructor(key: string, onIpChange: OnIpChange) {
+    this.key = key
+    this.onIpChange = onIpChange
+  }
+
+  accepts(device: Device): boolean {
+    if (this.breach !== null) return false
+    return this.device === null || this.device === device || this.#mayLeave(this.device)
+  }
+
+  taken(device: Device): void {
+    if (device === this.device && device.exitEpoch === this.#epoch) {
+      this.#exitIp ??= device.exitIp
+      return
+    }
+    this.device = device
+    this.#epoch = device.exitEpoch
+    this.#exitIp = device.exitIp
+  }
+
+  failed(device: Device, kind: AttemptKind): void {
+    if (device === this.device && !STAYS[this.onIpChange](kind)) this.device = null
+  }
+
+  /** The device has lost its exit IP. Returns the breach where that is one. */
+  exitLeft(device: Device): SessionBreach | null {
+    if (this.onIpChange !== 'fail' || device !== this.device || this.breach !== null) return null
+    this.breach = { session: this.key, device, oldIp: this.#exitIp }
+    return this.breach
+  }
+
+  /** Forgets device and breach: the next request begins anew. */
+  renew(): void {
+    this.breach = null
+    this.device = null
+  }
+
+  #mayLeave(device: Device): boolean {
+    if (this.onIpChange === 'fail') return false
+    if (device.rotating) return this.onIpChange === 'move'
+    if (!device.online || device.rest?.reason === 'ejected') return true
+    return this.onIpChange === 'move' && device.exitEpoch !== this.#epoch
+  }
+}
+
+interface Entry {
+  readonly session: Session
+  readonly ttlMs: number
+  usedAt: number
+}
+
+/** The sessions of a pool by their keys: bounded in number (the one unused for longest goes first) and in time without a request. */
+export class Sessions {
+  readonly #max: number
+  readonly #onEnd: (device: Device) => void
+  /** In the order of use. */
+  readonly #entries = new Map<string, Entry>()
+
+  /** `onEnd`: a session on that device is over. */
+  constructor(max: number, onEnd: (device: Device) => void) {
+    this.#max = max
+    this.#onEnd = onEnd
+  }
+
+  get size(): number {
+    return this.#entries.size
+  }
+
+  /** The session of a key, for a request now; made when there is none. */
+  use(key: string, { onIpChange, ttlMs }: { onIpChange: OnIpChange; ttlMs: number }, now: number): Session {
+    this.expire(now)
+    const known = this.#entries.get(key)
+    if (known !== undefined && isOver(known, now)) this.end(key)
+    const session = this.#entries.get(key)?.session ?? new Session(key, onIpChange)
+    session.onIpChange = onIpChange
+    this.#entries.delete(key)
+    this.#entries.set(key, { session, ttlMs, usedAt: now })
+    if (this.#entries.size > this.#max) {
+      const [oldest] = this.#entries.keys()
+      if (oldest !== undefined) this.end(oldest)
+    }
+    return session
+  }
+
+  /** The session of a key; undefined when there is none. Does not count as use. */
+  find(key: string, now: number): Session | undefined {
+    const entry = this.#entries.get(key)
+    return entry === undefined || isOver(entry, now) ? undefined : entry.session
+  }
+
+  /** Ends a session; false when there is none. */
+  end(key: string): boolean {
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return false
+    this.#entries.delete(key)
+    if (entry.session.device !== null) this.#onEnd(entry.session.device)
+    return true
+  }
+
+  /**
+   * Ends what was not used for its time. Looks at the oldest only, and stops at the first that lives: one with a longer time may hold
+   * up others for that long, which `find` and `use` still tell apart.
+   */
+  expire(now: number): void {
+    for (const [key, entry] of this.#entries) {
+      if (!isOver(entry, now)) return
+      this.end(key)
+    }
+  }
+
+  *[Symbol.iterator](): Generator<Session> {
+    for (const { session } of this.#entries.values()) yield session
+  }
+}
+
+const isOver = ({ usedAt, ttlMs }: Entry, now: number): boolean => usedAt + ttlMs <= now

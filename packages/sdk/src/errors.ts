@@ -64,6 +64,7 @@ export type AttemptKind =
   | 'answered'
   | 'banned'
   | 'target_error'
+  | 'hedged'
   | 'draining'
   | 'device_offline'
   | 'device_auth'

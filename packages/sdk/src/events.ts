@@ -27,6 +27,8 @@ export interface RotationResult extends DeviceRef {
 /** Events of a pool: the name, and what listeners get. Times are milliseconds since 1970. */
 export interface PoolEvents {
   /** An attempt failed and the request goes on to another device. */
+  /** A request went to a second device because its connection through the first was slow. Nothing had been sent. */
+  hedge: [{ readonly site: string; readonly attempt: AttemptReport }]
   retry: [{ readonly site: string; readonly attempt: AttemptReport }]
   /**
    * A ban answer, or a report of one: the exit IP is not used for the site until then. `rule`: which rule told, e.g. `status 403` or

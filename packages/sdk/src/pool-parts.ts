@@ -78,6 +78,7 @@ export function assemblePool(
     clock,
     core,
     budget: new RetryBudget(settings.retry === false ? 0 : settings.retry.budget),
+    connectTimes,
     siteOf: createSiteLookup(),
     transportOf,
     emit,

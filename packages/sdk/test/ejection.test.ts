@@ -29,7 +29,7 @@ test('a hung device is taken out by its first victim, which another device answe
   const origin = await stage.origin({ tls: true })
   const [kazan, seoul] = [await stage.device('kazan-02'), await stage.device('seoul-01')]
   kazan.fault = { kind: 'hang_connect' }
-  const pool = stage.pool([kazan, seoul], { timeouts: { connectMs: 300 } })
+  const pool = stage.pool([kazan, seoul], { timeouts: { connectMs: 300 }, hedge: false })
   const ejections = collect(pool, 'eject')
   for (let i = 0; i < 5; i++) expect((await pool.fetch(origin.url)).status).toBe(200)
   expect(ejections).toMatchObject([{ device: 'kazan-02' }])

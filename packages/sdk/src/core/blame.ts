@@ -14,6 +14,8 @@ export const blameOf: Readonly<Record<AttemptKind, Blame>> = {
   answered: 'nobody',
   banned: 'nobody',
   target_error: 'suspect',
+  // Its connection goes on, and is judged by what it comes to.
+  hedged: 'nobody',
   draining: 'nobody',
   device_offline: 'device',
   device_auth: 'device',

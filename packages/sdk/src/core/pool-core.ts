@@ -151,6 +151,15 @@ export class PoolCore<A extends Applicant> {
     return decision.kind === 'wait' ? this.enqueue(applicant, now) : decision
   }
 
+  /** A device that is free for the request this moment; its place is taken. Undefined where others wait: it is not its turn. */
+  takeFree(applicant: Applicant, now: number): Device | undefined {
+    if (this.queued > 0) return undefined
+    this.#advance(now)
+    const device = this.#admission.pick(applicant, false, now)
+    if (device !== undefined) this.#take(device, applicant, now)
+    return device
+  }
+
   /** Queues the request although nothing says that a device will come: somebody has promised to bring one. */
   enqueue(applicant: A, now: number): Decision {
     if (this.queued >= this.#settings.queue.max) return FULL

@@ -29,6 +29,6 @@ export function mayRepeat(facts: RepeatFacts, methods: 'idempotent' | 'all'): bo
   return methods === 'all' || facts.isDeclaredIdempotent || IDEMPOTENT.has(facts.method)
 }
 
-/** Whether one more attempt may be made. A device that is draining has not taken the request: that is no attempt, and only time bounds it. */
+/** Whether one more attempt may be made. A device that is draining, or was too slow to connect, has not taken the request: that is no attempt, and only time bounds it. */
 export const attemptsAreLeft = (made: readonly { readonly kind: AttemptKind }[], allowed: number): boolean =>
-  made.filter(({ kind }) => kind !== 'draining').length < allowed
+  made.filter(({ kind }) => kind !== 'draining' && kind !== 'hedged').length < allowed

@@ -3,11 +3,11 @@ import type { BanMatch } from '../bans/ban-rule.ts'
 import type { BodyTest } from '../bans/body-test.ts'
 import type { Device } from '../core/device.ts'
 import { MobilePoolError } from '../errors.ts'
-import type { PendingConnection } from './connect-device.ts'
 import type { CarriedHandler, SocketKeeper } from './connections.ts'
 import { DeviceAttempt } from './device-attempt.ts'
 import type { DispatchController, ResponseHeaders } from './handlers.ts'
 import { HeldResponse, type ResponseHead } from './held-response.ts'
+import type { Opening } from './opening.ts'
 
 /** What an attempt needs of the request that it belongs to. */
 export interface AttemptOwner {
@@ -28,6 +28,10 @@ export interface AttemptOwner {
   onHead(attempt: Attempt, statusCode: number, headers: ResponseHeaders): 'deliver' | 'give_up' | BodyTest
   /** Judges a response that was held back. Null: its body fits no rule. */
   onTested(attempt: Attempt, match: BanMatch | null, head: ResponseHead): 'deliver' | 'give_up'
+  /** A connection is being made for it. */
+  onConnecting(attempt: Attempt): void
+  /** It has its connection, and the request line is about to be written. */
+  onConnected(attempt: Attempt): void
   /** The response was given up: time for the next attempt. */
   onGivenUp(): void
   /** The response is the caller's from now on. */
@@ -64,7 +68,7 @@ export class Attempt extends DeviceAttempt implements CarriedHandler {
   readonly #owner: AttemptOwner
   #stage: Stage = 'unsent'
   #controller: DispatchController | null = null
-  #pending: PendingConnection | null = null
+  #pending: Opening | null = null
   #keeper: SocketKeeper | null = null
   #timer: NodeJS.Timeout | undefined
   #drained = 0
@@ -124,8 +128,24 @@ export class Attempt extends DeviceAttempt implements CarriedHandler {
     return true
   }
 
-  onConnecting(pending: PendingConnection): void {
-    this.#pending = pending
+  onConnecting(opening: Opening): void {
+    this.#pending = opening
+    this.#owner.onConnecting(this)
+  }
+
+  /**
+   * Another device's connection stood first: nothing of this attempt counts any more, and its connection goes on alone. The device is free
+   * when that has ended, and `onEnd` hears how. False: its connection stands.
+   */
+  standAside(onEnd: (error: Error | null) => void): boolean {
+    if (this.#stage !== 'unsent' || this.#pending === null) return false
+    this.#stage = 'over'
+    const isLetGo = this.#pending.detach(new Error('another device was quicker'), (error) => {
+      this.#release()
+      onEnd(error)
+    })
+    if (!isLetGo) this.#stage = 'unsent'
+    return isLetGo
   }
 
   onRequestStart(controller: DispatchController): void {
@@ -136,6 +156,7 @@ export class Attempt extends DeviceAttempt implements CarriedHandler {
       return
     }
     this.#stage = 'sent'
+    this.#owner.onConnected(this)
     this.bytesOut = this.#owner.bodyBytes
     if (this.#owner.isPaused) controller.pause()
     this.#awaitProgress()
@@ -215,7 +236,7 @@ export class Attempt extends DeviceAttempt implements CarriedHandler {
     const counts = this.#stage !== 'over' && this.#stage !== 'draining'
     const match = this.#stage === 'held' && !this.#owner.isAborted ? (this.#held?.match() ?? null) : null
     if (counts) this.#owner.onFailure(this, error, match)
-    this.#leave()
+    if (this.#stage !== 'over') this.#leave()
   }
 
   /** Undici still has the response: its controller is ours. */

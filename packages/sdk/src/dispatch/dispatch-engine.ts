@@ -14,9 +14,12 @@ import type { Emit } from '../events.ts'
 import type { Attempt } from './attempt.ts'
 import type { ResponseRules } from './classify-response.ts'
 import type { PendingConnection } from './connect-device.ts'
+import type { ConnectTimes } from './connect-times.ts'
 import type { Errand } from './errand.ts'
 import type { DispatchHandler, DispatchOptions } from './handlers.ts'
 import { type HashKeyOf, withHashKey } from './hash-key.ts'
+import type { Hedge } from './hedge.ts'
+import { type HedgeSettings, Hedging } from './hedging.ts'
 import { breachError, closedError, lateError, noDeviceError, queueFullError, starvedError } from './no-device-errors.ts'
 import type { Path, PathReuse, PathTarget } from './path.ts'
 import { type PathHost, PathRun } from './path-run.ts'
@@ -30,6 +33,8 @@ export interface EngineSettings {
   readonly rules: ResponseRules
   readonly firstByteTimeoutMs: number
   readonly bodyTimeoutMs: number
+  /** Null: no request is hedged. */
+  readonly hedge: HedgeSettings | null
   readonly exposeHeaders: boolean
   readonly queueTimeoutMs: number
   readonly queueMax: number
@@ -41,6 +46,7 @@ export interface EngineParts {
   readonly clock: Clock
   readonly core: PoolCore<Errand>
   readonly budget: RetryBudget
+  readonly connectTimes: ConnectTimes
   readonly siteOf: (hostname: string) => string
   readonly transportOf: (device: Device) => Transport | undefined
   readonly emit: Emit
@@ -62,6 +68,8 @@ export interface RequestCounts {
   aborted: number
   /** Attempts beyond the first. */
   retried: number
+  /** Requests that went to a second device because the first was slow to connect. */
+  hedged: number
 }
 
 /** Carries requests: the pool core decides, this does, and one timer wakes the core for those who wait. */
@@ -73,10 +81,11 @@ export class DispatchEngine implements RunHost, PathHost {
   readonly exposeHeaders: boolean
   /** What reports may be about. */
   readonly answers = new RecentAnswers()
-  readonly counts: RequestCounts = { started: 0, answered: 0, failed: 0, aborted: 0, retried: 0 }
+  readonly counts: RequestCounts = { started: 0, answered: 0, failed: 0, aborted: 0, retried: 0, hedged: 0 }
   readonly #parts: EngineParts
   readonly #settings: EngineSettings
   readonly #targetOf = createTargetLookup()
+  readonly #hedging: Hedging | null
   readonly #runs = new Set<Errand>()
   readonly #idle: (() => void)[] = []
   #alarm: { readonly at: number; readonly callOff: () => void } | null = null
@@ -89,6 +98,20 @@ export class DispatchEngine implements RunHost, PathHost {
     this.rules = settings.rules
     this.firstByteTimeoutMs = settings.firstByteTimeoutMs
     this.bodyTimeoutMs = settings.bodyTimeoutMs
+    const { core, connectTimes, transportOf } = parts
+    const { hedge } = settings
+    this.#hedging =
+      hedge === null
+        ? null
+        : new Hedging(hedge, {
+            core,
+            connectTimes,
+            transportOf,
+            now: () => this.now(),
+            release: (device, site) => this.release(device, site),
+            noteAttemptEnd: (attempt) => this.noteAttemptEnd(attempt),
+            judge: (attempts, servedBy, site) => this.judge(attempts, servedBy, site),
+          })
     this.exposeHeaders = settings.exposeHeaders
   }
 
@@ -119,6 +142,7 @@ export class DispatchEngine implements RunHost, PathHost {
     }
     this.counts.started++
     this.#parts.budget.deposit()
+    this.#hedging?.noteRequest()
     const run = new RequestRun(this, options, handler, target, this.counts.started, keyed)
     this.#runs.add(run)
     run.start()
@@ -249,6 +273,15 @@ export class DispatchEngine implements RunHost, PathHost {
   noteRetry(run: Errand, failed: AttemptReport): void {
     this.counts.retried++
     this.#parts.emit('retry', { site: run.site, attempt: failed })
+  }
+
+  hedge(run: RequestRun, first: Device): Hedge<RequestRun> | null {
+    return this.#hedging?.watch(run, first) ?? null
+  }
+
+  noteHedge(run: RequestRun, slow: AttemptReport): void {
+    this.counts.hedged++
+    this.#parts.emit('hedge', { site: run.site, attempt: slow })
   }
 
   judge(attempts: readonly JudgedAttempt[], servedBy: Device | null, site: string): void {

@@ -17,6 +17,7 @@ import { classifyResponse } from './classify-response.ts'
 import type { Errand } from './errand.ts'
 import { exposeAttempt, exposeRawAttempt } from './expose-attempt.ts'
 import type { DispatchController, DispatchHandler, DispatchOptions, ResponseHeaders } from './handlers.ts'
+import type { Hedge } from './hedge.ts'
 import type { ResponseHead } from './held-response.ts'
 import { bodyLength, bufferBody, isReplayable, isWorthBuffering } from './replay-body.ts'
 import { headerValue } from './request-headers.ts'
@@ -53,6 +54,7 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
   #reason: Error | null = null
   #isSettled: boolean = false
   #live: Attempt | null = null
+  #hedge: Hedge<RequestRun> | null = null
   #lastError: Error | null = null
   /** After a response was given up: the end of it all, or null to ask for another device. */
   #stopWith: Error | null = null
@@ -112,6 +114,7 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
   abort(reason?: Error): void {
     if (this.#reason !== null || this.#isSettled) return
     this.#reason = reason ?? new RequestAbortedError()
+    this.#hedge?.cancel(this.#reason)
     if (this.#live?.abort(this.#reason)) return
     this.#live?.conclude('aborted', 'connect')
     this.#host.withdraw(this)
@@ -273,6 +276,7 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
   }
 
   onFailure(attempt: Attempt, error: Error, match: BanMatch | null): void {
+    this.#hedge?.end(null)
     this.#live = null
     if (this.#reason !== null) {
       attempt.conclude('aborted', attempt.isDelivering ? 'body' : 'request')
@@ -324,6 +328,31 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
   }
 
   // ---- inside ----
+
+  // ---- its hedge ----
+
+  onConnecting(attempt: Attempt): void {
+    this.#hedge ??= this.#host.hedge(this, attempt.device)
+  }
+
+  onConnected(attempt: Attempt): void {
+    this.#hedge?.end(attempt.device)
+  }
+
+  moveTo(second: Device, onEnd: (error: Error | null) => void): boolean {
+    const first = this.#live
+    if (first === null || !first.standAside(onEnd)) return false
+    first.conclude('hedged', 'connect')
+    this.view.sticky?.taken(second)
+    this.exclude(first.device)
+    this.#host.noteHedge(this, first.report)
+    this.assigned(second)
+    return true
+  }
+
+  exclude(device: Device): void {
+    this.tried = [...this.tried, device]
+  }
 
   #attempt(device: Device): void {
     const attempt = new Attempt(this, device)

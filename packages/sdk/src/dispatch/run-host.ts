@@ -3,6 +3,7 @@ import type { AttemptKind, AttemptReport } from '../errors.ts'
 import type { Attempt } from './attempt.ts'
 import type { ResponseRules } from './classify-response.ts'
 import type { ErrandHost } from './errand.ts'
+import type { Hedge } from './hedge.ts'
 import type { RequestRun } from './request-run.ts'
 
 export interface RetrySettings {
@@ -31,4 +32,8 @@ export interface RunHost extends ErrandHost {
   noteBan(run: RequestRun, attempt: Attempt, retryAfterMs: number | undefined, report: AttemptReport, match: BanMatch): void
   /** The caller gets this answer. */
   noteDelivery(run: RequestRun, attempt: Attempt): void
+  /** The request begins to connect through this device: a second may be asked if that takes long. Null: none ever is. */
+  hedge(run: RequestRun, first: Device): Hedge<RequestRun> | null
+  /** The request went on to a second device whose connection stood first. */
+  noteHedge(run: RequestRun, slow: AttemptReport): void
 }

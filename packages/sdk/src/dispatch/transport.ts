@@ -7,6 +7,7 @@ import type { CarriedHandler } from './connections.ts'
 import { basicAuthorization, type Endpoint, parseEndpoint } from './endpoint.ts'
 import { Generation, type GenerationSettings } from './generation.ts'
 import type { DispatchOptions } from './handlers.ts'
+import type { Opening } from './opening.ts'
 import type { PathTarget } from './path.ts'
 import { cleanHeaders, forwardHeaders } from './request-headers.ts'
 import type { Target } from './target.ts'
@@ -79,6 +80,11 @@ export class Transport {
     const headers = cleanHeaders(options.headers)
     const isAsItIs = headers === options.headers && options.headersTimeout === undefined && options.bodyTimeout === undefined
     generation.tunnel(isAsItIs ? options : { ...options, headers, ...OWN_TIMERS }, target, handler)
+  }
+
+  /** Makes a connection that such a request could use, to be idle once it stands. Null: there is one. */
+  prepare(options: DispatchOptions, target: Target, onEnd: (error: Error | null) => void): Opening | null {
+    return this.#open().prepare(options, this.usesAbsoluteForm(options, target) ? null : target, onEnd)
   }
 
   /** Opens a connection for bytes that are not a request's, in the present generation. */

@@ -24,11 +24,12 @@ export const coreSettings = ({ perDevice, queue, ban, eject }: PoolSettings): Co
 const banRulesOf = (ban: PoolSettings['ban']): BanRules =>
   ban === false ? new BanRules([], defaults.ban.inspect) : new BanRules(listRules(ban), ban.inspect)
 
-export const engineSettings = ({ retry, ban, timeouts, exposeHeaders, queue, hashKey }: PoolSettings): EngineSettings => ({
+export const engineSettings = ({ retry, ban, timeouts, hedge, exposeHeaders, queue, hashKey }: PoolSettings): EngineSettings => ({
   retry: retry === false ? { ...defaults.retry, attempts: 1 } : retry,
   rules: { bans: banRulesOf(ban), retryStatuses: new Set(retry === false ? [] : retry.statuses) },
   firstByteTimeoutMs: timeouts.firstByteMs,
   bodyTimeoutMs: timeouts.bodyMs,
+  hedge: hedge === false ? null : hedge,
   exposeHeaders,
   queueTimeoutMs: queue.timeoutMs,
   queueMax: queue.max,

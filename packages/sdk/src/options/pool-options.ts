@@ -107,6 +107,17 @@ export interface BanOptions {
   quarantineMs?: number
 }
 
+export interface HedgeOptions {
+  /**
+   * How long a connection through a device may take before a second device is asked for one as well; the request goes where the first
+   * one stands. `auto`: the 95th percentile of the fleet's last 128 connections, at least 250 and at most half of `timeouts.connectMs`;
+   * 1000 until 20 are known. @default 'auto'
+   */
+  delayMs?: number | 'auto'
+  /** Second connections as a share of all requests. 0 to 1. @default 0.05 */
+  budget?: number
+}
+
 export interface EjectOptions {
   /** Failures of a device in a row, without a complete response between, that take it out. @default 3 */
   consecutive?: number
@@ -242,6 +253,8 @@ export interface MobilePoolOptions {
   retry?: false | RetryOptions
   /** What tells that an exit IP is banned at a site, and for how long it is then left out there. False: no answer means a ban. */
   ban?: false | BanOptions
+  /** False: no second device is ever asked while the first one connects. */
+  hedge?: false | HedgeOptions
   /** False: no device is taken out because of its failures. */
   eject?: false | EjectOptions
   rotate?: RotateOptions
@@ -291,6 +304,7 @@ export const poolDefaults = {
     inspect: { bytes: 4096, maxWaitMs: 1_000, contentTypes: ['text/html', 'application/xhtml+xml', 'text/plain', 'application/json'] },
     quarantineMs: 600_000,
   },
+  hedge: { delayMs: 'auto', budget: 0.05 },
   eject: {
     consecutive: 3,
     baseMs: 10_000,

@@ -109,6 +109,12 @@ export const poolOptions = z
       }),
     ).prefault({}),
     ban: falseOr(banOptions).prefault({}),
+    hedge: falseOr(
+      z.strictObject({
+        delayMs: z.union([z.literal('auto'), ms()], "must be 'auto' or milliseconds").default(defaults.hedge.delayMs),
+        budget: z.number().min(0, 'must be from 0 to 1').max(1, 'must be from 0 to 1').default(defaults.hedge.budget),
+      }),
+    ).prefault({}),
     eject: falseOr(
       z.strictObject({
         consecutive: count(1, 1000).default(defaults.eject.consecutive),

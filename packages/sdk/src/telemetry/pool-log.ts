@@ -16,6 +16,7 @@ type Line = readonly [Level, string]
  * `info`; what somebody should look at is `warn`; what does not heal by itself is `error`.
  */
 const lines: { readonly [Name in keyof PoolEvents]: (event: PoolEvents[Name][0]) => Line | null } = {
+  hedge: ({ attempt }) => ['debug', `hedge: device ${attempt.device} was slow to connect`],
   retry: ({ attempt }) => ['debug', `retry: device ${attempt.device} gave ${attempt.kind}`],
   ban: ({ device, site }) => ['info', `ban: ${site} refused device ${device}`],
   starved: ({ site }) => ['warn', `every device that is up is banned at ${site}`],

@@ -49,7 +49,7 @@ describe.each(beforeSending)('https through a device that %s', (_what, fault, ki
     const [bad, good] = [await stage.device('moscow-07'), await stage.device('seoul-01')]
     if (fault === 'refuse') await bad.refuse()
     else bad.fault = fault
-    const pool = stage.pool([bad, good], { timeouts: quick })
+    const pool = stage.pool([bad, good], { timeouts: quick, hedge: false })
     const retries = collect(pool, 'retry')
     const body = method === 'POST' ? streamOf('streamed') : null
     const response = await pool.fetch(`${origin.url}/?id=1`, { method, body, duplex: 'half' } as RequestInit)
@@ -75,7 +75,7 @@ describe.each(afterSending)('plain http through a device that %s', (_what, fault
     const origin = await stage.origin()
     const [bad, good] = [await stage.device('moscow-07'), await stage.device('seoul-01')]
     bad.fault = fault
-    const pool = stage.pool([bad, good], { timeouts: quick })
+    const pool = stage.pool([bad, good], { timeouts: quick, hedge: false })
     const response = await pool.fetch(origin.url)
     expect(((await response.json()) as SeenRequest).remoteAddress).toBe(good.egress)
   })
@@ -84,7 +84,7 @@ describe.each(afterSending)('plain http through a device that %s', (_what, fault
     const origin = await stage.origin()
     const [bad, good] = [await stage.device('moscow-07'), await stage.device('seoul-01')]
     bad.fault = fault
-    const pool = stage.pool([bad, good], { timeouts: quick })
+    const pool = stage.pool([bad, good], { timeouts: quick, hedge: false })
     const error = await errorOf(pool.fetch(...post(origin.url, 'once', '1')))
     expect(error).toMatchObject({ code: kind === 'response_timeout' ? 'MP_RESPONSE_TIMEOUT' : 'MP_NO_RESPONSE', deviceId: 'moscow-07' })
     expect(error.attempts.map(({ device, kind: each }) => [device, each])).toEqual([['moscow-07', kind]])
@@ -99,7 +99,7 @@ describe.each(afterSending)('plain http through a device that %s', (_what, fault
     const origin = await stage.origin()
     const [bad, good] = [await stage.device('moscow-07'), await stage.device('seoul-01')]
     bad.fault = fault
-    const pool = stage.pool([bad, good], { timeouts: quick, ...options })
+    const pool = stage.pool([bad, good], { timeouts: quick, hedge: false, ...options })
     const response = await pool.fetch(origin.url, { method: 'POST', body: 'again', ...init })
     expect(await response.json()).toMatchObject({ remoteAddress: good.egress, body: 'again' })
   })

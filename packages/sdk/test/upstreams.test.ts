@@ -59,7 +59,7 @@ test.each([
   const origin = await stage.origin()
   const [kazan, seoul] = [await stage.socksDevice('kazan-02'), await stage.device('seoul-01')]
   kazan.fault = fault
-  const pool = stage.pool([kazan, seoul], { timeouts: { connectMs: 300 } })
+  const pool = stage.pool([kazan, seoul], { timeouts: { connectMs: 300 }, hedge: false })
   const retries = collect(pool, 'retry')
   expect((await json(await pool.fetch(`${origin.url}/?id=1`, { method: 'POST', body: 'x' }))).remoteAddress).toBe(seoul.egress)
   expect(retries).toMatchObject([{ attempt: { device: 'kazan-02', kind } }])

@@ -1,5 +1,6 @@
 import { getEventListeners, setMaxListeners } from 'node:events'
 import { MobilePool } from '@mobilepool/sdk'
+import { eventually } from '../eventually.ts'
 import { localhostCertificate } from '../servers/certificate.ts'
 import { type Child, startChild } from '../servers/child.ts'
 import { watchLeftovers } from './leftovers.ts'
@@ -83,6 +84,8 @@ export async function runChaos({ seed, requests, parts = 1 }: ChaosOptions): Pro
     const { started, inFlight, queued, retried, ...settled } = pool.stats().requests
     if (started !== settled.answered + settled.failed + settled.aborted)
       wrong.push(`counts do not add up: ${JSON.stringify(pool.stats().requests)}`)
+    // A connection that lost against a hedge holds its device's place until it stands or its time is over.
+    await eventually('every device is free', () => pool.stats().devices.every((device) => device.inFlight === 0)).catch(() => {})
     if (inFlight + queued > 0 || pool.stats().devices.some((device) => device.inFlight > 0))
       wrong.push('a request is still counted as in flight')
     await pool.close()

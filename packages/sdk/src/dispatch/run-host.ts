@@ -1,4 +1,5 @@
 import type { BanMatch } from '../bans/ban-rule.ts'
+import type { Device } from '../core/device.ts'
 import type { AttemptKind, AttemptReport } from '../errors.ts'
 import type { Attempt } from './attempt.ts'
 import type { ResponseRules } from './classify-response.ts'

@@ -14,6 +14,7 @@ export type {
   BanOptions,
   EjectOptions,
   FilterOptions,
+  HedgeOptions,
   HubOptions,
   MobilePoolOptions,
   PerDeviceOptions,

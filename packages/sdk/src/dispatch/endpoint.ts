@@ -12,7 +12,7 @@ export interface Endpoint {
 }
 
 /** User name and password, as bytes: a URL may hold any. */
-export interface Credentials {
+interface Credentials {
   readonly user: Buffer
   readonly password: Buffer
 }

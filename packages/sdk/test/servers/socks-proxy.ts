@@ -10,7 +10,7 @@ import { type Listening, listen } from './listen.ts'
  * - `reply`: answers the CONNECT with this code (RFC 1928, 6).
  * - `method`: chooses this method, whatever was offered.
  */
-export type SocksFault =
+type SocksFault =
   | { readonly kind: 'hang_accept' | 'hang_method' | 'hang_auth' | 'hang_reply' | 'drop' | 'garbage' }
   | { readonly kind: 'reply'; readonly code: number }
   | { readonly kind: 'method'; readonly method: number }

@@ -54,7 +54,7 @@ export const transportSettings = ({
 
 export const agentSettings = ({ keepAlive, requestTls }: PoolSettings): AgentSettings => ({ idleMs: keepAlive.idleMs, requestTls })
 
-export const triggerSettings = ({ rotate }: PoolSettings): TriggerSettings => ({
+export const triggerSettings = ({ rotate, queue }: PoolSettings): TriggerSettings => ({
   everyMs: rotate.everyMs ?? null,
   afterRequests: rotate.afterRequests ?? null,
   onBanCount: rotate.onBan?.count ?? null,
@@ -63,4 +63,6 @@ export const triggerSettings = ({ rotate }: PoolSettings): TriggerSettings => ({
   minSiteIntervalMs: rotate.minSiteIntervalMs,
   maxParallel: rotate.maxParallel,
   maxShare: rotate.maxShare,
+  // The rotation itself takes its part of the time that a request may wait.
+  patienceMs: queue.timeoutMs / 2,
 })

@@ -150,7 +150,8 @@ export interface RotateOptions {
   afterRequests?: number
   /**
    * Rotates a device when so many requests met a ban at its exit IP, or when no device is left for a site. A request counts once,
-   * however often it was tried there. @default never
+   * however often it was tried there. Where no device is left, a request waits for a rotation that may begin within half of
+   * `queue.timeoutMs`. @default never
    */
   onBan?: {
     /** @default 3 */

@@ -22,12 +22,18 @@ export class SiteAllowance {
     this.#settings = settings
   }
 
-  /** Takes one rotation for the site; false when it has had its share. */
-  take(site: string, devicesUp: number, now: number): boolean {
+  /** When the site may have its next one: now, or later. */
+  allowedAt(site: string, devicesUp: number, now: number): number {
     const { minSiteIntervalMs, maxShare } = this.#settings
     const burst = Math.max(1, Math.floor(maxShare * devicesUp))
+    return Math.max(now, (this.#usedUntil.get(site) ?? 0) - (burst - 1) * minSiteIntervalMs)
+  }
+
+  /** Takes one rotation for the site; false when it has had its share. */
+  take(site: string, devicesUp: number, now: number): boolean {
+    const { minSiteIntervalMs } = this.#settings
+    if (this.allowedAt(site, devicesUp, now) > now) return false
     const usedUntil = Math.max(now, this.#usedUntil.get(site) ?? 0)
-    if (usedUntil + minSiteIntervalMs > now + burst * minSiteIntervalMs) return false
     this.#usedUntil.delete(site)
     this.#usedUntil.set(site, usedUntil + minSiteIntervalMs)
     if (this.#usedUntil.size > REMEMBERED_SITES) {

@@ -16,6 +16,7 @@ const settings: TriggerSettings = {
   minSiteIntervalMs: 0,
   maxParallel: 4,
   maxShare: 1,
+  patienceMs: 0,
 }
 
 interface Asked {
@@ -34,6 +35,7 @@ function triggersOver(names: string[], changes: Partial<TriggerSettings>) {
     return device
   })
   const asked: Asked[] = []
+  let onSettled = (): void => {}
   const events: unknown[] = []
   const emit: Emit = (name, ...event) => void events.push([name, ...event])
   const rotate = (id: string, trigger: RotationTrigger) =>
@@ -46,7 +48,7 @@ function triggersOver(names: string[], changes: Partial<TriggerSettings>) {
     })
   const triggers: Triggers = new Triggers(
     { ...settings, ...changes },
-    { clock, random: () => 0.5, emit, devices: () => devices, readyCount: () => devices.length, rotate, onSettled: () => {} },
+    { clock, random: () => 0.5, emit, devices: () => devices, readyCount: () => devices.length, rotate, onSettled: () => onSettled() },
   )
   for (const device of devices) triggers.deviceAdded(device)
   /** A new request meets a ban of the site on the device. */
@@ -61,6 +63,9 @@ function triggersOver(names: string[], changes: Partial<TriggerSettings>) {
     asked,
     events,
     triggers,
+    whenSettled: (listener: () => void) => {
+      onSettled = listener
+    },
   }
 }
 
@@ -402,6 +407,47 @@ describe('when every device is quarantined for a site', () => {
     expect(triggers.helpStarved('shop.com')).toBe(true)
     await clock.advance(0)
     expect(asked.map(({ id }) => id)).toEqual(['omsk-05', 'seoul-01'])
+  })
+
+  test.each([
+    { floor: 'of the device', changes: { minIntervalMs: 20_000 } },
+    { floor: 'of the site', changes: { minIntervalMs: 0, minSiteIntervalMs: 20_000 } },
+  ])('a rotation that the floor $floor allows soon is waited for, and then asked for', async ({ changes }) => {
+    const { clock, devices, asked, triggers, ban, whenSettled } = triggersOver(['omsk-05'], {
+      onBanCount: 1,
+      patienceMs: 30_000,
+      ...changes,
+    })
+    ban(devices[0])
+    await clock.advance(0)
+    asked[0]?.end('unchanged')
+    await clock.advance(0)
+    whenSettled(() => triggers.helpStarved('shop.com'))
+    expect(triggers.helpStarved('shop.com')).toBe(true)
+    await clock.advance(19_999)
+    ban(devices[0])
+    expect(asked).toHaveLength(1)
+    await clock.advance(1)
+    await clock.advance(0)
+    expect(asked).toHaveLength(2)
+    triggers.close()
+  })
+
+  test('a rotation that is allowed only later than anybody would wait is no help, one by the clock before that is', async () => {
+    for (const everyMs of [null, 25_000]) {
+      const { clock, devices, asked, triggers, ban } = triggersOver(['omsk-05'], {
+        onBanCount: 1,
+        patienceMs: 30_000,
+        minIntervalMs: 31_000,
+        everyMs,
+      })
+      ban(devices[0])
+      await clock.advance(0)
+      asked[0]?.end('unchanged')
+      await clock.advance(0)
+      expect(triggers.helpStarved('shop.com')).toBe(everyMs !== null)
+      triggers.close()
+    }
   })
 
   test('nobody helps who was not asked to rotate on bans', () => {

@@ -26,6 +26,8 @@ export interface TriggerSettings {
   readonly maxParallel: number
   /** The same as a share of the devices that are up; one always may. */
   readonly maxShare: number
+  /** A rotation that may begin within this time is worth waiting for, ms. */
+  readonly patienceMs: number
 }
 
 export interface TriggerParts {
@@ -71,6 +73,8 @@ export class Triggers {
   readonly #intervals = new DueTimes<Device>()
   /** Devices whose session ended within the least time since their last rotation. */
   readonly #sessions = new DueTimes<Device>()
+  /** When a starved site is to be looked at again, because a rotation may begin then. */
+  #helpAt = Number.POSITIVE_INFINITY
   #timer: { readonly at: number; readonly callOff: () => void } | null = null
   #isClosed: boolean = false
 
@@ -133,18 +137,27 @@ export class Triggers {
 
   /**
    * Every device that is up is quarantined for the site: one of them rotates, the most banned one. Returns whether that is
-   * under way, so that a request may wait for it.
+   * under way, or will be within `patienceMs`, so that a request may wait for it.
    */
   helpStarved(site: string): boolean {
     if (this.#settings.onBanCount === null || this.#isClosed) return false
     if (this.#asked.size > 0) return true
     const now = this.#parts.clock.now()
     let worst: Device | undefined
+    let soonest = Number.POSITIVE_INFINITY
     for (const device of this.#parts.devices()) {
-      if (device.state !== 'ready' || device.exit.quarantinedUntil(site, now) === 0 || !this.#mayAsk(device)) continue
-      if (worst === undefined || device.exit.strikes > worst.exit.strikes) worst = device
+      if (device.state !== 'ready' || device.exit.quarantinedUntil(site, now) === 0) continue
+      soonest = Math.min(soonest, this.#notBefore.get(device) ?? now)
+      if (this.#mayAsk(device) && (worst === undefined || device.exit.strikes > worst.exit.strikes)) worst = device
     }
-    return worst !== undefined && this.#ask(worst, { trigger: 'ban', site })
+    if (worst !== undefined && this.#ask(worst, { trigger: 'ban', site })) return true
+    const allowedAt = Math.max(soonest, this.#sites.allowedAt(site, this.#devicesUp(), now))
+    if (Math.min(allowedAt, this.#intervals.earliest) > now + this.#settings.patienceMs) return false
+    if (allowedAt < this.#helpAt) {
+      this.#helpAt = allowedAt
+      this.#setTimer()
+    }
+    return true
   }
 
   /** Asks for nothing any more. */
@@ -232,7 +245,7 @@ export class Triggers {
 
   /** One timer for all devices. */
   #setTimer(): void {
-    const at = Math.min(this.#intervals.earliest, this.#sessions.earliest)
+    const at = Math.min(this.#intervals.earliest, this.#sessions.earliest, this.#helpAt)
     if (this.#isClosed || (this.#timer !== null && this.#timer.at <= at)) return
     this.#timer?.callOff()
     this.#timer = null
@@ -248,6 +261,10 @@ export class Triggers {
       // A device that is offline now is looked at again soon. When a rotation ends, or cannot begin, its next time is set anew.
       this.#intervals.set(device, now + Math.min(LOOK_AGAIN_MS, this.#settings.everyMs ?? LOOK_AGAIN_MS))
       if (device.online) this.#ask(device, { trigger: 'interval' })
+    }
+    if (this.#helpAt <= now) {
+      this.#helpAt = Number.POSITIVE_INFINITY
+      this.#parts.onSettled()
     }
     this.#setTimer()
   }

@@ -9,14 +9,17 @@ const PARTS = 5
 /** The heap counts as flat when a request leaves less than this behind: half of the smallest object that the pool makes for one, and above the noise. */
 const FLAT_BYTES_PER_REQUEST = 250
 
+/** Garbage collection itself leaves the heap this much larger or smaller from one look to the next. */
+const NOISE_BYTES = 1_000_000
+
 const { values } = parseArgs({ options: { seeds: { type: 'string', default: '1..20' }, requests: { type: 'string', default: '10000' } } })
 const [first = 1, last = first] = values.seeds.split('..').map(Number)
 const requests = Number(values.requests)
 
-/** Growth from the second part to the last; the first fills caches. */
+/** Bytes a request that the heap grew by from the second part to the last (the first fills caches); 0: no more than noise. */
 function heapPerRequest({ heap }: ChaosReport): number {
-  const [from, to] = [heap[1], heap.at(-1)]
-  return from === undefined || to === undefined ? 0 : (to - from) / ((requests * (heap.length - 2)) / PARTS)
+  const [from = 0, to = from] = [heap[1], heap.at(-1)]
+  return to - from < NOISE_BYTES ? 0 : (to - from) / ((requests * (heap.length - 2)) / PARTS)
 }
 
 const failed: number[] = []

@@ -1,8 +1,8 @@
-// Which answers are bans, in your own words: node examples/ban-rules.mjs URL ... with the proxies in PROXIES=http://...,http://...
+// Which answers are bans, in your own words: node examples/ban-rules.mjs URL ... with the proxies in MOBILEPOOL_DEVICES=http://...,http://...
 import { MobilePool } from '@mobilepool/sdk'
 
 const pool = new MobilePool({
-  devices: (process.env.PROXIES ?? '').split(',').filter(Boolean),
+  devices: (process.env.MOBILEPOOL_DEVICES ?? '').split(',').filter(Boolean),
   ban: {
     statuses: [403, 429],
     body: [/captcha/i],

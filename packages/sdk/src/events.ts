@@ -26,9 +26,9 @@ export interface RotationResult extends DeviceRef {
 
 /** Events of a pool: the name, and what listeners get. Times are milliseconds since 1970. */
 export interface PoolEvents {
-  /** An attempt failed and the request goes on to another device. */
   /** A request went to a second device because its connection through the first was slow. Nothing had been sent. */
   hedge: [{ readonly site: string; readonly attempt: AttemptReport }]
+  /** An attempt failed, or its answer was not wanted, and the request goes on to another device. */
   retry: [{ readonly site: string; readonly attempt: AttemptReport }]
   /**
    * A ban answer, or a report of one: the exit IP is not used for the site until then. `rule`: which rule told, e.g. `status 403` or
@@ -49,8 +49,10 @@ export interface PoolEvents {
   starved: [{ readonly site: string; readonly until: number }]
   /** A balancer of your own failed or chose what it may not; the pool chose by itself. The request is not affected. */
   balancerError: [{ readonly error: Error }]
-  /** A device's own failures took it out. */
-  /** `reason`: so many faults in a row, or so many since success rates were last compared, far more than other devices had. */
+  /**
+   * A device's own failures took it out: so many in a row (`faults`), or so many since success rates were last compared, far more than
+   * other devices had (`success_rate`).
+   */
   eject: [DeviceRef & { readonly faults: number; readonly until: number; readonly reason: 'faults' | 'success_rate' }]
   /** It is back. */
   restore: [DeviceRef]

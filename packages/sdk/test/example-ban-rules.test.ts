@@ -20,7 +20,7 @@ test('examples/ban-rules.mjs tells bans by its rules, and by its own eyes', asyn
     ['examples/ban-rules.mjs', `${site.url}/1`, `${site.url}/2`, `${site.url}/odd`],
     {
       cwd: root,
-      env: { ...process.env, PROXIES: `${omsk.url},${seoul.url}` },
+      env: { ...process.env, MOBILEPOOL_DEVICES: `${omsk.url},${seoul.url}` },
     },
   )
   const host = ({ port }: { port: number }) => `127.0.0.1:${port}`

@@ -62,6 +62,7 @@ export function fleetStats(fleet: Fleet, { generationOf, rotationsOf, meterOf }:
     exitIp: device.exitIp,
     inFlight: device.inFlight,
     limits: limitsShown(device, now),
+    requests: device.requests,
     ...device.tally,
     ...meterOf(device),
     generation: generationOf(device),

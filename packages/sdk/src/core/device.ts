@@ -24,7 +24,6 @@ export type DeviceState = 'ready' | 'probing' | 'ejected' | 'fenced' | 'rotating
 
 /** Counted since the pool began. */
 export interface DeviceTally {
-  requests: number
   faults: number
   bans: number
   ejections: number
@@ -46,15 +45,19 @@ export class Device {
   /** Where the fleet keeps it. -1: not there. */
   openIndex = -1
   readyIndex = -1
-  facts: DeviceFacts
   /** When a balancer last picked it, counted in picks. */
   lastPick = 0
+  /** As its facts have it. */
+  weight: number
+  /** Requests that it got since the pool began. */
+  requests = 0
+  #facts: DeviceFacts
   /** Its neighbours in a balancer's ring; null when it is in none. */
   nextInRing: Device | null = null
   previousInRing: Device | null = null
   /** Of its id: the same in every process. */
   readonly hash: number
-  readonly tally: DeviceTally = { requests: 0, faults: 0, bans: 0, ejections: 0 }
+  readonly tally: DeviceTally = { faults: 0, bans: 0, ejections: 0 }
   /** Requests and failures since success rates were last compared. */
   readonly window = { requests: 0, failures: 0 }
 
@@ -82,14 +85,24 @@ export class Device {
   isCountedEjected: boolean = false
 
   constructor(facts: DeviceFacts, exit: ExitMemory, limits: DeviceLimits = UNLIMITED) {
-    this.facts = facts
+    this.#facts = facts
+    this.weight = facts.weight
     this.hash = hashText(facts.id)
     this.exit = exit
     this.limits = limits
   }
 
+  get facts(): DeviceFacts {
+    return this.#facts
+  }
+
+  set facts(facts: DeviceFacts) {
+    this.#facts = facts
+    this.weight = facts.weight
+  }
+
   get id(): string {
-    return this.facts.id
+    return this.#facts.id
   }
 
   get state(): DeviceState {

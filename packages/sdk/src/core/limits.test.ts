@@ -77,9 +77,9 @@ describe('requests a minute', () => {
   test('go to another device while one is at its pace, and a device may have a pace and a concurrency of its own', () => {
     const { core, devices } = poolWith({ requestsPerMinute: 60 }, [undefined, { requestsPerMinute: 6_000 }, { concurrency: 1 }])
     expect(beginnings(core, 3)).toEqual([0, 0, 0])
-    expect(devices.map(({ tally }) => tally.requests)).toEqual([1, 1, 1])
+    expect(devices.map(({ requests }) => requests)).toEqual([1, 1, 1])
     expect(beginnings(core, 2)).toEqual([10, 20])
-    expect(devices.map(({ tally }) => tally.requests)).toEqual([1, 3, 1])
+    expect(devices.map(({ requests }) => requests)).toEqual([1, 3, 1])
     expect(core.admit(request(), 1_000).kind).toBe('assigned')
     expect(core.admit(request(), 1_000).kind).toBe('assigned')
     expect(devices[2]?.inFlight).toBe(1)

@@ -6,7 +6,7 @@ import { Device, type DeviceFacts } from './device.ts'
 import { beginProbation, type EjectionSettings, forgiveFaults } from './ejection.ts'
 import { Fleet } from './fleet.ts'
 import { Judge } from './judge.ts'
-import { type LimitSettings, limitsFor, takeCell } from './limits.ts'
+import { type DeviceLimits, type LimitSettings, limitsFor, takeCell } from './limits.ts'
 import { lookOut } from './outlook.ts'
 import { Quarantine, type QuarantineSettings } from './quarantine.ts'
 
@@ -48,11 +48,13 @@ export class PoolCore<A extends Applicant> {
   /** What is learnt from how requests went. */
   readonly judge: Judge
   readonly #settings: CoreSettings
+  readonly #sharedLimits: DeviceLimits
   readonly #admission: Admission<A>
   #mayGrow: boolean = true
 
   constructor(settings: CoreSettings, balancer: Balancer) {
     this.#settings = settings
+    this.#sharedLimits = limitsFor(undefined, settings.limits)
     this.fleet = new Fleet({
       joined: (device) => balancer.joined?.(device),
       left: (device) => balancer.left?.(device),
@@ -90,7 +92,7 @@ export class PoolCore<A extends Applicant> {
   }
 
   addDevice(facts: DeviceFacts, exitIp: string | null, now: number): Device {
-    const device = new Device(facts, this.quarantine.exit(exitIp, now), limitsFor(facts.limits, this.#settings.limits))
+    const device = new Device(facts, this.quarantine.exit(exitIp, now), this.#limitsFor(facts))
     device.exitIp = exitIp
     if (this.#settings.limits.concurrentPerSite !== null) device.inFlightBySite = new Map()
     this.fleet.add(device)
@@ -100,13 +102,13 @@ export class PoolCore<A extends Applicant> {
   /** The source describes the device differently. */
   setFacts(device: Device, facts: DeviceFacts): void {
     const wasOnline = device.online
-    if (facts.weight !== device.facts.weight) {
+    if (facts.weight !== device.weight) {
       // A balancer may sort devices by weight: to it, the device goes and comes.
       device.online = false
       this.fleet.place(device)
     }
     device.facts = facts
-    device.limits = limitsFor(facts.limits, this.#settings.limits)
+    device.limits = this.#limitsFor(facts)
     device.online = wasOnline
     this.fleet.place(device)
   }
@@ -253,6 +255,11 @@ export class PoolCore<A extends Applicant> {
     }
   }
 
+  /** One object for all that have no limits of their own. */
+  #limitsFor({ limits }: DeviceFacts): DeviceLimits {
+    return limits === undefined ? this.#sharedLimits : limitsFor(limits, this.#settings.limits)
+  }
+
   #patienceOf({ view }: A): number {
     return view.queueTimeoutMs ?? this.#settings.queue.timeoutMs
   }
@@ -265,7 +272,7 @@ export class PoolCore<A extends Applicant> {
   #take(device: Device, { site, view }: Applicant, now: number): void {
     view.sticky?.taken(device)
     device.inFlight++
-    device.tally.requests++
+    device.requests++
     device.inFlightBySite?.set(site, (device.inFlightBySite.get(site) ?? 0) + 1)
     takeCell(device, now)
     this.fleet.placeByRoom(device)

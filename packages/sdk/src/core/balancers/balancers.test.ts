@@ -54,7 +54,7 @@ class Stage {
     const device = this.pick(isEligible, hashKey)
     if (device === undefined) throw new Error('nobody was picked')
     device.inFlight++
-    device.tally.requests++
+    device.requests++
     this.fleet.placeByRoom(device)
     return device
   }
@@ -65,7 +65,7 @@ class Stage {
   }
 
   get requests(): number[] {
-    return this.devices.map(({ tally }) => tally.requests)
+    return this.devices.map(({ requests }) => requests)
   }
 }
 

@@ -9,8 +9,8 @@ const PAIRS = 16
 
 /** Fewer requests in flight for its weight; among equals the one whose last request is longer ago, so that ties go round. */
 function isLess(one: Device, other: Device): boolean {
-  const load = one.inFlight * other.facts.weight
-  const otherLoad = other.inFlight * one.facts.weight
+  const load = one.inFlight * other.weight
+  const otherLoad = other.inFlight * one.weight
   return load < otherLoad || (load === otherLoad && one.lastPick < other.lastPick)
 }
 

@@ -60,7 +60,7 @@ export function weighted(): Balancer {
       return device
     },
     opened(device) {
-      const group = groupFor(device.facts.weight)
+      const group = groupFor(device.weight)
       groupOf.set(device, group)
       group.ring.add(device)
       if (group.place >= 0) return

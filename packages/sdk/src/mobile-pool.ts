@@ -1,5 +1,4 @@
 import type { ReportTarget, ReportVerdict } from './bans/report-target.ts'
-import type { PoolAgents } from './clients/agents/pool-agents.ts'
 import type { Carrier } from './clients/carrier.ts'
 import { ClientDispatcher } from './clients/client-dispatcher.ts'
 import { type Scope, scopeOf, WHOLE_POOL } from './clients/scope.ts'
@@ -7,7 +6,6 @@ import { SessionDispatcher } from './clients/session-dispatcher.ts'
 import { ViewDispatcher } from './clients/view-dispatcher.ts'
 import { parseView, type SessionOptions, type ViewOptions } from './clients/view-options.ts'
 import type { RotationTrigger } from './contract/index.ts'
-import { PLAIN_VIEW } from './core/view.ts'
 import type { ReportResult } from './dispatch/ban-reports.ts'
 import { installGlobal } from './dispatch/install-global.ts'
 import { closedError } from './dispatch/no-device-errors.ts'
@@ -29,7 +27,6 @@ type Callback = (error: Error | null, data: null) => void
 class PoolDispatcher extends ClientDispatcher {
   readonly #parts: PoolParts
   readonly #log: ReturnType<typeof poolLog> | null = null
-  #agents: PoolAgents | null = null
   #closing: Promise<void> | null = null
 
   constructor(options: MobilePoolOptions) {
@@ -46,16 +43,6 @@ class PoolDispatcher extends ClientDispatcher {
 
   protected get scope(): Scope {
     return WHOLE_POOL
-  }
-
-  get httpAgent(): PoolAgents['http'] {
-    this.#agents ??= this.#parts.createAgents(PLAIN_VIEW)
-    return this.#agents.http
-  }
-
-  get httpsAgent(): PoolAgents['https'] {
-    this.#agents ??= this.#parts.createAgents(PLAIN_VIEW)
-    return this.#agents.https
   }
 
   with(options: ViewOptions): ViewDispatcher {

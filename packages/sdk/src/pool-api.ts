@@ -27,6 +27,18 @@ export interface PoolClient {
   readonly fetch: (input: string | URL | Request, init?: RequestInit & { view?: ViewOptions }) => Promise<Response>
 
   /**
+   * An agent of Node for http: URLs, for got, axios, node-fetch, `ws` and `node:http`: a device for each request, keep-alive, and another
+   * device when the first one cannot be reached. It does not repeat what was sent: the client's own retries ask for a device again.
+   * What the view or session asks, and a `pool.run` around the request, holds for its requests too. Connections are the agent's own: keep a
+   * view for as long as you use its agents, rather than make one for each request. `destroy()` closes them and nothing else.
+   * Errors are `MobilePoolError`. Response statuses are not looked at: `dispatcher` and `fetch` know bans, agents do not.
+   */
+  readonly httpAgent: HttpAgent
+
+  /** The same for https: URLs, through CONNECT or SOCKS. TLS options of the request (`ca`, `rejectUnauthorized`, ...) hold. */
+  readonly httpsAgent: HttpsAgent
+
+  /**
    * A part of the pool: a dispatcher whose requests ask this of it. Views of views narrow: devices must suit all of them, of everything
    * else the last word counts. It has no sockets of its own; closing it closes nothing. Throws `MP_OPTIONS`.
    */
@@ -70,16 +82,6 @@ export interface MobilePoolApi extends PoolClient, AsyncDisposable {
    * narrow. Returns what `work` returns.
    */
   run<T>(view: ViewOptions, work: () => T): T
-
-  /**
-   * An agent of Node for http: URLs, for got, axios, node-fetch, `ws` and `node:http`: a device for each request, keep-alive, and another
-   * device when the first one cannot be reached. It does not repeat what was sent: the client's own retries ask for a device again.
-   * Errors are `MobilePoolError`. Response statuses are not looked at: `dispatcher` and `fetch` know bans, agents do not.
-   */
-  readonly httpAgent: HttpAgent
-
-  /** The same for https: URLs, through CONNECT or SOCKS. TLS options of the request (`ca`, `rejectUnauthorized`, ...) hold. */
-  readonly httpsAgent: HttpsAgent
 
   /**
    * Gives a device a new exit IP. Resolves when the rotation is over, with what it came to: see `outcome`.

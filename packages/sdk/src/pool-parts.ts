@@ -1,4 +1,3 @@
-import { createPoolAgents, type PoolAgents } from './clients/agents/pool-agents.ts'
 import { Carrier } from './clients/carrier.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { createBalancer } from './core/balancers/create-balancer.ts'
@@ -6,7 +5,6 @@ import type { Device } from './core/device.ts'
 import { PoolCore } from './core/pool-core.ts'
 import { RetryBudget } from './core/retry-budget.ts'
 import { createSiteLookup } from './core/site.ts'
-import type { View } from './core/view.ts'
 import { BanReports } from './dispatch/ban-reports.ts'
 import { ConnectTimes } from './dispatch/connect-times.ts'
 import { DispatchEngine } from './dispatch/dispatch-engine.ts'
@@ -38,8 +36,6 @@ export interface PoolParts {
   readonly meters: Meters
   readonly usageStats: () => UsageStats | null
   readonly isSourceUp: () => boolean
-  /** Agents of Node whose requests are the view's. */
-  readonly createAgents: (view: View) => PoolAgents
   start(): void
   /** Lets requests under way finish, at most for so long, then ends the rest. */
   close(timeoutMs: number): Promise<void>
@@ -98,7 +94,13 @@ export function assemblePool(
     onBan: (device, site, request, strikes) => triggers.noteBan(device, site, request, strikes),
     onChange: () => engine.fleetChanged(),
   })
-  const carrier = new Carrier({ engine, core, clock, onSessionEnd: (device) => triggers.noteSessionEnd(device) })
+  const carrier = new Carrier({
+    engine,
+    core,
+    clock,
+    agents: agentSettings(settings),
+    onSessionEnd: (device) => triggers.noteSessionEnd(device),
+  })
 
   const hub =
     settings.hub === undefined
@@ -185,7 +187,6 @@ export function assemblePool(
     meters,
     usageStats: () => hub?.usage?.stats ?? null,
     isSourceUp: () => feed.isUp,
-    createAgents: (view) => createPoolAgents((...path) => engine.openPath(...path), view, agentSettings(settings)),
     start() {
       core.setMayGrow(source.mayGrow)
       source.start(feed)

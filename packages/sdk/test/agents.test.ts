@@ -5,34 +5,12 @@ import type net from 'node:net'
 import { text } from 'node:stream/consumers'
 import type { MobilePool } from '@mobilepool/sdk'
 import { describe, expect, test } from 'vitest'
+import { type Answer, ask } from './ask-by-agent.ts'
 import { eventually } from './eventually.ts'
 import { localhostCertificate } from './servers/certificate.ts'
-import type { SeenRequest } from './servers/origin.ts'
 import { collect, Stage } from './stage.ts'
 
 const stage = new Stage()
-
-interface Answer {
-  readonly status: number
-  readonly seen: SeenRequest
-  readonly isReused: boolean
-}
-
-/** One request of node:http(s) through the pool's agents. */
-async function ask(pool: MobilePool, url: string, options: https.RequestOptions = {}, body?: string): Promise<Answer> {
-  const { agents, request: send } = url.startsWith('https')
-    ? { agents: pool.httpsAgent, request: https.request }
-    : { agents: pool.httpAgent, request: http.request }
-  const request = send(url, { agent: agents, ...options })
-  request.end(body)
-  const [response] = (await once(request, 'response')) as [http.IncomingMessage]
-  const said = await text(response)
-  return {
-    status: response.statusCode ?? 0,
-    seen: said.startsWith('{') ? (JSON.parse(said) as SeenRequest) : ({ body: said } as SeenRequest),
-    isReused: request.reusedSocket,
-  }
-}
 
 const inFlight = (pool: MobilePool): number => pool.stats().devices.reduce((sum, device) => sum + device.inFlight, 0)
 
@@ -144,11 +122,16 @@ describe.each(['http', 'https'])('an agent for %s', (scheme) => {
     const origin = await stage.origin({ tls })
     const kazan = await stage.device('kazan-02')
     const pool = stage.pool([kazan])
+    const faults = () => pool.stats().devices[0]?.faults ?? 0
     kazan.fault = { kind: 'reset', afterBytes: 0 }
     await expect(ask(pool, `${origin.url}/slow/20`)).rejects.toThrow()
+    await eventually('it is judged', () => pool.stats().devices[0]?.inFlight === 0)
+    const before = faults()
+    expect(before).toBeGreaterThan(0)
     kazan.fault = null
     expect((await ask(pool, origin.url)).status).toBe(200)
     await eventually('it is judged', () => pool.stats().devices[0]?.inFlight === 0)
+    expect(faults()).toBe(before)
   })
 
   test('100 requests at once share what the devices allow', async () => {

@@ -7,7 +7,9 @@ import type { Sticky, View } from '../core/view.ts'
 import type { DispatchEngine } from '../dispatch/dispatch-engine.ts'
 import type { Errand } from '../dispatch/errand.ts'
 import type { DispatchHandler, DispatchOptions } from '../dispatch/handlers.ts'
-import type { Path, PathTarget } from '../dispatch/path.ts'
+import type { Path, PathReuse, PathTarget } from '../dispatch/path.ts'
+import type { AgentSettings } from './agents/agent-carrier.ts'
+import { createPoolAgents, type PoolAgents } from './agents/pool-agents.ts'
 import { narrow, type Scope, viewOf, WHOLE_POOL } from './scope.ts'
 
 /** Sessions that a pool remembers at a time; beyond it the one unused for longest ends. About 200 bytes each. */
@@ -19,6 +21,7 @@ export interface CarrierParts {
   readonly engine: DispatchEngine
   readonly core: PoolCore<Errand>
   readonly clock: Clock
+  readonly agents: AgentSettings
   /** A session on that device is over. */
   readonly onSessionEnd: (device: NonNullable<Session['device']>) => void
 }
@@ -29,16 +32,18 @@ export class Carrier {
   readonly clock: Clock
   readonly engine: DispatchEngine
   readonly core: PoolCore<Errand>
+  readonly #agents: AgentSettings
   /** Sessions that are in nobody's list: leases. */
   readonly #pinned = new Set<Session>()
   /** Made by the first `run`, so that pools without one do not pay for it. */
   #ambient: AsyncLocalStorage<Scope> | null = null
   #callOff: (() => void) | null = null
 
-  constructor({ engine, core, clock, onSessionEnd }: CarrierParts) {
+  constructor({ engine, core, clock, agents, onSessionEnd }: CarrierParts) {
     this.engine = engine
     this.core = core
     this.clock = clock
+    this.#agents = agents
     this.sessions = new Sessions(MAX_SESSIONS, onSessionEnd)
     core.onExitLeft = (device) => {
       for (const sessions of [this.sessions, this.#pinned]) {
@@ -54,8 +59,13 @@ export class Carrier {
     this.engine.dispatch(options, handler, this.viewFor(scope))
   }
 
-  openPath(scope: Scope, target: PathTarget, signal?: AbortSignal): Promise<Path> {
-    return this.engine.openPath(target, this.viewFor(scope), signal)
+  openPath(scope: Scope, target: PathTarget, signal?: AbortSignal, reuse?: PathReuse): Promise<Path> {
+    return this.engine.openPath(target, this.viewFor(scope), signal, reuse)
+  }
+
+  /** Agents of Node whose requests are in this scope. Each keeps connections of its own. */
+  createAgents(scope: Scope): PoolAgents {
+    return createPoolAgents((...path) => this.openPath(scope, ...path), this.#agents)
   }
 
   /** The view of a request that begins now. */

@@ -6,6 +6,7 @@ import { composeOver, type Interceptor } from '../dispatch/compose.ts'
 import type { DispatchHandler, DispatchOptions, LegacyHandler } from '../dispatch/handlers.ts'
 import { liftHandler } from '../dispatch/lift-handler.ts'
 import { MobilePoolError } from '../errors.ts'
+import type { PoolAgents } from './agents/pool-agents.ts'
 import type { Carrier } from './carrier.ts'
 import { narrow, type Scope, scopeOf } from './scope.ts'
 import { parseView, type ViewOptions } from './view-options.ts'
@@ -16,6 +17,8 @@ export type PoolRequestInit = RequestInit & { view?: ViewOptions }
 /** A dispatcher of undici over the pool, in some scope of it: the pool itself, and its views. */
 export abstract class ClientDispatcher extends Dispatcher {
   readonly fetch: (input: string | URL | Request, init?: PoolRequestInit) => Promise<Response>
+
+  #agents: PoolAgents | null = null
 
   constructor() {
     super()
@@ -30,6 +33,14 @@ export abstract class ClientDispatcher extends Dispatcher {
     return this
   }
 
+  get httpAgent(): PoolAgents['http'] {
+    return this.#ownAgents.http
+  }
+
+  get httpsAgent(): PoolAgents['https'] {
+    return this.#ownAgents.https
+  }
+
   override dispatch(options: DispatchOptions, handler: DispatchHandler | LegacyHandler): boolean {
     this.#dispatch(this.scope, options, handler)
     // Never busy: what has no device yet waits in the pool's own queue.
@@ -38,6 +49,11 @@ export abstract class ClientDispatcher extends Dispatcher {
 
   override compose(...interceptors: (Interceptor | null | undefined | (Interceptor | null | undefined)[])[]): this {
     return composeOver(this, interceptors.flat())
+  }
+
+  get #ownAgents(): PoolAgents {
+    this.#agents ??= this.carrier.createAgents(this.scope)
+    return this.#agents
   }
 
   #dispatch(scope: Scope, options: DispatchOptions, handler: DispatchHandler | LegacyHandler): void {

@@ -19,7 +19,7 @@ export interface SessionLeaseOptions {
 }
 
 /** What is not given. */
-export const sessionLeaseDefaults = { ttlMs: 1_800_000, maxSessions: 1_000 } as const
+const sessionLeaseDefaults = { ttlMs: 1_800_000, maxSessions: 1_000 } as const
 
 /** One lease a session: the same session has the same device for as long as it is used. */
 export class SessionLeases {

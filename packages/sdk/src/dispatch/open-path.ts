@@ -6,6 +6,14 @@ import type { ErrandHost } from './errand.ts'
 import type { Path } from './path.ts'
 import type { PathLink } from './transport.ts'
 
+/** Who is told what becomes of a path. */
+interface PathWatcher {
+  /** It came to nothing, or to less than a whole answer. */
+  onFailed(kind: AttemptKind): void
+  /** Its place is given back. */
+  onOver(): void
+}
+
 /** A path that stands, and the place at its device that it holds. */
 export class OpenPath implements Path {
   readonly device: DeviceRef
@@ -19,19 +27,20 @@ export class OpenPath implements Path {
   /** The connection, which outlives this path when it is used again. */
   readonly link: PathLink
   readonly #site: string
-  readonly #onOver: () => void
+  readonly #watcher: PathWatcher
   /** What connecting took. */
   readonly #before: { readonly read: number; readonly written: number }
+  onCut: ((reason: Error) => void) | null = null
   #isConcluded: boolean = false
   #isReleased: boolean = false
 
-  constructor(host: ErrandHost, attempt: DeviceAttempt, link: PathLink, site: string, onOver: () => void, isReused: boolean) {
+  constructor(host: ErrandHost, attempt: DeviceAttempt, link: PathLink, site: string, watcher: PathWatcher, isReused: boolean) {
     this.#host = host
     this.#attempt = attempt
     this.link = link
     this.isReused = isReused
     this.#site = site
-    this.#onOver = onOver
+    this.#watcher = watcher
     this.device = { deviceId: attempt.device.id, device: attempt.device.facts.name }
     this.exitIp = attempt.exitIp
     this.socket = link.socket
@@ -50,6 +59,7 @@ export class OpenPath implements Path {
       this.#host.noteComplete(this.#attempt.device)
       return
     }
+    this.#watcher.onFailed(kind)
     this.#host.noteAttemptEnd(this.#attempt)
     this.#host.judge([this.#attempt], null, this.#site)
   }
@@ -62,7 +72,7 @@ export class OpenPath implements Path {
     this.socket.off('close', this.#onClose)
     this.link.rest()
     this.#host.release(this.#attempt.device, this.#site)
-    this.#onOver()
+    this.#watcher.onOver()
   }
 
   readonly #onClose = (): void => {

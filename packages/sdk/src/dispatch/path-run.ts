@@ -1,7 +1,7 @@
 import type { Device } from '../core/device.ts'
 import { attemptsAreLeft } from '../core/retry-rules.ts'
 import type { View } from '../core/view.ts'
-import { type AttemptReport, MobilePoolError } from '../errors.ts'
+import { type AttemptKind, type AttemptReport, MobilePoolError } from '../errors.ts'
 import { deviceConnectError, finalError, withAttempts } from './attempt-errors.ts'
 import { classifyError } from './classify-error.ts'
 import type { PendingConnection } from './connect-device.ts'
@@ -112,6 +112,7 @@ export class PathRun implements Errand {
 
   cut(reason: Error): void {
     if (this.#open === null) this.abort(reason)
+    else this.#open.onCut?.(reason)
   }
 
   readonly #onAbort = (): void => this.abort(toError(this.#request.signal?.reason))
@@ -125,7 +126,11 @@ export class PathRun implements Errand {
     this.#end()
     attempt.conclude('answered', 'tunnel')
     this.#host.judge(this.attempts, attempt.device, this.site)
-    this.#open = new OpenPath(this.#host, attempt, link, this.site, () => this.#host.settled(this, 'answered'), isReused)
+    const watcher = {
+      onFailed: (kind: AttemptKind) => this.view.sticky?.failed(attempt.device, kind),
+      onOver: () => this.#host.settled(this, 'answered'),
+    }
+    this.#open = new OpenPath(this.#host, attempt, link, this.site, watcher, isReused)
     this.#resolve(this.#open)
   }
 

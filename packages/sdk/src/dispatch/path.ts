@@ -1,5 +1,4 @@
 import type { Duplex } from 'node:stream'
-import type { View } from '../core/view.ts'
 import type { AttemptKind } from '../errors.ts'
 import type { DeviceRef } from '../events.ts'
 import type { TunnelUpgrade } from './open-tunnel.ts'
@@ -17,9 +16,6 @@ export interface PathTarget {
    */
   readonly upgrade?: TunnelUpgrade
 }
-
-/** Opens paths: `DispatchEngine.openPath`. */
-export type PathOpener = (target: PathTarget, view: View, signal: AbortSignal | undefined, reuse?: PathReuse) => Promise<Path>
 
 /** Asked when a device is chosen: a released path through it, still open, that leads where this one is to lead; it is used again. */
 export type PathReuse = (deviceId: string) => Path | undefined
@@ -40,6 +36,11 @@ export interface Path {
   readonly authorization: string | null
   /** Its connection has served before: the other side may have closed it without our knowing yet. */
   readonly isReused: boolean
+  /**
+   * Told when the session or lease that it was opened for has lost the exit IP it was promised; whoever uses the path decides whether what
+   * is under way may end. @default null: nothing happens, the rotation itself ends it after its grace
+   */
+  onCut: ((reason: Error) => void) | null
   /**
    * Says what came of it, so that the device's record is right: `answered` for a whole answer, `no_response` and the like for a failure.
    * Once; left out, bytes that came back count as an answer when the socket closes.

@@ -1,8 +1,9 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
-import type { View } from '../../core/view.ts'
-import type { Path, PathOpener, PathTarget } from '../../dispatch/path.ts'
+
+import type { Path, PathReuse, PathTarget } from '../../dispatch/path.ts'
+import { MobilePoolError } from '../../errors.ts'
 import { toAbsoluteForm } from './absolute-form.ts'
 import { KeptConnections } from './kept-connections.ts'
 import { upgradeToTls } from './request-tls.ts'
@@ -20,6 +21,9 @@ export interface AgentSettings {
   readonly idleMs: number
 }
 
+/** Opens a path for a request that begins now: with the view that the agent stands for, and that of the `pool.run` around the request. */
+export type OpensPath = (target: PathTarget, signal: AbortSignal, reuse: PathReuse) => Promise<Path>
+
 /** Idle connections of one agent through one device. */
 const MAX_IDLE_PER_DEVICE = 16
 /** Node's own agents stop this long before a server's announced time-out, so that the two do not cross on the way. */
@@ -30,16 +34,14 @@ const HINT_MARGIN_MS = 1_000
  * before a connection stands goes on to another device, and the client does not notice. Later failures are the client's, and its retries ask for a device again.
  */
 export class AgentCarrier {
-  readonly #openPath: PathOpener
-  readonly #view: View
+  readonly #openPath: OpensPath
   readonly #settings: AgentSettings
   readonly #kept = new KeptConnections(MAX_IDLE_PER_DEVICE)
   readonly #inUse = new Set<Path>()
   readonly #waiting = new Set<AbortController>()
 
-  constructor(openPath: PathOpener, view: View, settings: AgentSettings) {
+  constructor(openPath: OpensPath, settings: AgentSettings) {
     this.#openPath = openPath
-    this.#view = view
     this.#settings = settings
   }
 
@@ -60,7 +62,7 @@ export class AgentCarrier {
     const reuse = (deviceId: string): Path | undefined =>
       (isPlainHttp ? this.#kept.take(deviceId, 'proxy') : undefined) ?? this.#kept.take(deviceId, leadsTo)
 
-    this.#openPath(target, this.#view, abort.signal, reuse).then(
+    this.#openPath(target, abort.signal, reuse).then(
       (path) => {
         stopWatching()
         this.#hand(path, request, { origin: `http://${originHost(hostname, port)}`, leadsTo: path.isForward ? 'proxy' : leadsTo })
@@ -77,7 +79,10 @@ export class AgentCarrier {
   /** Ends every connection, and what waits for one. */
   destroy(): void {
     for (const abort of this.#waiting) abort.abort(new Error('the agent was destroyed'))
-    for (const { socket } of this.#inUse) socket.destroy()
+    for (const path of this.#inUse) {
+      path.conclude('aborted')
+      path.socket.destroy()
+    }
     this.#kept.close()
   }
 
@@ -109,14 +114,21 @@ export class AgentCarrier {
     const onResponse = (message: IncomingMessage): void => {
       response = message
     }
+    path.onCut = (reason) => {
+      if (response !== null) return
+      path.conclude('aborted')
+      socket.destroy(reason)
+    }
     const leave = (): void => {
       this.#inUse.delete(path)
+      path.onCut = null
       request.off('response', onResponse)
       socket.off('free', onFree).off('close', onClose).off('agentRemove', onUpgrade)
     }
     const onClose = (): void => {
       leave()
-      if (response === null) path.conclude(request.destroyed && !request.errored ? 'aborted' : 'no_response')
+      if (isRotated(socket.errored)) path.conclude('rotated')
+      else if (response === null) path.conclude(request.destroyed && !request.errored ? 'aborted' : 'no_response')
       else path.conclude(response.complete || request.destroyed ? 'answered' : 'response_broken')
       path.release()
     }
@@ -143,6 +155,9 @@ export class AgentCarrier {
     request.onSocket(socket)
   }
 }
+
+/** The grace of a rotation was over: no fault of the device. */
+const isRotated = (error: Error | null): boolean => error instanceof MobilePoolError && error.code === 'MP_DEVICE_ROTATED'
 
 /** What Node's own agents do with a socket between two requests. */
 function detach(socket: Socket): void {

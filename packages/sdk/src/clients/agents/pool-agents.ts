@@ -1,8 +1,6 @@
 import type { ClientRequest, Agent as HttpAgent } from 'node:http'
 import https from 'node:https'
-import type { View } from '../../core/view.ts'
-import type { PathOpener } from '../../dispatch/path.ts'
-import { AgentCarrier, type AgentRequestOptions, type AgentSettings } from './agent-carrier.ts'
+import { AgentCarrier, type AgentRequestOptions, type AgentSettings, type OpensPath } from './agent-carrier.ts'
 
 // An ESM `import` of node:http reads all of its exports, lazy ones too: on Node 24 that loads the built-in undici, which installs a
 // global dispatcher. Importing us leaves that to the program.
@@ -15,9 +13,9 @@ export interface PoolAgents {
 }
 
 /** Makes agents whose requests go through the pool's devices. They are real agents of Node: got, axios, node-fetch and `ws` take them. */
-export const createPoolAgents = (openPath: PathOpener, view: View, settings: AgentSettings): PoolAgents => ({
-  http: new PoolHttpAgent(new AgentCarrier(openPath, view, settings)),
-  https: new PoolHttpsAgent(new AgentCarrier(openPath, view, settings)),
+export const createPoolAgents = (openPath: OpensPath, settings: AgentSettings): PoolAgents => ({
+  http: new PoolHttpAgent(new AgentCarrier(openPath, settings)),
+  https: new PoolHttpsAgent(new AgentCarrier(openPath, settings)),
 })
 
 /** Called by Node for each request: the way of an agent's own that its documentation leaves open, and its types do not know. */

@@ -27,6 +27,7 @@
  * | `MP_HUB_REFUSED` | the hub refused: wrong token, or a key that may not do that |
  * | `MP_HUB_PROTOCOL` | the hub answered something that its contract does not allow |
  * | `MP_SESSION_IP_CHANGED` | the session or lease was to keep its exit IP, and that is gone; `session.renew()` begins anew |
+ * | `MP_LISTEN` | a local proxy cannot listen at that host and port; `errno` says why |
  * | `MP_CLOSED` | the pool is closed |
  */
 export type MobilePoolErrorCode =
@@ -54,6 +55,7 @@ export type MobilePoolErrorCode =
   | 'MP_HUB_REFUSED'
   | 'MP_HUB_PROTOCOL'
   | 'MP_SESSION_IP_CHANGED'
+  | 'MP_LISTEN'
   | 'MP_CLOSED'
 
 /** How far a request was when it failed. */

@@ -1,6 +1,8 @@
 export type { BanRule, Pattern } from './bans/ban-rule.ts'
 export type { PresetName } from './bans/presets/names.ts'
 export type { ReportedResponse, ReportTarget, ReportVerdict } from './bans/report-target.ts'
+export type { ListenOptions } from './clients/listen/listen-options.ts'
+export type { LocalProxy } from './clients/listen/local-proxies.ts'
 export type { SessionOptions, ViewOptions } from './clients/view-options.ts'
 export type { BalancerCandidates, BalancerDevice, CustomBalancer } from './core/balancers/custom.ts'
 export type { BalancerName } from './core/balancers/names.ts'

@@ -1,6 +1,8 @@
 import type { ReportTarget, ReportVerdict } from './bans/report-target.ts'
 import type { Carrier } from './clients/carrier.ts'
 import { ClientDispatcher } from './clients/client-dispatcher.ts'
+import type { ListenOptions } from './clients/listen/listen-options.ts'
+import type { LocalProxy } from './clients/listen/local-proxies.ts'
 import { type Scope, scopeOf, WHOLE_POOL } from './clients/scope.ts'
 import { SessionDispatcher } from './clients/session-dispatcher.ts'
 import { ViewDispatcher } from './clients/view-dispatcher.ts'
@@ -57,6 +59,10 @@ class PoolDispatcher extends ClientDispatcher {
 
   run<T>(view: ViewOptions, work: () => T): T {
     return this.carrier.run(scopeOf(parseView(view)), work)
+  }
+
+  listen(options?: ListenOptions): Promise<LocalProxy> {
+    return this.#parts.localProxies.listen(options)
   }
 
   rotate(idOrName: string, { trigger = 'forced' }: { trigger?: RotationTrigger } = {}): Promise<RotationResult> {

@@ -1,6 +1,8 @@
 import type { Agent as HttpAgent } from 'node:http'
 import type { Agent as HttpsAgent } from 'node:https'
 import type { ReportTarget, ReportVerdict } from './bans/report-target.ts'
+import type { ListenOptions } from './clients/listen/listen-options.ts'
+import type { LocalProxy } from './clients/listen/local-proxies.ts'
 import type { SessionOptions, ViewOptions } from './clients/view-options.ts'
 import type { RotationTrigger } from './contract/index.ts'
 import type { ReportResult } from './dispatch/ban-reports.ts'
@@ -82,6 +84,14 @@ export interface MobilePoolApi extends PoolClient, AsyncDisposable {
    * narrow. Returns what `work` returns.
    */
   run<T>(view: ViewOptions, work: () => T): T
+
+  /**
+   * Starts a proxy on this machine for programs that take a proxy URL: browsers, curl, other languages. Plain http goes the way of
+   * `fetch`, with retries and bans; https is a tunnel, which goes to another device while no connection stands, and no more after that.
+   * On loopback and with a random password unless told otherwise. The user `<username>-session-<id>` stays on one device, as
+   * `session(id)` does. Throws `MP_OPTIONS`, `MP_LISTEN` when the address cannot be had, `MP_CLOSED`.
+   */
+  listen(options?: ListenOptions): Promise<LocalProxy>
 
   /**
    * Gives a device a new exit IP. Resolves when the rotation is over, with what it came to: see `outcome`.

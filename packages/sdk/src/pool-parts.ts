@@ -1,4 +1,5 @@
 import { Carrier } from './clients/carrier.ts'
+import { LocalProxies } from './clients/listen/local-proxies.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { createBalancer } from './core/balancers/create-balancer.ts'
 import type { Device } from './core/device.ts'
@@ -30,6 +31,7 @@ export interface PoolParts {
   readonly core: PoolCore<Errand>
   readonly engine: DispatchEngine
   readonly carrier: Carrier
+  readonly localProxies: LocalProxies
   readonly roster: Roster<Errand>
   readonly rotations: Rotations
   readonly reports: BanReports
@@ -101,6 +103,7 @@ export function assemblePool(
     agents: agentSettings(settings),
     onSessionEnd: (device) => triggers.noteSessionEnd(device),
   })
+  const localProxies = new LocalProxies(carrier)
 
   const hub =
     settings.hub === undefined
@@ -169,6 +172,7 @@ export function assemblePool(
     carrier.close()
     triggers.close()
     engine.destroy(error)
+    await localProxies.close()
     await hub?.usage?.close(reportMs)
     await hub?.bans?.close()
     await source.close()
@@ -181,6 +185,7 @@ export function assemblePool(
     core,
     engine,
     carrier,
+    localProxies,
     roster,
     rotations,
     reports,
@@ -193,6 +198,7 @@ export function assemblePool(
     },
     async close(timeoutMs) {
       triggers.close()
+      localProxies.refuse()
       await engine.close(timeoutMs)
       await stop(closedError(), REPORT_MS)
     },

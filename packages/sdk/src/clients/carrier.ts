@@ -82,6 +82,11 @@ export class Carrier {
     return this.#ambient.run(outer === undefined ? scope : narrow(outer, scope), work)
   }
 
+  /** Calls `work` as if it were in no `run`. */
+  outside<T>(work: () => T): T {
+    return this.#ambient === null ? work() : this.#ambient.exit(work)
+  }
+
   /** A scope whose requests stay on the device that the first of them gets, as far as that can serve them. */
   together(scope: Scope): Scope {
     const ambient = this.#ambient?.getStore()

@@ -17,6 +17,7 @@ const words: Readonly<Record<string, DeviceWord>> = {
   draining: DRAINING,
   too_many_connections: DRAINING,
   offline: OFFLINE,
+  no_device: OFFLINE,
   device_offline: OFFLINE,
   egress_leak: OFFLINE,
   connect_timeout: UNREACHED,

@@ -5,6 +5,8 @@ import { type ReplyCode, replyStatuses } from './statuses.ts'
 export interface Failure {
   readonly code: ReplyCode
   readonly detail: string
+  /** Seconds; left out: those of the code. */
+  readonly retryAfterS?: number
 }
 
 /** Node's error codes and what they mean to the client. */
@@ -23,7 +25,10 @@ const meanings: Record<string, { code: ReplyCode; detail: string }> = {
 
 /** Says what an error on the way to the target means. Texts of foreign errors are not passed on: they can hold anything. */
 export function failureOf(error: unknown): Failure {
-  if (error instanceof ProxyError && error.code in replyStatuses) return { code: error.code as ReplyCode, detail: error.message }
+  if (error instanceof ProxyError && error.code in replyStatuses) {
+    const { code, message: detail, retryAfterS } = error
+    return { code: code as ReplyCode, detail, ...(retryAfterS === undefined ? {} : { retryAfterS }) }
+  }
   const { code, syscall } = (error ?? {}) as { code?: unknown; syscall?: unknown }
   if (typeof code === 'string') {
     // A name server that refuses or does not answer has the codes of a target that does.

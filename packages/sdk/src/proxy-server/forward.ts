@@ -1,4 +1,4 @@
-import { type ClientRequest, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { abort } from './abort.ts'
 import type { Exchange } from './exchange.ts'
@@ -6,6 +6,8 @@ import { framingOf, requestHeaders, responseHeaders } from './headers.ts'
 import { ProxyError } from './proxy-error.ts'
 import type { AbsoluteTarget } from './target.ts'
 
+// Not imported, for the reason given in server.ts.
+const { request } = process.getBuiltinModule('node:http')
 const NOTHING = Buffer.alloc(0)
 
 /** One plain request whose connection to the target stands. */

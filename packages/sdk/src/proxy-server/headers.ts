@@ -67,6 +67,16 @@ export function requestHeaders(
   raw: readonly string[],
   message: { method: string; hostHeader: string; framing: Framing; upgrade?: string | undefined },
 ): string[] {
+  const headers = endToEndForHost(raw, message.hostHeader)
+  if (message.framing === 'chunked') headers.push('Transfer-Encoding', 'chunked')
+  if (message.framing === 'none' && methodsWithBody.has(message.method)) headers.push('Content-Length', '0')
+  if (message.upgrade === undefined) headers.push('Connection', 'close')
+  else headers.push('Connection', 'Upgrade', 'Upgrade', message.upgrade)
+  return headers
+}
+
+/** The request's fields without those that frame it. */
+export function endToEndForHost(raw: readonly string[], hostHeader: string): string[] {
   const kept = endToEnd(raw)
   const headers: string[] = []
   let hasHost = false
@@ -75,14 +85,10 @@ export function requestHeaders(
     if (name.toLowerCase() !== 'host') headers.push(name, kept[i + 1] ?? '')
     else if (!hasHost) {
       hasHost = true
-      headers.push(name, message.hostHeader)
+      headers.push(name, hostHeader)
     }
   }
-  if (!hasHost) headers.unshift('Host', message.hostHeader)
-  if (message.framing === 'chunked') headers.push('Transfer-Encoding', 'chunked')
-  if (message.framing === 'none' && methodsWithBody.has(message.method)) headers.push('Content-Length', '0')
-  if (message.upgrade === undefined) headers.push('Connection', 'close')
-  else headers.push('Connection', 'Upgrade', 'Upgrade', message.upgrade)
+  if (!hasHost) headers.unshift('Host', hostHeader)
   return headers
 }
 

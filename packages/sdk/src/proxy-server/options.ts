@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Authenticate } from './authenticate.ts'
 import type { ExchangeSummary } from './exchange.ts'
 import { ProxyError } from './proxy-error.ts'
+import type { Forward } from './serve.ts'
 import type { Connect } from './upstream.ts'
 
 /** Defaults of `ProxyServerLimits`. */
@@ -47,6 +48,11 @@ export interface ProxyServerLimits {
 export interface ProxyServerOptions<User> {
   /** Opens the connection to a target: directly, through a device, through a tunnel. */
   connect: Connect<User>
+  /**
+   * Serves plain requests itself, instead of `connect()`, which is left with tunnels, upgrades and `OPTIONS *`.
+   * Throws `ProxyError` to choose the answer.
+   */
+  forward?: Forward<User>
   /** Decides who may use the proxy. Without it everybody may, so the server then listens on loopback only. */
   authenticate?: Authenticate<User>
   limits?: ProxyServerLimits

@@ -10,9 +10,12 @@ export type SetupErrorCode = 'bad_options' | 'open_proxy' | 'listen_failed'
 export class ProxyError extends Error {
   override readonly name = 'ProxyError'
   readonly code: ReplyCode | SetupErrorCode
+  /** Seconds for `Retry-After`, where more is known than what the code stands for. */
+  readonly retryAfterS: number | undefined
 
-  constructor(code: ReplyCode | SetupErrorCode, message: string, options?: { cause?: unknown }) {
+  constructor(code: ReplyCode | SetupErrorCode, message: string, options?: { cause?: unknown; retryAfterS?: number | undefined }) {
     super(message, options)
     this.code = code
+    this.retryAfterS = options?.retryAfterS
   }
 }

@@ -57,9 +57,9 @@ export class ExchangeRegistry<User> {
     if (this.#active.size > 0) await new Promise<void>((resolve) => this.#emptied.push(resolve))
   }
 
-  /** Ends everything under way; returns how many that were. */
-  failAll(error: Error): number {
-    const all = [...this.#active]
+  /** Ends everything under way, or what such users have; returns how many that were. */
+  failAll(error: Error, isMeant?: (user: User | null) => boolean): number {
+    const all = [...this.#active].filter(({ user }) => isMeant === undefined || isMeant(user))
     for (const exchange of all) exchange.fail(error)
     return all.length
   }

@@ -19,16 +19,17 @@ export interface Problem {
 /** Makes the answer for a failure. `realm` names the proxy where it asks for credentials. */
 export function problemOf(failure: Failure, realm: string): Problem {
   const entry: { status: number; reason: string; retryAfterS?: number } = replyStatuses[failure.code]
+  const retryAfterS = failure.retryAfterS ?? entry.retryAfterS
   const body = JSON.stringify({
     type: 'about:blank',
     title: entry.reason,
     status: entry.status,
     code: failure.code,
     detail: failure.detail,
-    ...(entry.retryAfterS === undefined ? {} : { retry_after: entry.retryAfterS }),
+    ...(retryAfterS === undefined ? {} : { retry_after: retryAfterS }),
   })
   const headers = ['X-MobilePool-Error', failure.code, 'Content-Type', 'application/problem+json']
-  if (entry.retryAfterS !== undefined) headers.push('Retry-After', String(entry.retryAfterS))
+  if (retryAfterS !== undefined) headers.push('Retry-After', String(retryAfterS))
   if (failure.code === 'auth_required') headers.push('Proxy-Authenticate', `Basic realm="${realm}", charset="UTF-8"`)
   headers.push('Content-Length', String(Buffer.byteLength(body)))
   return { status: entry.status, reason: entry.reason, headers, body }

@@ -1,13 +1,16 @@
-import { createServer } from 'node:http'
-import { type AddressInfo, BlockList, isIP, isIPv6 } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { isLoopback } from './is-loopback.ts'
 import { completeLimits, type ProxyServerOptions } from './options.ts'
 import { ProxyError } from './proxy-error.ts'
 import type { ProxyCounters } from './registry.ts'
 import { ProxyService } from './service.ts'
 import type { RefusalCode } from './statuses.ts'
 
+// An ESM `import` of node:http reads all of its exports, lazy ones too: on Node 24 that installs the built-in undici's global dispatcher.
+const { createServer } = process.getBuiltinModule('node:http')
+
 /** A forward proxy: absolute-form requests, upgrades and CONNECT over HTTP/1.1. */
-export interface ProxyServer {
+export interface ProxyServer<User = string> {
   /**
    * Starts to listen. Throws `open_proxy` for an address beyond loopback when there is no `authenticate`, `listen_failed` when the
    * address cannot be had. Port 0 takes a free one.
@@ -23,9 +26,9 @@ export interface ProxyServer {
   drained(): Promise<void>
   /**
    * Cuts everything under way, towards client and target, and returns how many that were. A client that has nothing of its answer yet is
-   * told `connection_reset`, the others see a reset. Idle client connections stay.
+   * told `connection_reset`, the others see a reset. Idle client connections stay. `of`: only what such users have under way.
    */
-  destroyConnections(): number
+  destroyConnections(choice?: { of?: (user: User | null) => boolean; detail?: string }): number
   counters(): ProxyCounters & { openConnections: number }
   /** Stops listening and cuts every connection. For an orderly end call `refuse('draining')` and wait for `drained()` first. */
   close(): Promise<void>
@@ -38,7 +41,7 @@ const KEEP_ALIVE_PROBE_MS = 30_000
 const SURPLUS_CONNECTIONS = 64
 
 /** Makes a proxy server; throws `bad_options` naming the option that is wrong. */
-export function createProxyServer<User = string>(options: ProxyServerOptions<User>): ProxyServer {
+export function createProxyServer<User = string>(options: ProxyServerOptions<User>): ProxyServer<User> {
   const limits = completeLimits(options.limits)
   const service = new ProxyService(options, limits)
   const server = createServer({
@@ -94,8 +97,8 @@ export function createProxyServer<User = string>(options: ProxyServerOptions<Use
       return service.registry.size
     },
     drained: () => service.registry.emptied(),
-    destroyConnections: () =>
-      service.registry.failAll(new ProxyError('connection_reset', 'The device changes its address; the connection was cut.')),
+    destroyConnections: ({ of, detail = 'The device changes its address; the connection was cut.' } = {}) =>
+      service.registry.failAll(new ProxyError('connection_reset', detail), of),
     counters: () => ({ ...service.registry.counters(), openConnections: service.connections.size }),
     close: async () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
@@ -104,11 +107,3 @@ export function createProxyServer<User = string>(options: ProxyServerOptions<Use
     },
   }
 }
-
-const loopback = new BlockList()
-loopback.addSubnet('127.0.0.0', 8, 'ipv4')
-loopback.addAddress('::1', 'ipv6')
-
-/** A name other than localhost is not trusted to be loopback: what it resolves to can change. */
-const isLoopback = (host: string): boolean =>
-  isIP(host) === 0 ? host.toLowerCase() === 'localhost' : loopback.check(host, isIPv6(host) ? 'ipv6' : 'ipv4')

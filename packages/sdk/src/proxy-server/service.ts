@@ -12,10 +12,11 @@ import type { ProxyServerLimits, ProxyServerOptions } from './options.ts'
 import { ProxyError } from './proxy-error.ts'
 import { ExchangeRegistry } from './registry.ts'
 import { answerProblem, answerProblemAndClose, headOf, type Problem, problemOf } from './reply.ts'
+import { serveRequest } from './serve.ts'
 import type { RefusalCode } from './statuses.ts'
 import { type AbsoluteTarget, type ProxyTarget, parseAbsoluteTarget, parseConnectTarget } from './target.ts'
 import { forwardUpgrade, joinAfterHandshake } from './upgrade.ts'
-import { openUpstream } from './upstream.ts'
+import { openUpstream, type ProxyContext } from './upstream.ts'
 
 /** Why new work is refused, for the client. */
 const refusals: Record<RefusalCode, string> = {
@@ -29,6 +30,7 @@ interface Admitted<User, Target> {
   readonly exchange: Exchange<User>
   readonly target: Target
   readonly replyHeaders: Map<string, string>
+  readonly context: ProxyContext<User>
   /** Opens the connection to the target; null when the exchange failed meanwhile, and the client has been told. */
   open(): Promise<Duplex | null>
 }
@@ -66,6 +68,11 @@ export class ProxyService<User> {
       else if (!req.socket.destroyed) answerProblem(res, this.#tell(exchange))
     })
     res.on('close', () => this.#end(exchange, req.socket))
+    const { forward } = this.#options
+    if (forward && target.path !== '*') {
+      await serveRequest(req, res, { exchange, target, context: admitted.context, forward })
+      return
+    }
     const upstream = await admitted.open()
     if (!upstream) return
     res.on('close', () => upstream.destroy())
@@ -170,7 +177,7 @@ export class ProxyService<User> {
         return null
       }
     }
-    return { exchange, target, replyHeaders, open }
+    return { exchange, target, replyHeaders, context, open }
   }
 
   async #authenticate(req: IncomingMessage, address: string): Promise<User | null> {

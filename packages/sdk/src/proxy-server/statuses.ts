@@ -28,6 +28,12 @@ export const replyStatuses = {
   egress_leak: { status: 503, reason: 'Service Unavailable', retryAfterS: 60 },
   /** More clients than `maxConnections`. Nothing was forwarded. */
   too_many_connections: { status: 503, reason: 'Service Unavailable', retryAfterS: 1 },
+  /** A pool has no device that may serve the request now. Nothing was forwarded. */
+  no_device: { status: 503, reason: 'Service Unavailable', retryAfterS: 5 },
+  /** Every device of a pool is banned by the site. Retry-After says when the first may be used for it again. */
+  all_banned: { status: 503, reason: 'Service Unavailable', retryAfterS: 60 },
+  /** A session or lease was to keep its exit IP, and that is gone: the same user name will get nothing more. */
+  session_ip_changed: { status: 503, reason: 'Service Unavailable' },
   /** The target accepted no connection within `connectTimeoutMs`. */
   connect_timeout: { status: 504, reason: 'Gateway Timeout' },
   /** No byte in either direction for `idleTimeoutMs`. */

@@ -1,0 +1,130 @@
+import { randomBytes } from 'node:crypto'
+import { isIPv6 } from 'node:net'
+import { closedError } from '../../dispatch/no-device-errors.ts'
+import type { Carrier } from '../carrier.ts'
+import { type Scope, scopeOf } from '../scope.ts'
+import { parseView } from '../view-options.ts'
+import type { Grant } from './grants.ts'
+import { type ListenOptions, parseListenOptions } from './listen-options.ts'
+import { LocalServer } from './local-server.ts'
+
+/** A proxy on this machine whose requests go through the pool: `pool.listen()`. It keeps the process alive until it is closed. */
+export interface LocalProxy extends AsyncDisposable {
+  /** `http://user:password@127.0.0.1:port`, for whatever takes a proxy URL. */
+  readonly url: string
+  readonly host: string
+  readonly port: number
+  readonly username: string
+  readonly password: string
+  /** Stops listening and cuts every connection. Closing the pool does it too. */
+  close(): Promise<void>
+}
+
+/** A user name and password of its own on the shared local proxy. */
+export interface LocalGrant extends Omit<LocalProxy, 'close' | typeof Symbol.asyncDispose> {
+  /** Lets the user in no more and cuts what he has under way. The shared proxy closes with its last user. */
+  revoke(): Promise<void>
+}
+
+/** The local proxies of a pool: those that were asked for, and one that many users share. */
+export class LocalProxies {
+  readonly #carrier: Carrier
+  readonly #servers = new Set<LocalServer>()
+  #shared: Promise<LocalServer> | null = null
+  /** Users of the shared one, also those who wait for it to listen. */
+  #sharers = 0
+  #isClosed: boolean = false
+
+  constructor(carrier: Carrier) {
+    this.#carrier = carrier
+  }
+
+  /** As `MobilePoolApi` says. */
+  async listen(options: ListenOptions = {}): Promise<LocalProxy> {
+    const { port, host, username, password = randomPassword(), view } = parseListenOptions(options)
+    const scope = scopeOf(parseView(view ?? {}))
+    const server = await this.#open(port, host)
+    const grant: Grant = { username, password, scope, takesSessions: true }
+    server.admit(grant)
+    const close = (): Promise<void> => this.#close(server)
+    return { ...placeOf(server, grant), close, [Symbol.asyncDispose]: close }
+  }
+
+  /** A user of its own on a proxy that is shared, on loopback, and there while anybody uses it. */
+  async grant(scope: Scope): Promise<LocalGrant> {
+    this.#sharers++
+    const leave = async (): Promise<void> => {
+      this.#sharers--
+      if (this.#sharers > 0) return
+      const shared = this.#shared
+      this.#shared = null
+      const server = await shared?.catch(() => null)
+      if (server) await this.#close(server)
+    }
+    this.#shared ??= this.#open(0, '127.0.0.1')
+    let server: LocalServer
+    try {
+      server = await this.#shared
+    } catch (error) {
+      await leave()
+      throw error
+    }
+    const grant: Grant = {
+      username: `lease-${randomBytes(9).toString('base64url')}`,
+      password: randomPassword(),
+      scope,
+      takesSessions: false,
+    }
+    server.admit(grant)
+    let left: Promise<void> | null = null
+    const revoke = (): Promise<void> => {
+      if (left !== null) return left
+      server.expel(grant)
+      left = leave()
+      return left
+    }
+    return { ...placeOf(server, grant), revoke }
+  }
+
+  /** New requests are answered 503; those under way go on. No proxy can be opened any more. */
+  refuse(): void {
+    this.#isClosed = true
+    for (const server of this.#servers) server.refuse()
+  }
+
+  async close(): Promise<void> {
+    this.refuse()
+    await Promise.all([...this.#servers].map((server) => this.#close(server)))
+  }
+
+  async #open(port: number, host: string): Promise<LocalServer> {
+    if (this.#isClosed) throw closedError()
+    const server = new LocalServer(this.#carrier)
+    await server.listen(port, host)
+    this.#servers.add(server)
+    // The pool was closed meanwhile.
+    if (this.#isClosed) {
+      await this.#close(server)
+      throw closedError()
+    }
+    return server
+  }
+
+  async #close(server: LocalServer): Promise<void> {
+    if (this.#servers.delete(server)) await server.close()
+  }
+}
+
+const randomPassword = (): string => randomBytes(24).toString('base64url')
+
+function placeOf(server: LocalServer, { username, password }: Grant) {
+  const { host, port } = server.address
+  const user = `${encodeURIComponent(username)}:${encodeURIComponent(password)}`
+  return { url: `http://${user}@${hostOf(host)}:${port}`, host, port, username, password }
+}
+
+/** An address that listens on all is reached from here by the one of loopback. */
+function hostOf(host: string): string {
+  const reached = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
+  return isIPv6(reached) ? `[${reached}]` : reached
+}

@@ -40,7 +40,7 @@ export interface ViewOptions {
 }
 
 /** Defaults of `SessionOptions`. */
-const sessionDefaults = { onIpChange: 'follow', ttlMs: 1_800_000 } as const
+export const sessionDefaults = { onIpChange: 'follow', ttlMs: 1_800_000 } as const
 
 const text = z.string().min(1, 'is empty').max(512, 'must be at most 512 characters')
 const sessionFields = {

@@ -1,3 +1,4 @@
+import type { ViewOptions } from '@mobilepool/sdk'
 import { request } from 'undici'
 import { describe, expect, test } from 'vitest'
 import { eventually } from './eventually.ts'
@@ -75,17 +76,31 @@ describe('while a device is slow to connect', () => {
 test.each([
   ['no second device is free', { perDevice: { concurrency: 1 }, hedge: { delayMs: 50 } }, true],
   ['hedge is false', { hedge: false as const }, false],
-])('none is asked where %s', async (_where, options, isBusy) => {
+  ['its budget is nothing', { hedge: { delayMs: 50, budget: 0 } }, false],
+  ['a view says so', { hedge: { delayMs: 50 } }, false, { hedge: false as const }],
+])('none is asked where %s', async (_where, options, isBusy, view: ViewOptions = {}) => {
   const origin = await stage.origin({ tls: true })
   const [kazan, seoul] = [await stage.device('kazan-02'), await stage.device('seoul-01')]
   const pool = stage.pool([kazan, seoul], { balancer: 'round-robin', ...options, timeouts: { connectMs: 400 }, retry: false })
   kazan.fault = { kind: 'hang_connect' }
-  const first = pool.fetch(origin.url)
+  const first = pool.fetch(origin.url, { view })
   first.catch(() => {})
   const second = isBusy ? pool.fetch(`${origin.url}/slow/1000`) : null
   await expect(first).rejects.toMatchObject({ code: 'MP_TUNNEL_TIMEOUT' })
   await second?.then((response) => response.text())
   expect([seoul.counts.connects, pool.stats().requests.hedged]).toEqual([isBusy ? 1 : 0, 0])
+})
+
+test('hedges are no more than their budget: the reserve, and a share of the requests', async () => {
+  const origin = await stage.origin({ tls: true })
+  const devices = await stage.fleet(30)
+  for (const device of devices.slice(0, 15)) device.fault = { kind: 'hang_connect' }
+  const options = { hedge: { delayMs: 20, budget: 0.1 }, timeouts: { connectMs: 1_000 }, retry: false as const, eject: false as const }
+  const pool = stage.pool(devices, { ...options, perDevice: { concurrency: 1 } })
+  const asked = await Promise.allSettled(Array.from({ length: 15 }, () => pool.fetch(origin.url)))
+  // Ten in reserve, and a tenth of each of fifteen requests.
+  expect(asked.filter(({ status }) => status === 'fulfilled')).toHaveLength(11)
+  expect(pool.stats().requests.hedged).toBe(11)
 })
 
 test('a session that has its device is never hedged to another, and the hops of a fetch stay where the first went', async () => {

@@ -12,6 +12,7 @@ export interface Scope {
   readonly queueTimeoutMs: number | null
   readonly retry: View['retry']
   readonly ignoresBans: boolean
+  readonly isUnhedged: boolean
   readonly session: SessionChoice | null
   /** Keeps to a device without a session: a lease. Goes before `session`. */
   readonly sticky: Sticky | null
@@ -25,6 +26,7 @@ export const WHOLE_POOL: Scope = {
   queueTimeoutMs: null,
   retry: null,
   ignoresBans: false,
+  isUnhedged: false,
   session: null,
   sticky: null,
 }
@@ -46,6 +48,7 @@ export function scopeOf(settings: ViewSettings): Scope {
     queueTimeoutMs: settings.queueTimeoutMs ?? null,
     retry: retry === undefined ? null : retry === false ? { attempts: 1 } : defined(retry),
     ignoresBans: settings.ban === false,
+    isUnhedged: settings.hedge === false,
     session: settings.session ?? null,
     sticky: null,
   }
@@ -59,6 +62,7 @@ export const narrow = (outer: Scope, inner: Scope): Scope => ({
   queueTimeoutMs: inner.queueTimeoutMs ?? outer.queueTimeoutMs,
   retry: inner.retry ?? outer.retry,
   ignoresBans: inner.ignoresBans || outer.ignoresBans,
+  isUnhedged: inner.isUnhedged || outer.isUnhedged,
   session: inner.session ?? outer.session,
   sticky: inner.sticky ?? (inner.session === null ? outer.sticky : null),
 })
@@ -75,6 +79,7 @@ export const viewOf = (scope: Scope, sticky: Sticky | null): View =>
         sticky,
         retry: scope.retry,
         ignoresBans: scope.ignoresBans,
+        isUnhedged: scope.isUnhedged,
       }
 
 const known = new WeakMap<Sticky, { readonly own: Scope['accepts']; readonly accepts: (device: Device) => boolean }>()

@@ -37,6 +37,8 @@ export interface ViewOptions {
   retry?: false | { attempts?: number; methods?: 'idempotent' | 'all' }
   /** `false`: a ban answer is an answer like any other: it is delivered, and nothing is remembered. */
   ban?: false
+  /** `false`: no second device is asked while the first one connects. */
+  hedge?: false
 }
 
 /** Defaults of `SessionOptions`. */
@@ -67,6 +69,7 @@ const viewOptions = z.strictObject({
     )
     .optional(),
   ban: z.literal(false, 'can only be false').optional(),
+  hedge: z.literal(false, 'can only be false').optional(),
 })
 
 /** Options of a view, checked. */

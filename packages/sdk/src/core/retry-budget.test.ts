@@ -11,6 +11,12 @@ test('a quiet pool has ten retries in reserve', () => {
   expect(spendAll(new RetryBudget(0.2))).toBe(10)
 })
 
+test('a share of nothing is nothing, the reserve included', () => {
+  const budget = new RetryBudget(0)
+  for (let i = 0; i < 1_000; i++) budget.deposit()
+  expect(spendAll(budget)).toBe(0)
+})
+
 test('a hundred requests earn twenty retries at a share of 0.2', () => {
   const budget = new RetryBudget(0.2)
   spendAll(budget)

@@ -4,10 +4,12 @@
  */
 export class RetryBudget {
   readonly #share: number
-  #saved = RESERVE
+  #saved: number
 
+  /** A share of 0 allows none, not even the reserve. */
   constructor(share: number) {
     this.#share = share
+    this.#saved = share === 0 ? 0 : RESERVE
   }
 
   deposit(): void {

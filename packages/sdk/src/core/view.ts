@@ -38,6 +38,8 @@ export interface View {
   readonly retry: { readonly attempts?: number; readonly methods?: 'idempotent' | 'all' } | null
   /** A ban answer is an answer like any other. */
   readonly ignoresBans: boolean
+  /** No second device is asked while the first one connects. */
+  readonly isUnhedged: boolean
 }
 
 /** A request that asks for nothing in particular. */
@@ -49,4 +51,5 @@ export const PLAIN_VIEW: View = {
   sticky: null,
   retry: null,
   ignoresBans: false,
+  isUnhedged: false,
 }

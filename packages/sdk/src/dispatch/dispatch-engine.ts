@@ -276,7 +276,7 @@ export class DispatchEngine implements RunHost, PathHost {
   }
 
   hedge(run: RequestRun, first: Device): Hedge<RequestRun> | null {
-    return this.#hedging?.watch(run, first) ?? null
+    return run.view.isUnhedged ? null : (this.#hedging?.watch(run, first) ?? null)
   }
 
   noteHedge(run: RequestRun, slow: AttemptReport): void {

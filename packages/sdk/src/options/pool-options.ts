@@ -67,7 +67,7 @@ export interface RetryOptions {
   methods?: 'idempotent' | 'all'
   /** Statuses for which another device is tried, besides those of `ban`. @default [502, 503, 504] */
   statuses?: readonly number[]
-  /** Retries as a share of all requests, so that an outage does not multiply the traffic. 0 to 1. @default 0.2 */
+  /** Retries as a share of all requests, so that an outage does not multiply the traffic; ten are in reserve. 0 to 1; 0: none. @default 0.2 */
   budget?: number
   /** No further attempt begins after this time. @default 60000 */
   maxElapsedMs?: number
@@ -114,7 +114,7 @@ export interface HedgeOptions {
    * 1000 until 20 are known. @default 'auto'
    */
   delayMs?: number | 'auto'
-  /** Second connections as a share of all requests. 0 to 1. @default 0.05 */
+  /** Second connections as a share of all requests; ten are in reserve. 0 to 1; 0: none. @default 0.05 */
   budget?: number
 }
 

@@ -35,6 +35,31 @@ describe('idle connections', () => {
     await eventually('three connections are left', () => device.sockets.size === 3)
   })
 
+  test.each([false, true])('serve who sends the next request at once, and who waited for the device: tls %s', async (tls) => {
+    const origin = await stage.origin({ tls })
+    const device = await stage.device('seoul-01')
+    const pool = stage.pool([device], { perDevice: { concurrency: 2 } })
+    const parser = async (): Promise<void> => {
+      for (let i = 0; i < 20; i++) {
+        const { body } = await request(origin.url, { dispatcher: pool.dispatcher })
+        await body.text()
+      }
+    }
+    await Promise.all([parser(), parser(), parser(), parser()])
+    expect(device.counts.connections).toBe(2)
+  })
+
+  test('that end with their response cost those behind them nothing', async () => {
+    const origin = await stage.origin()
+    const device = await stage.device('seoul-01')
+    const pool = stage.pool([device], { perDevice: { concurrency: 1 }, retry: false })
+    const paths = Array.from({ length: 10 }, (_, index) => `/?id=${index}`)
+    const send = (path: string) =>
+      request(`${origin.url}${path}`, { dispatcher: pool.dispatcher, method: 'POST', body: 'x', headers: { connection: 'close' } })
+    await Promise.all(paths.map(async (path) => (await send(path)).body.text()))
+    expect([...origin.ids.values()]).toEqual(paths.map(() => 1))
+  })
+
   test('none is kept where none is wanted', async () => {
     const origin = await stage.origin({ tls: true })
     const device = await stage.device('seoul-01')

@@ -70,6 +70,7 @@ export class Attempt extends DeviceAttempt implements CarriedHandler {
   #controller: DispatchController | null = null
   #pending: Opening | null = null
   #keeper: SocketKeeper | null = null
+  #connection: { finishing(): void } | null = null
   #timer: NodeJS.Timeout | undefined
   #drained = 0
   #held: HeldResponse | null = null
@@ -111,6 +112,10 @@ export class Attempt extends DeviceAttempt implements CarriedHandler {
 
   carriedBy(keeper: SocketKeeper): void {
     this.#keeper = keeper
+  }
+
+  carriedOver(connection: { finishing(): void }): void {
+    this.#connection = connection
   }
 
   /** The caller aborted: ends it wherever it is. Returns whether the end will be reported through `onFailure`. */
@@ -219,6 +224,8 @@ export class Attempt extends DeviceAttempt implements CarriedHandler {
   }
 
   onResponseEnd(controller: DispatchController, trailers: ResponseHeaders): void {
+    // Before the device is free: who waits for it is to have the connection too.
+    this.#connection?.finishing()
     if (this.#held !== null && (this.#stage === 'held' || this.#stage === 'delivering')) {
       this.#held.trailers = trailers
       this.#release()

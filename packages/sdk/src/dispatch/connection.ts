@@ -14,6 +14,8 @@ export interface ConnectionHost {
   /** How long at most, whatever the server's `Keep-Alive` header says. */
   readonly maxIdleMs: number
   open(route: Route, taker: SocketCallback): Opening
+  /** Its response is over; in a moment it is idle, or gone. */
+  onFinishing(connection: Connection): void
   /** It may carry another request. */
   onIdle(connection: Connection): void
   /** It is closed, or never stood. */
@@ -71,7 +73,13 @@ export class Connection {
     clearTimeout(this.#idleTimer)
     this.#handler = handler
     this.#mayOpen = true
+    handler.carriedOver?.(this)
     this.#client.dispatch(options, this.route.isHttp2 ? new LengthChecked(handler, options.method) : handler)
+  }
+
+  /** The response that it carried is over. */
+  finishing(): void {
+    if (this.#isUp) this.#host.onFinishing(this)
   }
 
   /** Closes it now; only for one that carries nothing. */

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { IdleConnections } from './idle-connections.ts'
 
-test('the one used last is taken first, and of too many the longest idle goes, whatever it leads to', () => {
+test('the one used last is taken first, and of too many the longest idle are surplus, whatever they lead to', () => {
   const idle = new IdleConnections<{ key: string; n: number }>(3)
   const [a1, b1, a2, c1] = [
     { key: 'a', n: 1 },
@@ -10,22 +10,17 @@ test('the one used last is taken first, and of too many the longest idle goes, w
     { key: 'a', n: 2 },
     { key: 'c', n: 1 },
   ]
-  for (const one of [a1, b1, a2]) expect(idle.put(one)).toBeUndefined()
-  expect(idle.put(c1)).toBe(a1)
+  for (const one of [a1, b1, a2]) expect(idle.put(one)).toBe(true)
+  expect(idle.put(c1)).toBe(false)
+  expect(idle.takeSurplus()).toEqual([a1])
+  expect(idle.takeSurplus()).toEqual([])
   expect(idle.take('a')).toBe(a2)
   expect(idle.take('a')).toBeUndefined()
   expect([idle.has('a'), idle.has('b'), idle.size]).toEqual([false, true, 2])
 })
 
-test('none may be idle where the limit is 0', () => {
-  const idle = new IdleConnections<{ key: string }>(0)
-  const one = { key: 'a' }
-  expect(idle.put(one)).toBe(one)
-  expect([idle.size, idle.has('a')]).toEqual([0, false])
-})
-
-test('whatever is put, taken and deleted: never more than the limit, nothing twice, nothing lost', () => {
-  const step = fc.record({ what: fc.constantFrom('put', 'take', 'delete'), key: fc.constantFrom('a', 'b', 'c') })
+test('whatever is put, taken and deleted: no more than the limit are kept, nothing twice, nothing lost', () => {
+  const step = fc.record({ what: fc.constantFrom('put', 'take', 'delete', 'trim'), key: fc.constantFrom('a', 'b', 'c') })
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), fc.nat(4), (steps, max) => {
       const idle = new IdleConnections<{ key: string; n: number }>(max)
@@ -34,12 +29,13 @@ test('whatever is put, taken and deleted: never more than the limit, nothing twi
         if (what === 'put') {
           const one = { key, n }
           model.push(one)
-          const gone = model.length > max ? model.shift() : undefined
-          expect(idle.put(one)).toBe(gone)
+          expect(idle.put(one)).toBe(model.length <= max)
         } else if (what === 'take') {
           const expected = model.filter((one) => one.key === key).at(-1)
           expect(idle.take(key)).toBe(expected)
           model = model.filter((one) => one !== expected)
+        } else if (what === 'trim') {
+          expect(idle.takeSurplus()).toEqual(model.splice(0, Math.max(0, model.length - max)))
         } else {
           const [first] = model
           if (first !== undefined) idle.delete(first)

@@ -5,7 +5,7 @@ interface Idle {
 
 /**
  * A device's idle connections, whatever they lead to. Each costs the phone a socket and us 30 KB and more (reference/sdk.md 2),
- * so there are at most so many; the one that has been idle longest goes first.
+ * so at most so many are kept; of more, the ones that have been idle longest are surplus.
  */
 export class IdleConnections<T extends Idle> {
   readonly #max: number
@@ -21,17 +21,26 @@ export class IdleConnections<T extends Idle> {
     return this.#all.size
   }
 
-  /** Adds one; returns the one that has to go for it, which may be itself. */
-  put(connection: T): T | undefined {
-    if (this.#all.has(connection)) return undefined
-    this.#all.add(connection)
-    const same = this.#byKey.get(connection.key)
-    if (same === undefined) this.#byKey.set(connection.key, [connection])
-    else same.push(connection)
-    if (this.#all.size <= this.#max) return undefined
-    const [oldest] = this.#all
-    if (oldest !== undefined) this.delete(oldest)
-    return oldest
+  /** Adds one; false: there are more now than are to be kept. */
+  put(connection: T): boolean {
+    if (!this.#all.has(connection)) {
+      this.#all.add(connection)
+      const same = this.#byKey.get(connection.key)
+      if (same === undefined) this.#byKey.set(connection.key, [connection])
+      else same.push(connection)
+    }
+    return this.#all.size <= this.#max
+  }
+
+  /** Takes those out that are too many, the longest idle first. */
+  takeSurplus(): T[] {
+    const surplus: T[] = []
+    for (const oldest of this.#all) {
+      if (this.#all.size <= this.#max) break
+      surplus.push(oldest)
+      this.delete(oldest)
+    }
+    return surplus
   }
 
   /** Takes the one that was used last: it is the least likely to be closed meanwhile. */

@@ -84,6 +84,7 @@ describe('docs/sdk.md', () => {
       queueTimeoutMs: true,
       retry: true,
       ban: true,
+      hedge: true,
     }
     expect(firstColumn(section('Views'))).toEqual(Object.keys(names))
     expect(section('Sessions')).toContain(`\`ttlMs\` (default \`${sessionDefaults.ttlMs}\``)
@@ -116,6 +117,7 @@ describe('docs/sdk.md', () => {
       MP_HUB_REFUSED: true,
       MP_HUB_PROTOCOL: true,
       MP_SESSION_IP_CHANGED: true,
+      MP_LISTEN: true,
       MP_CLOSED: true,
     }
     expect(firstColumn(section('Errors'))).toEqual(Object.keys(codes))

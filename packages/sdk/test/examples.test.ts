@@ -66,7 +66,7 @@ test('examples/views.mjs logs in through one device and crawls through the other
 
 test('examples/events.mjs tells of requests, a retry and a ban, and counts them', async () => {
   const { origin, env, seoul, urls } = await scene()
-  origin.ban(seoul.egress ?? '')
+  origin.ban(seoul.egress)
   const lines = await run('events', env, ...urls, ...urls)
   const device = new URL(seoul.url).host
   expect(lines.filter((line) => /^request: GET 127\.0\.0\.1 answered, [12] attempts$/.test(line))).toHaveLength(4)
@@ -78,7 +78,7 @@ test('examples/events.mjs tells of requests, a retry and a ban, and counts them'
 
 test('examples/rotate.mjs says whether the exit IP really changed', async () => {
   const busan = await stage.device('busan-03')
-  let isStuck = false
+  let isStuck: boolean = false
   const box = http.createServer((_request, response) => {
     if (!isStuck) busan.egress = '127.10.3.2'
     response.end('{"success":true}')

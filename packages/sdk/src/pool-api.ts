@@ -3,6 +3,8 @@ import type { Agent as HttpsAgent } from 'node:https'
 import type { ReportTarget, ReportVerdict } from './bans/report-target.ts'
 import type { ListenOptions } from './clients/listen/listen-options.ts'
 import type { LocalProxy } from './clients/listen/local-proxies.ts'
+import type { PoolMap } from './clients/map.ts'
+import type { PoolFetch } from './clients/pool-fetch.ts'
 import type { SessionOptions, ViewOptions } from './clients/view-options.ts'
 import type { RotationTrigger } from './contract/index.ts'
 import type { ReportResult } from './dispatch/ban-reports.ts'
@@ -26,7 +28,18 @@ export interface PoolClient {
    * Built-in `fetch`. All redirect hops of one call use one device, as far as that can serve them. `view` asks something of this call
    * alone. Throws `MobilePoolError` itself, not wrapped in `TypeError: fetch failed`.
    */
-  readonly fetch: (input: string | URL | Request, init?: RequestInit & { view?: ViewOptions }) => Promise<Response>
+  readonly fetch: PoolFetch
+
+  /**
+   * Works on many items, `concurrency` (10) at a time, and gives the results in the items' order. `items` may be endless or async: one is
+   * pulled when there is room, and one waits at most. `work` gets the item and `{ fetch, signal, index }`: this client's `fetch`, wired
+   * to the map's signal.
+   *
+   * The first error ends it: no item is begun any more, `signal` aborts those under way, and when they are all over `map` rejects with that
+   * error. With `stopOnError: false` the others go on, and the results are `{ status: 'fulfilled', value }` or `{ status: 'rejected', reason }`.
+   * An abort of the caller's `signal` ends it the same way, with its reason. Throws `MP_OPTIONS`.
+   */
+  readonly map: PoolMap
 
   /**
    * An agent of Node for http: URLs, for got, axios, node-fetch, `ws` and `node:http`: a device for each request, keep-alive, and another

@@ -64,6 +64,14 @@ test('examples/views.mjs logs in through one device and crawls through the other
   expect(exitsIn(lines)).toEqual([seoul.egress, busan.egress, seoul.egress, busan.egress])
 })
 
+test('examples/map.mjs prints every page in the order of its URLs, and which failed', async () => {
+  const { origin, urls, env, seoul, busan } = await scene()
+  const lines = await run('map', env, ...urls, `${origin.url}/status/404`)
+  expect(lines.map((line) => line.split(' ')[0])).toEqual([...urls, `${origin.url}/status/404`])
+  expect(new Set(exitsIn(lines.slice(0, 2)))).toEqual(new Set([seoul.egress, busan.egress]))
+  expect(lines[2]).toMatch(/ failed: .*: 404$/)
+})
+
 test('examples/events.mjs tells of requests, a retry and a ban, and counts them', async () => {
   const { origin, env, seoul, urls } = await scene()
   origin.ban(seoul.egress)

@@ -8,15 +8,15 @@ import { liftHandler } from '../dispatch/lift-handler.ts'
 import { MobilePoolError } from '../errors.ts'
 import type { PoolAgents } from './agents/pool-agents.ts'
 import type { Carrier } from './carrier.ts'
+import { createMap, type PoolMap } from './map.ts'
+import type { PoolFetch, PoolRequestInit } from './pool-fetch.ts'
 import { narrow, type Scope, scopeOf } from './scope.ts'
-import { parseView, type ViewOptions } from './view-options.ts'
-
-/** What `fetch` of a pool takes beyond the usual. */
-export type PoolRequestInit = RequestInit & { view?: ViewOptions }
+import { parseView } from './view-options.ts'
 
 /** A dispatcher of undici over the pool, in some scope of it: the pool itself, and its views. */
 export abstract class ClientDispatcher extends Dispatcher {
-  readonly fetch: (input: string | URL | Request, init?: PoolRequestInit) => Promise<Response>
+  readonly fetch: PoolFetch
+  readonly map: PoolMap
 
   #agents: PoolAgents | null = null
 
@@ -24,6 +24,7 @@ export abstract class ClientDispatcher extends Dispatcher {
     super()
     this.setMaxListeners(0)
     this.fetch = (input, init) => this.#fetch(input, init)
+    this.map = createMap(this.fetch)
   }
 
   protected abstract get carrier(): Carrier

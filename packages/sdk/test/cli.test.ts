@@ -239,6 +239,14 @@ describe('mobilepool fetch', () => {
     })
   })
 
+  test('--session takes the same device for the same key in every run', async () => {
+    const origin = await stage.origin()
+    const devices = [await stage.device('seoul-01'), await stage.device('busan-03'), await stage.device('moscow-07')]
+    const args = ['fetch', origin.url, ...devices.flatMap(({ url }) => ['--proxy', url]), '--session', 'account-42']
+    for (let run = 0; run < 5; run++) expect(await mobilepool(args)).toMatchObject({ status: 0 })
+    expect(new Set(origin.seen.map(({ remoteAddress }) => remoteAddress)).size).toBe(1)
+  })
+
   test('through a hub with a token from the environment, only devices that the filter allows', async () => {
     const origin = await stage.origin()
     const hub = await stage.hub()

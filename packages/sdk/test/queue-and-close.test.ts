@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import diagnostics from 'node:diagnostics_channel'
 import { request } from 'undici'
 import { describe, expect, test } from 'vitest'
+import { ask } from './ask-by-agent.ts'
 import { eventually } from './eventually.ts'
 import { Stage } from './stage.ts'
 
@@ -34,6 +35,26 @@ describe('waiting for a device', () => {
       }),
     )
     expect(order).toEqual([0, 1, 2, 3, 4, 5, 6, 7])
+  })
+
+  test('of those who wait, views with a higher priority are served first, by any client of theirs', async () => {
+    const origin = await stage.origin()
+    const pool = stage.pool([await stage.device('seoul-01')], { perDevice: { concurrency: 1 } })
+    const first = pool.fetch(`${origin.url}/slow/200`).then((response) => response.text())
+    await eventually('the device is busy', () => origin.seen.length === 1)
+    const [urgent, later] = [pool.with({ priority: 100 }), pool.with({ priority: -100 })]
+    const read = (response: Promise<Response>): Promise<string> => response.then((answer) => answer.text())
+    const all = [
+      read(later.fetch(`${origin.url}/later`)),
+      read(pool.fetch(`${origin.url}/usual`)),
+      ask(urgent, `${origin.url}/urgent-agent`),
+      pool.run({ priority: 50 }, () => read(pool.fetch(`${origin.url}/soon`))),
+      read(urgent.fetch(`${origin.url}/urgent`)),
+      read(pool.with({ priority: 100 }).with({ priority: 10 }).fetch(`${origin.url}/inner`)),
+    ]
+    await eventually('all wait', () => pool.stats().requests.queued === all.length)
+    await Promise.all([first, ...all])
+    expect(origin.seen.map(({ url }) => url)).toEqual(['/slow/200', '/urgent-agent', '/urgent', '/soon', '/inner', '/usual', '/later'])
   })
 
   test('waiting ends after queue.timeoutMs, with a reason', async () => {

@@ -74,7 +74,9 @@ describe('pool.with()', () => {
   test.each([
     [{ devices: [] }, 'devices: is empty'],
     [{ filter: { operater: 'MTS' } }, 'filter.operater: there is no such option'],
-    [{ priority: 0.5 }, 'priority: must be a whole number'],
+    [{ priority: 0.5 }, 'priority: must be a whole number from -100 to 100'],
+    [{ priority: 101 }, 'priority: must be at most 100'],
+    [{ priority: -101 }, 'priority: must be at least -100'],
     [{ session: { key: 'a', onIpChange: 'stay' } }, "session.onIpChange: must be 'follow', 'move' or 'fail'"],
     [{ session: '' }, 'session.key: is empty'],
     [{ retry: true }, 'retry: must be false or an object'],

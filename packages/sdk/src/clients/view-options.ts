@@ -27,7 +27,7 @@ export interface ViewOptions {
   exclude?: string | readonly string[]
   /** Stays on one device: the key of a session, as `pool.session()` has it. */
   session?: string | ({ key: string } & SessionOptions)
-  /** Who waits with a higher number is served first. -1000 to 1000. @default 0 */
+  /** Who waits with a higher number is served first. A whole number from -100 to 100. @default 0 */
   priority?: number
   /** What the balancer `ip-hash` hashes. @default the site */
   hashKey?: string
@@ -59,7 +59,7 @@ const viewOptions = z.strictObject({
   devices: oneOrMore(label).optional(),
   exclude: oneOrMore(label).optional(),
   session: session.optional(),
-  priority: count(-1000, 1000).optional(),
+  priority: count(-100, 100).optional(),
   hashKey: text.optional(),
   queueTimeoutMs: ms().optional(),
   retry: z

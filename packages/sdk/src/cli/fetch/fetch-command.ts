@@ -4,7 +4,7 @@ import { type AttemptReport, MobilePoolError } from '../../errors.ts'
 import type { MobilePool } from '../../mobile-pool.ts'
 import { collect, EXIT, UsageError, webUrl } from '../usage.ts'
 import { attemptText, bodyFields, type Carriage, headersOf, headText, saveBody, summary, writeBody } from './answer-output.ts'
-import { addPoolFlags, openPool, type PoolFlags } from './pool-flags.ts'
+import { addPoolFlags, openPool, type PoolFlags, viewFrom } from './pool-flags.ts'
 
 interface Flags extends PoolFlags {
   request?: string
@@ -56,7 +56,7 @@ async function send(pool: MobilePool, url: URL, init: RequestInit, flags: Flags)
   const startedAt = performance.now()
   const sinceStart = (): number => Math.round(performance.now() - startedAt)
   try {
-    const response = await pool.fetch(url, { ...init, signal: AbortSignal.timeout(flags.timeout) })
+    const response = await pool.fetch(url, { ...init, ...viewFrom(flags), signal: AbortSignal.timeout(flags.timeout) })
     const device = response.headers.get('x-mobilepool-device')
     const carriage: Carriage = {
       device: device === null ? null : decodeURIComponent(device),

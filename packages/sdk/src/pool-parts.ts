@@ -198,8 +198,7 @@ export function assemblePool(
     },
     async close(timeoutMs) {
       triggers.close()
-      localProxies.refuse()
-      await engine.close(timeoutMs)
+      await Promise.all([engine.close(timeoutMs), localProxies.drain(timeoutMs)])
       await stop(closedError(), REPORT_MS)
     },
     destroy: (error) => stop(error, 0),

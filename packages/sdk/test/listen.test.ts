@@ -1,65 +1,14 @@
-import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
-import net from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { MobilePoolError } from '@mobilepool/sdk'
-import { afterAll, afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { WHOLE_POOL } from '../src/clients/scope.ts'
 import { parseOptions } from '../src/options/parse-options.ts'
 import { assemblePool, type PoolParts } from '../src/pool-parts.ts'
+import { curl, seenIn } from './curl.ts'
 import { eventually } from './eventually.ts'
-import { localhostCertificate } from './servers/certificate.ts'
-import type { SeenRequest } from './servers/origin.ts'
+import { openTunnel } from './open-tunnel.ts'
 import { collect, Stage } from './stage.ts'
 
 const stage = new Stage()
-const folder = mkdtempSync(join(tmpdir(), 'mobilepool-listen-'))
-const ca = join(folder, 'ca.pem')
-writeFileSync(ca, localhostCertificate.cert)
-afterAll(() => rmSync(folder, { recursive: true }))
-
-interface CurlAnswer {
-  /** What curl exits with; 0: all went well. */
-  readonly exit: number
-  /** Of the last head; 0: there was none. */
-  readonly status: number
-  /** Of the answer to CONNECT; 0: there was none. */
-  readonly connectStatus: number
-  readonly head: string
-  readonly body: string
-}
-
-/** The real curl. */
-function curl(...args: string[]): Promise<CurlAnswer> {
-  const heads = join(folder, `heads-${Math.random()}`)
-  const all = [
-    '--silent',
-    '--max-time',
-    '20',
-    '--cacert',
-    ca,
-    '--dump-header',
-    heads,
-    '--write-out',
-    '\n%{http_code} %{http_connect}',
-    ...args,
-  ]
-  return new Promise((resolve) => {
-    execFile('curl', ['--output', `${heads}.body`, ...all], { maxBuffer: 1e8, env: { PATH: process.env.PATH } }, (error, stdout) => {
-      const [status = '0', connectStatus = '0'] = stdout.trim().split(' ')
-      void Promise.all([read(heads), read(`${heads}.body`)]).then(([head, body]) => {
-        resolve({ exit: Number(error?.code ?? 0), status: Number(status), connectStatus: Number(connectStatus), head, body })
-      })
-    })
-  })
-}
-
-const read = (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '')
-
-const seenIn = ({ body }: CurlAnswer): SeenRequest => JSON.parse(body) as SeenRequest
-
 const busy = (pool: { stats(): { devices: readonly { inFlight: number }[] } }): number =>
   pool.stats().devices.reduce((sum, { inFlight }) => sum + inFlight, 0)
 
@@ -212,23 +161,6 @@ describe('users of a shared local proxy', () => {
     await eventually('nothing is left', () => tunnels[1]?.destroyed === true && engine.inFlight === 0)
   })
 })
-
-/** A connection through CONNECT, from where it stands. */
-function openTunnel(proxyUrl: string, port: number): Promise<net.Socket> {
-  const { hostname, port: proxyPort, username, password } = new URL(proxyUrl)
-  const socket = net.connect(Number(proxyPort), hostname)
-  const credentials = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64')
-  socket.on('error', () => {})
-  socket.write(`CONNECT 127.0.0.1:${port} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nProxy-Authorization: Basic ${credentials}\r\n\r\n`)
-  return new Promise((resolve, reject) => {
-    socket.once('close', () => reject(new Error('closed before it stood')))
-    socket.once('data', (head: Buffer) => {
-      if (!/^HTTP\/1\.1 200 /.test(head.toString())) reject(new Error(head.toString()))
-      // Read on, or the end of the connection is never seen.
-      resolve(socket.resume())
-    })
-  })
-}
 
 test.each([
   [{ port: 65_536 }, /port: must be at most 65535/],

@@ -17,6 +17,7 @@ import type { RefusalCode } from './statuses.ts'
 import { type AbsoluteTarget, type ProxyTarget, parseAbsoluteTarget, parseConnectTarget } from './target.ts'
 import { forwardUpgrade, joinAfterHandshake } from './upgrade.ts'
 import { openUpstream, type ProxyContext } from './upstream.ts'
+import { whileWatched } from './while-watched.ts'
 
 /** Why new work is refused, for the client. */
 const refusals: Record<RefusalCode, string> = {
@@ -88,8 +89,9 @@ export class ProxyService<User> {
 
   async onConnect(req: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const admitted = await this.#admitDetached(req, socket, 'tunnel', () => parseConnectTarget(req.url ?? ''))
-    const upstream = await admitted?.open()
-    if (!admitted || !upstream) return
+    if (!admitted) return
+    const upstream = await whileWatched(socket, admitted.exchange, admitted.open())
+    if (!upstream) return
     const { exchange, replyHeaders } = admitted
     exchange.signal.addEventListener('abort', () => abort(upstream))
     exchange.status = 200

@@ -86,15 +86,26 @@ export class LocalProxies {
     return { ...placeOf(server, grant), revoke }
   }
 
-  /** New requests are answered 503; those under way go on. No proxy can be opened any more. */
-  refuse(): void {
-    this.#isClosed = true
-    for (const server of this.#servers) server.refuse()
+  /** Answers new requests 503, opens no proxy any more, and waits until clients have their answers whole and tunnels are over, at most for so long. */
+  async drain(timeoutMs: number): Promise<void> {
+    this.#refuse()
+    const drained = Promise.all([...this.#servers].map((server) => server.drained()))
+    let callOff = (): void => {}
+    const late = new Promise<void>((resolve) => {
+      callOff = this.#carrier.clock.schedule(timeoutMs, resolve, { keepsProcessAlive: true })
+    })
+    await Promise.race([drained, late])
+    callOff()
   }
 
   async close(): Promise<void> {
-    this.refuse()
+    this.#refuse()
     await Promise.all([...this.#servers].map((server) => this.#close(server)))
+  }
+
+  #refuse(): void {
+    this.#isClosed = true
+    for (const server of this.#servers) server.refuse()
   }
 
   async #open(port: number, host: string): Promise<LocalServer> {

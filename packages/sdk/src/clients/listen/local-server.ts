@@ -65,6 +65,11 @@ export class LocalServer {
     this.#proxy.refuse('draining')
   }
 
+  /** Resolves when nothing is under way. */
+  drained(): Promise<void> {
+    return this.#proxy.drained()
+  }
+
   close(): Promise<void> {
     return this.#proxy.close()
   }

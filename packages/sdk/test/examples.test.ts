@@ -43,6 +43,11 @@ test.each(['undici', 'global'])('examples/%s.mjs fetches each page through a dev
   expect(new Set(exitsIn(lines))).toEqual(new Set([seoul.egress, busan.egress]))
 })
 
+test('examples/local-proxy.mjs lets curl fetch each page through a device', async () => {
+  const { seoul, busan, urls, env } = await scene()
+  expect(new Set(exitsIn(await run('local-proxy', env, ...urls)))).toEqual(new Set([seoul.egress, busan.egress]))
+})
+
 test('examples/sessions.mjs keeps each account on one exit IP', async () => {
   const { urls, env, seoul, busan } = await scene()
   const lines = await run('sessions', env, ...urls)

@@ -1,6 +1,7 @@
 export type { BanRule, Pattern } from './bans/ban-rule.ts'
 export type { PresetName } from './bans/presets/names.ts'
 export type { ReportedResponse, ReportTarget, ReportVerdict } from './bans/report-target.ts'
+export type { CachedResponse, CacheKey, CacheStore, CacheValue } from './cache/cache-store.ts'
 export type { ListenOptions } from './clients/listen/listen-options.ts'
 export type { LocalProxy } from './clients/listen/local-proxies.ts'
 export type { MapItems, MapOptions, MapTools, MapWork, PoolMap } from './clients/map.ts'
@@ -16,6 +17,7 @@ export type { DeviceRef, PoolEvents, RotationResult } from './events.ts'
 export { MobilePool } from './mobile-pool.ts'
 export type {
   BanOptions,
+  CacheOptions,
   EjectOptions,
   FilterOptions,
   HedgeOptions,

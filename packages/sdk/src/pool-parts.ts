@@ -1,3 +1,4 @@
+import { ResponseCache } from './cache/response-cache.ts'
 import { Carrier } from './clients/carrier.ts'
 import { LocalProxies } from './clients/listen/local-proxies.ts'
 import { type Clock, systemClock } from './clock.ts'
@@ -86,6 +87,7 @@ export function assemblePool(
     sourceTrouble: () => feed.trouble,
   })
 
+  const cache = settings.cache === false ? null : new ResponseCache(settings.cache, () => clock.now())
   const reports = new BanReports({
     now: () => clock.now(),
     answers: engine.answers,
@@ -94,12 +96,14 @@ export function assemblePool(
     siteOf: (hostname) => engine.siteOf(hostname),
     emit,
     onBan: (device, site, request, strikes) => triggers.noteBan(device, site, request, strikes),
+    onAnswerBanned: (order) => cache?.forget(order),
     onChange: () => engine.fleetChanged(),
   })
   const carrier = new Carrier({
     engine,
     core,
     clock,
+    cache,
     agents: agentSettings(settings),
     onSessionEnd: (device) => triggers.noteSessionEnd(device),
   })

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import type { ResponseCache } from '../cache/response-cache.ts'
 import type { Clock } from '../clock.ts'
 import { OneDevice } from '../core/one-device.ts'
 import type { PoolCore } from '../core/pool-core.ts'
@@ -10,7 +11,7 @@ import type { DispatchHandler, DispatchOptions } from '../dispatch/handlers.ts'
 import type { Path, PathReuse, PathTarget } from '../dispatch/path.ts'
 import type { AgentSettings } from './agents/agent-carrier.ts'
 import { createPoolAgents, type PoolAgents } from './agents/pool-agents.ts'
-import { narrow, type Scope, viewOf, WHOLE_POOL } from './scope.ts'
+import { isShareable, narrow, type Scope, viewOf, WHOLE_POOL } from './scope.ts'
 
 /** Sessions that a pool remembers at a time; beyond it the one unused for longest ends. About 200 bytes each. */
 const MAX_SESSIONS = 10_000
@@ -22,6 +23,8 @@ export interface CarrierParts {
   readonly core: PoolCore<Errand>
   readonly clock: Clock
   readonly agents: AgentSettings
+  /** Null: nothing is cached. */
+  readonly cache: ResponseCache | null
   /** A session on that device is over. */
   readonly onSessionEnd: (device: NonNullable<Session['device']>) => void
 }
@@ -33,17 +36,19 @@ export class Carrier {
   readonly engine: DispatchEngine
   readonly core: PoolCore<Errand>
   readonly #agents: AgentSettings
+  readonly #cache: ResponseCache | null
   /** Sessions that are in nobody's list: leases. */
   readonly #pinned = new Set<Session>()
   /** Made by the first `run`, so that pools without one do not pay for it. */
   #ambient: AsyncLocalStorage<Scope> | null = null
   #callOff: (() => void) | null = null
 
-  constructor({ engine, core, clock, agents, onSessionEnd }: CarrierParts) {
+  constructor({ engine, core, clock, cache, agents, onSessionEnd }: CarrierParts) {
     this.engine = engine
     this.core = core
     this.clock = clock
     this.#agents = agents
+    this.#cache = cache
     this.sessions = new Sessions(MAX_SESSIONS, onSessionEnd)
     core.onExitLeft = (device) => {
       for (const sessions of [this.sessions, this.#pinned]) {
@@ -55,8 +60,12 @@ export class Carrier {
     }
   }
 
-  dispatch(scope: Scope, options: DispatchOptions, handler: DispatchHandler): void {
-    this.engine.dispatch(options, handler, this.viewFor(scope))
+  dispatch(own: Scope, options: DispatchOptions, handler: DispatchHandler): void {
+    const { engine } = this
+    const scope = this.#scopeOf(own)
+    const view = viewOf(scope, this.#stickyOf(scope))
+    if (this.#cache === null || engine.isClosed) engine.dispatch(options, handler, view)
+    else this.#cache.dispatch((...request) => engine.dispatch(...request, view), options, handler, isShareable(scope))
   }
 
   openPath(scope: Scope, target: PathTarget, signal?: AbortSignal, reuse?: PathReuse): Promise<Path> {
@@ -70,8 +79,7 @@ export class Carrier {
 
   /** The view of a request that begins now. */
   viewFor(own: Scope): View {
-    const ambient = this.#ambient?.getStore()
-    const scope = ambient === undefined ? own : own === WHOLE_POOL ? ambient : narrow(ambient, own)
+    const scope = this.#scopeOf(own)
     return viewOf(scope, this.#stickyOf(scope))
   }
 
@@ -106,6 +114,12 @@ export class Carrier {
   close(): void {
     this.#callOff?.()
     this.#callOff = null
+  }
+
+  /** A scope inside that of `run`. */
+  #scopeOf(own: Scope): Scope {
+    const ambient = this.#ambient?.getStore()
+    return ambient === undefined ? own : own === WHOLE_POOL ? ambient : narrow(ambient, own)
   }
 
   #stickyOf({ sticky, session }: Scope): Sticky | null {

@@ -13,6 +13,7 @@ export interface Scope {
   readonly retry: View['retry']
   readonly ignoresBans: boolean
   readonly isUnhedged: boolean
+  readonly isUncached: boolean
   readonly session: SessionChoice | null
   /** Keeps to a device without a session: a lease. Goes before `session`. */
   readonly sticky: Sticky | null
@@ -27,6 +28,7 @@ export const WHOLE_POOL: Scope = {
   retry: null,
   ignoresBans: false,
   isUnhedged: false,
+  isUncached: false,
   session: null,
   sticky: null,
 }
@@ -49,6 +51,7 @@ export function scopeOf(settings: ViewSettings): Scope {
     retry: retry === undefined ? null : retry === false ? { attempts: 1 } : defined(retry),
     ignoresBans: settings.ban === false,
     isUnhedged: settings.hedge === false,
+    isUncached: settings.cache === false,
     session: settings.session ?? null,
     sticky: null,
   }
@@ -63,9 +66,19 @@ export const narrow = (outer: Scope, inner: Scope): Scope => ({
   retry: inner.retry ?? outer.retry,
   ignoresBans: inner.ignoresBans || outer.ignoresBans,
   isUnhedged: inner.isUnhedged || outer.isUnhedged,
+  isUncached: inner.isUncached || outer.isUncached,
   session: inner.session ?? outer.session,
   sticky: inner.sticky ?? (inner.session === null ? outer.sticky : null),
 })
+
+/** Whether its answers are like anybody's, so that a cache may share them: it asks for no exit of its own, and for no ban pages. */
+export const isShareable = ({ accepts, hashKey, ignoresBans, isUncached, session, sticky }: Scope): boolean =>
+  accepts === null &&
+  hashKey === null &&
+  !ignoresBans &&
+  !isUncached &&
+  session === null &&
+  (sticky === null || sticky instanceof OneDevice)
 
 /** What the core is asked for. */
 export const viewOf = (scope: Scope, sticky: Sticky | null): View =>

@@ -39,6 +39,8 @@ export interface ViewOptions {
   ban?: false
   /** `false`: no second device is asked while the first one connects. */
   hedge?: false
+  /** `false`: not answered from the pool's cache, and not kept there. */
+  cache?: false
 }
 
 /** Defaults of `SessionOptions`. */
@@ -70,6 +72,7 @@ const viewOptions = z.strictObject({
     .optional(),
   ban: z.literal(false, 'can only be false').optional(),
   hedge: z.literal(false, 'can only be false').optional(),
+  cache: z.literal(false, 'can only be false').optional(),
 })
 
 /** Options of a view, checked. */

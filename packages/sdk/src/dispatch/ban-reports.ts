@@ -27,6 +27,8 @@ export interface BanReportsParts {
   readonly emit: Emit
   /** The device's exit of now met a ban. `request`: one object a request. */
   readonly onBan: (device: Device, site: string, request: object, strikes: number) => void
+  /** The answer to the request of this number was a ban. */
+  readonly onAnswerBanned: (order: number) => void
   /** Who waits is to be looked at again. */
   readonly onChange: () => void
 }
@@ -61,9 +63,12 @@ export class BanReports {
 
   #ban({ deviceId, name, device, exit, site, answer }: Subject, { reason, statusCode }: Report): boolean {
     if (answer?.isCounted === true) return false
-    const { now, quarantine, emit, onBan, onChange } = this.#parts
+    const { now, quarantine, emit, onBan, onAnswerBanned, onChange } = this.#parts
     const { until, strikes } = quarantine.ban(exit, site, undefined, now(), 1 + (answer?.strikesEnded ?? 0))
-    if (answer !== undefined) Object.assign(answer, { isCounted: true, strikesEnded: 0 })
+    if (answer !== undefined) {
+      Object.assign(answer, { isCounted: true, strikesEnded: 0 })
+      onAnswerBanned(answer.order)
+    }
     if (device !== undefined) device.tally.bans++
     const rule = reason ?? 'reported'
     emit('ban', { deviceId, device: name, site, exitIp: exit.exitIp, rule, by: 'report', statusCode, until, strikes })

@@ -115,6 +115,11 @@ export class DispatchEngine implements RunHost, PathHost {
     this.exposeHeaders = settings.exposeHeaders
   }
 
+  /** It takes nothing any more. */
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
   get inFlight(): number {
     return this.#runs.size - this.#parts.core.queued
   }

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import type { AttemptKind } from '../errors.ts'
 
 export type ResponseHeaders = Record<string, string | string[] | undefined>
 
@@ -22,8 +23,8 @@ export interface DispatchController {
   readonly aborted: boolean
   readonly paused: boolean
   readonly reason: Error | null
-  rawHeaders: unknown
-  rawTrailers: unknown
+  readonly rawHeaders: unknown
+  readonly rawTrailers: unknown
   abort(reason?: Error): void
   pause(): void
   resume(): void
@@ -40,6 +41,8 @@ export interface DispatchHandler {
   onResponseError?(controller: DispatchController | null, error: Error): void
   onBodySent?(chunk: Buffer): void
   onRequestSent?(): void
+  /** The pool's own, for its cache: what the response that begins next was taken for. */
+  onPoolVerdict?(kind: AttemptKind): void
 }
 
 /** The handler API of undici 6, and of the fetch that is built into Node 20, 22 and 24. */

@@ -63,6 +63,29 @@ export function forwardHeaders(headers: unknown, targetHost: string, authorizati
   return flat
 }
 
+/** As one object with names in lower case, as undici's cache wants them. */
+export function lowerCaseHeaders(headers: unknown): Record<string, string | string[]> {
+  const plain: Record<string, string | string[]> = {}
+  some(headers, (name, value) => {
+    const key = name.toLowerCase()
+    const values = Array.isArray(value) ? value.map(String) : [String(value)]
+    const all = [plain[key] ?? [], values].flat()
+    plain[key] = all.length === 1 && !Array.isArray(value) ? (all[0] ?? '') : all
+    return false
+  })
+  return plain
+}
+
+/** The headers with these, by lower-case name, in place of any of the same names. */
+export function withHeaders(headers: unknown, added: Readonly<Record<string, string>>): unknown[] {
+  const flat: unknown[] = []
+  some(headers, (name, value) => {
+    if (!Object.hasOwn(added, name.toLowerCase())) flat.push(name, value)
+    return false
+  })
+  return [...flat, ...Object.entries(added).flat()]
+}
+
 const needsCleaning = (name: string, value: unknown): boolean => isHopHeader(name) || onceOnly(name, value) !== value
 
 const isHopHeader = (name: string): boolean => name.length === 19 && name.toLowerCase() === 'proxy-authorization'

@@ -248,6 +248,7 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
       exposeAttempt(attempt, this.#attempts.length, this.order, headers)
       this.#exposed = attempt
     }
+    this.#handler.onPoolVerdict?.(attempt.kind)
     this.#handler.onResponseStart?.(this, statusCode, headers, statusMessage)
   }
 

@@ -76,6 +76,17 @@ declare module 'undici/lib/dispatcher/client.js' {
   }
 }
 
+declare module 'undici/lib/interceptor/cache.js' {
+  type Dispatch<Options, Handler> = (options: Options, handler: Handler) => boolean
+  /** `cacheByDefault`: milliseconds. `createWriteStream` may be asked for nothing. */
+  export default function cache(options: {
+    store: object
+    methods: readonly string[]
+    type: 'shared' | 'private'
+    cacheByDefault?: number
+  }): <Options, Handler>(dispatch: Dispatch<Options, Handler>) => (options: Options, handler: Handler) => unknown
+}
+
 declare module 'undici/lib/core/connect.js' {
   import type { Socket } from 'node:net'
   import type { ConnectionOptions } from 'node:tls'

@@ -1,6 +1,7 @@
 import type { ConnectionOptions } from 'node:tls'
 import type { BanRule, Pattern } from '../bans/ban-rule.ts'
 import type { PresetName } from '../bans/presets/names.ts'
+import type { CacheStore } from '../cache/cache-store.ts'
 import type { DeviceType } from '../contract/index.ts'
 import type { CustomBalancer } from '../core/balancers/custom.ts'
 import type { BalancerName } from '../core/balancers/names.ts'
@@ -116,6 +117,31 @@ export interface HedgeOptions {
   delayMs?: number | 'auto'
   /** Second connections as a share of all requests; ten are in reserve. 0 to 1; 0: none. @default 0.05 */
   budget?: number
+}
+
+/**
+ * A cached answer costs no device, no permit and no data volume. It has `x-mobilepool-device` and `-ip` of the device that fetched it and
+ * `x-mobilepool-attempts: 0`; `age` tells how old it is. A stale one with an ETag or a date is asked for again, through a device.
+ *
+ * Never cached, never answered from the cache: sessions and leases; views with `filter`, `devices`, `exclude`, `hashKey`, `ban: false` or
+ * `cache: false`; requests with `Range`; and, unless `type` is `private`, with `Authorization` or `Cookie`. Bans, failures (5xx) and
+ * errors of devices are never cached, and what `pool.report` calls a ban is forgotten. The agents and `pool.listen()` have no cache.
+ */
+export interface CacheOptions {
+  /** Where answers are kept: a cache store of npm undici (`cacheStores.SqliteCacheStore`), or your own. @default memory, of this pool alone */
+  store?: CacheStore
+  /** What is cached. POST and other methods that change something make the pool forget the answers of their URL. @default ['GET'] */
+  methods?: readonly ('GET' | 'HEAD' | 'OPTIONS' | 'TRACE')[]
+  /** How long answers count as fresh that do not say it themselves. @default they are not cached */
+  cacheByDefaultMs?: number
+  /** `private`: the whole pool is one user: answers to and with cookies are cached too, and `Cache-Control: private`. @default 'shared' */
+  type?: 'shared' | 'private'
+  /** In memory. 1 to 1000000. @default 1024 */
+  maxEntries?: number
+  /** In memory, bodies and headers together; what was not used for longest goes. 1 to 17179869184. @default 67108864 */
+  maxBytes?: number
+  /** In memory: a longer answer is not cached. 1 to 1073741824. @default 5242880 */
+  maxEntryBytes?: number
 }
 
 export interface EjectOptions {
@@ -256,6 +282,8 @@ export interface MobilePoolOptions {
   ban?: false | BanOptions
   /** False: no second device is ever asked while the first one connects. */
   hedge?: false | HedgeOptions
+  /** Answers from memory what sites allow to be cached; see `CacheOptions`. True: with the defaults. @default false */
+  cache?: boolean | CacheOptions
   /** False: no device is taken out because of its failures. */
   eject?: false | EjectOptions
   rotate?: RotateOptions
@@ -306,6 +334,7 @@ export const poolDefaults = {
     quarantineMs: 600_000,
   },
   hedge: { delayMs: 'auto', budget: 0.05 },
+  cache: { methods: ['GET'], type: 'shared', maxEntries: 1024, maxBytes: 67_108_864, maxEntryBytes: 5_242_880 },
   eject: {
     consecutive: 3,
     baseMs: 10_000,

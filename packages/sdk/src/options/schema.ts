@@ -7,6 +7,7 @@ import type { BalancerName } from '../core/balancers/names.ts'
 import type { HashKeyOf } from '../dispatch/hash-key.ts'
 import type { PoolLogger } from '../telemetry/pool-log.ts'
 import { banOptions } from './ban-schema.ts'
+import { cacheOptions } from './cache-schema.ts'
 import { count, ms, status } from './numbers.ts'
 import { poolDefaults as defaults, type StaticDevice } from './pool-options.ts'
 
@@ -115,6 +116,9 @@ export const poolOptions = z
         budget: z.number().min(0, 'must be from 0 to 1').max(1, 'must be from 0 to 1').default(defaults.hedge.budget),
       }),
     ).prefault({}),
+    cache: z
+      .preprocess((value) => (value === true ? {} : value), z.union([z.literal(false), cacheOptions], 'must be true, false or an object'))
+      .default(false),
     eject: falseOr(
       z.strictObject({
         consecutive: count(1, 1000).default(defaults.eject.consecutive),

@@ -84,6 +84,7 @@ describe('docs/sdk.md', () => {
       retry: true,
       ban: true,
       hedge: true,
+      cache: true,
     }
     expect(firstColumn(section('Views'))).toEqual(Object.keys(names))
     expect(section('Sessions')).toContain(`\`ttlMs\` (default \`${sessionDefaults.ttlMs}\``)

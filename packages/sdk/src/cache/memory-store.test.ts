@@ -6,7 +6,7 @@ import { MemoryStore } from './memory-store.ts'
 
 const LIMITS = { maxEntries: 10, maxBytes: 10_000, maxEntryBytes: 2_000 }
 const keyOf = (path: string, headers: Record<string, string> = {}) => ({ origin: 'http://shop.test', method: 'GET', path, headers })
-const valueOf = (fields: Partial<CacheValue> = {}): CacheValue => ({
+const answerOf = (fields: Partial<CacheValue> = {}): CacheValue => ({
   statusCode: 200,
   statusMessage: 'OK',
   headers: {},
@@ -16,7 +16,7 @@ const valueOf = (fields: Partial<CacheValue> = {}): CacheValue => ({
   ...fields,
 })
 
-async function put(store: MemoryStore, path: string, body: string, value: CacheValue = valueOf(), headers: Record<string, string> = {}) {
+async function put(store: MemoryStore, path: string, body: string, value: CacheValue = answerOf(), headers: Record<string, string> = {}) {
   const stream = store.createWriteStream(keyOf(path, headers), value)
   stream.end(body)
   await finished(stream).catch(() => {})
@@ -61,7 +61,7 @@ test('answers that vary are kept side by side, and a new one of a kind replaces 
     ['en', 'hello'],
     ['en', 'hi'],
   ] as const)
-    await put(store, '/', body, valueOf({ vary: { 'accept-language': language } }), { 'accept-language': language })
+    await put(store, '/', body, answerOf({ vary: { 'accept-language': language } }), { 'accept-language': language })
   expect(['ko', 'en', 'ru'].map((language) => bodyOf(store, '/', { 'accept-language': language }))).toEqual(['annyeong', 'hi', undefined])
   expect(store.size.entries).toBe(2)
 })
@@ -73,7 +73,7 @@ test('an answer past its time is not given, and one that broke off is not kept',
   expect(bodyOf(store, '/')).toBe('x')
   now = 2_000
   expect(bodyOf(store, '/')).toBeUndefined()
-  const broken = store.createWriteStream(keyOf('/broken'), valueOf({ deleteAt: 9_999 }))
+  const broken = store.createWriteStream(keyOf('/broken'), answerOf({ deleteAt: 9_999 }))
   broken.write('half')
   broken.destroy()
   expect(bodyOf(store, '/broken')).toBeUndefined()

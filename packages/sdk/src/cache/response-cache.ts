@@ -6,7 +6,7 @@ import type { CachedResponse, CacheKey, CacheStore } from './cache-store.ts'
 import { CachedExchange, type Send } from './cached-exchange.ts'
 import { type MemoryLimits, MemoryStore } from './memory-store.ts'
 
-export type CacheMethod = 'GET' | 'HEAD' | 'OPTIONS' | 'TRACE'
+type CacheMethod = 'GET' | 'HEAD' | 'OPTIONS' | 'TRACE'
 
 export interface CacheSettings extends MemoryLimits {
   /** @default a store of its own, in memory */

@@ -83,7 +83,9 @@ describe('what is not given', () => {
   test('is the default', () => {
     const settings = parseOptions({ devices })
     const { onBanCount: _count, ...rotate } = poolDefaults.rotate
-    expect(settings).toMatchObject({ ...poolDefaults, rotate })
+    const { cache, ...others } = poolDefaults
+    expect(settings).toMatchObject({ ...others, cache: false, rotate })
+    expect(parseOptions({ devices, cache: true }).cache).toEqual(cache)
     expect(settings.rotate.onBan).toBeUndefined()
     expect(parseOptions({ devices, rotate: { onBan: {} } }).rotate.onBan).toEqual({ count: 3 })
   })

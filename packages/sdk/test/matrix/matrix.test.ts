@@ -54,7 +54,7 @@ describe.each(pairs)('Node $node with npm undici $undici', ({ node, undici }) =>
     const outcome = await runNode(nodePath, [script, builtSdk(), undiciPath, JSON.stringify(given)])
     expect(outcome, outcome.stderr).toMatchObject({ status: 0 })
     const { passed, stats } = JSON.parse(outcome.stdout) as { passed: string[]; stats: Record<string, number> }
-    expect(passed.length).toBeGreaterThanOrEqual((undici === 'none' ? 12 : 25) + (node === 20 ? 0 : 2))
+    expect(passed.length).toBeGreaterThanOrEqual((undici === 'none' ? 14 : 30) + (node === 20 ? 0 : 2))
     expect(stats).toMatchObject({ inFlight: 0, queued: 0 })
   })
 })

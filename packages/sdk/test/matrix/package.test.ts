@@ -107,11 +107,22 @@ describe('packed and installed elsewhere, the package', () => {
 
 /** What a user writes; with the types of a browser `fetch` knows no dispatcher, so there `pool.fetch` is the way. */
 const typescript = (hasDom: boolean): string => `
-import { MobilePool, MobilePoolError, type MobilePoolOptions, type PoolStats, type RotationResult } from '@mobilepool/sdk'
+import { type BalancerDevice, type CustomBalancer, MobilePool, MobilePoolError, type MobilePoolOptions, type MobilePoolSession, type PoolStats, type RotationResult } from '@mobilepool/sdk'
 import type { DeviceJson } from '@mobilepool/sdk/contract'
 import { request } from 'undici'
 
+const fewest: CustomBalancer = { pick: ({ devices }) => devices[0] as BalancerDevice }
+export const more: MobilePoolOptions = {
+  devices: ['socks5://10.0.0.5:1080', { url: 'https://10.0.0.6:8443', weight: 2 }],
+  balancer: fewest,
+  hedge: { delayMs: 'auto', budget: 0.05 },
+  cache: { type: 'private', methods: ['GET', 'HEAD'], maxBytes: 1_000_000 },
+  ban: { presets: ['cloudflare'], body: /captcha/i, rules: [{ name: 'mine', status: 200, body: 'denied', hosts: ['shop.com'] }] },
+  logger: console,
+}
 const options: MobilePoolOptions = {
+  cache: true,
+  usage: { flushMs: 1_000, urls: 'none' },
   hub: { url: 'http://hub:3001', token: 'x' },
   balancer: 'least-connections',
   filter: { operator: 'MTS', tags: ['farm-1'] },
@@ -129,6 +140,11 @@ export async function main(): Promise<void> {
   if (result.outcome === 'changed') console.log(result.oldIp, result.newIp, result.durationMs)
   pool.on('ban', ({ site, device, until }) => console.log(site.length, device.length, until.toFixed()))
   const stats: PoolStats = pool.stats()
+  const session: MobilePoolSession = pool.session('account-42', { onIpChange: 'fail', ttlMs: 60_000 })
+  ${hasDom ? '' : "await fetch('https://example.com', { dispatcher: session })\n  await fetch('https://example.com', { dispatcher: pool.with({ hedge: false, cache: false }) })"}
+  const three: Response = await pool.run({ filter: { operator: 'MTS' } }, () => session.fetch('https://example.com', { view: { priority: 1 } }))
+  console.log(three.status, session.device?.device, session.exitIp, pool.report(three, { banned: true, reason: 'empty' }).until)
+  session.end()
   using installed = pool.installGlobal()
   console.log(two.ok, statusCode, stats.ready, installed)
   try {

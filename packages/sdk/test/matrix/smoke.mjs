@@ -115,23 +115,48 @@ await check('errors', async () => {
   await none.close()
 })
 
-if (globalThis.WebSocket) {
-  for (const origin of [plain, secure]) {
-    await check(`WebSocket ${origin.split(':')[0]}`, async () => {
-      const socket = new WebSocket(origin.replace('http', 'ws'), { dispatcher: pool })
-      const said = await new Promise((resolve, reject) => {
-        socket.onopen = () => socket.send('hi')
-        socket.onmessage = ({ data }) => resolve(data)
-        socket.onerror = ({ error, message }) => reject(error ?? new Error(message))
-      })
-      assert.equal(said, 'hi')
-      socket.close()
-      await new Promise((resolve) => {
-        socket.onclose = resolve
-      })
+const webSocketCheck = (name, WebSocket, origin, dispatcher) =>
+  check(`${name} ${origin.split(':')[0]}`, async () => {
+    const socket = new WebSocket(origin.replace('http', 'ws'), { dispatcher })
+    const said = await new Promise((resolve, reject) => {
+      socket.onopen = () => socket.send('hi')
+      socket.onmessage = ({ data }) => resolve(data)
+      socket.onerror = ({ error, message }) => reject(error ?? new Error(message))
     })
+    assert.equal(said, 'hi')
+    socket.close()
+    await new Promise((resolve) => {
+      socket.onclose = resolve
+    })
+  })
+
+// Node 20 has no WebSocket of its own.
+if (globalThis.WebSocket) for (const origin of [plain, secure]) await webSocketCheck('WebSocket', WebSocket, origin, pool)
+
+await check('cache', async () => {
+  const caching = new MobilePool({ ...options, devices, cache: { cacheByDefaultMs: 60_000 } })
+  for (const ask of [() => fetch(`${secure}/`, { dispatcher: caching }), () => caching.fetch(`${secure}/`)]) {
+    await seen(await ask())
+    const again = await ask()
+    assert.equal(again.headers.get('x-mobilepool-attempts'), '0')
+    await seen(again)
   }
-}
+  assert.equal(caching.stats().requests.started, 1)
+  await seen(await caching.session('account-1').fetch(`${secure}/`))
+  assert.equal(caching.stats().requests.started, 2)
+  await caching.close()
+})
+
+await check('views', async () => {
+  const session = pool.session('account-42', { onIpChange: 'fail' })
+  const first = await seen(await fetch(plain, { dispatcher: session }))
+  const second = await seen(await session.fetch(secure))
+  const third = await pool.run({ session: 'account-42' }, async () => seen(await fetch(plain, { dispatcher: pool })))
+  assert.deepEqual([second.remoteAddress, third.remoteAddress], [first.remoteAddress, first.remoteAddress])
+  const chosen = pool.with({ exclude: session.device.device, hedge: false })
+  assert.notEqual((await seen(await chosen.fetch(secure))).remoteAddress, first.remoteAddress)
+  session.end()
+})
 
 await check('installGlobal', async () => {
   const installed = pool.installGlobal()
@@ -159,6 +184,20 @@ if (undiciPath !== 'none') {
     await undici.stream(`${secure}/bytes/10`, { dispatcher: pool.dispatcher, method: 'GET' }, () => sink)
     assert.equal(Buffer.concat(await text).toString(), 'xxxxxxxxxx')
   })
+  await check('pipeline', async () => {
+    const { PassThrough } = await import('node:stream')
+    const line = undici.pipeline(`${secure}/`, { dispatcher: pool.dispatcher, method: 'POST' }, ({ statusCode, body }) => {
+      assert.equal(statusCode, 200)
+      return body.pipe(new PassThrough())
+    })
+    line.end('through the pipe')
+    const answer = JSON.parse(Buffer.concat(await line.toArray()).toString())
+    assert.ok(exits.has(answer.remoteAddress))
+    assert.equal(answer.body, 'through the pipe')
+  })
+  if (undici.WebSocket) {
+    for (const origin of [plain, secure]) await webSocketCheck('npm WebSocket', undici.WebSocket, origin, pool.dispatcher)
+  }
   await check('upgrade', async () => {
     const { socket } = await undici.upgrade(`${plain}/`, {
       dispatcher: pool.dispatcher,

@@ -26,7 +26,9 @@
  * | `MP_HUB_UNREACHABLE` | the hub did not answer |
  * | `MP_HUB_REFUSED` | the hub refused: wrong token, or a key that may not do that |
  * | `MP_HUB_PROTOCOL` | the hub answered something that its contract does not allow |
- * | `MP_SESSION_IP_CHANGED` | the session or lease was to keep its exit IP, and that is gone; `session.renew()` begins anew |
+ * | `MP_SESSION_IP_CHANGED` | the session was to keep its exit IP, and that is gone; `session.renew()` begins anew |
+ * | `MP_LEASE_LOST` | what the lease was for is gone: its device, or the exit IP; the message says why |
+ * | `MP_LEASE_RELEASED` | the lease was given back already |
  * | `MP_LISTEN` | a local proxy cannot listen at that host and port; `errno` says why |
  * | `MP_CLOSED` | the pool is closed |
  */
@@ -56,6 +58,8 @@ export type MobilePoolErrorCode =
   | 'MP_HUB_PROTOCOL'
   | 'MP_SESSION_IP_CHANGED'
   | 'MP_LISTEN'
+  | 'MP_LEASE_LOST'
+  | 'MP_LEASE_RELEASED'
   | 'MP_CLOSED'
 
 /** How far a request was when it failed. */

@@ -1,6 +1,8 @@
 import type { ReportTarget, ReportVerdict } from './bans/report-target.ts'
 import type { Carrier } from './clients/carrier.ts'
 import { ClientDispatcher } from './clients/client-dispatcher.ts'
+import type { Lease } from './clients/lease.ts'
+import type { LeaseOptions } from './clients/lease-options.ts'
 import type { ListenOptions } from './clients/listen/listen-options.ts'
 import type { LocalProxy } from './clients/listen/local-proxies.ts'
 import { type Scope, scopeOf, WHOLE_POOL } from './clients/scope.ts'
@@ -55,6 +57,10 @@ class PoolDispatcher extends ClientDispatcher {
     const { onIpChange, ttlMs, ...view } = options
     const session = Object.assign({ key }, onIpChange === undefined ? {} : { onIpChange }, ttlMs === undefined ? {} : { ttlMs })
     return new SessionDispatcher(this.carrier, scopeOf(parseView({ ...view, session })), key)
+  }
+
+  lease(options: LeaseOptions = {}): Promise<Lease> {
+    return this.#parts.leases.take(options)
   }
 
   run<T>(view: ViewOptions, work: () => T): T {

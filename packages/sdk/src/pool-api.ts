@@ -1,6 +1,8 @@
 import type { Agent as HttpAgent } from 'node:http'
 import type { Agent as HttpsAgent } from 'node:https'
 import type { ReportTarget, ReportVerdict } from './bans/report-target.ts'
+import type { Lease } from './clients/lease.ts'
+import type { LeaseOptions } from './clients/lease-options.ts'
 import type { ListenOptions } from './clients/listen/listen-options.ts'
 import type { LocalProxy } from './clients/listen/local-proxies.ts'
 import type { PoolMap } from './clients/map.ts'
@@ -91,6 +93,16 @@ export interface MobilePoolApi extends PoolClient, AsyncDisposable {
    * Throws `MP_OPTIONS`.
    */
   session(key: string, options?: SessionOptions & Omit<ViewOptions, 'session'>): MobilePoolSession
+
+  /**
+   * Sets a device aside for one job: `await using lease = await pool.lease({ filter: { operator: 'MTS' } })`. Waits for a device in the
+   * order of requests, and then holds none of its places, so that a lease in nobody's use costs nothing. Release it when the job is done.
+   * With `rotate.onSessionEnd` the device rotates when its last lease is released.
+   *
+   * Rejects with `MP_OPTIONS`, as a request that gets no device does (`MP_NO_DEVICE`, `MP_QUEUE_TIMEOUT`, ...), or with the reason of
+   * `signal`.
+   */
+  lease(options?: LeaseOptions): Promise<Lease>
 
   /**
    * Every request that is begun inside `work`, by any client of this pool, asks this of it: across awaits and redirects. Nested calls

@@ -1,5 +1,6 @@
 import { ResponseCache } from './cache/response-cache.ts'
 import { Carrier } from './clients/carrier.ts'
+import { Leases } from './clients/leases.ts'
 import { LocalProxies } from './clients/listen/local-proxies.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { createBalancer } from './core/balancers/create-balancer.ts'
@@ -32,6 +33,7 @@ export interface PoolParts {
   readonly core: PoolCore<Errand>
   readonly engine: DispatchEngine
   readonly carrier: Carrier
+  readonly leases: Leases
   readonly localProxies: LocalProxies
   readonly roster: Roster<Errand>
   readonly rotations: Rotations
@@ -172,7 +174,17 @@ export function assemblePool(
   })
   const feed: SourceFeed = new SourceFeed({ core, engine, roster, drains, rotations, emit })
 
+  const leases = new Leases({
+    carrier,
+    localProxies,
+    proxyUrlOf: (device) => roster.recordOf(device)?.proxyUrl ?? undefined,
+    rotate: (deviceId) => rotations.rotate(deviceId, 'forced'),
+    report: (target, verdict) => reports.report(target, verdict),
+    onLeft: (device) => triggers.noteSessionEnd(device),
+  })
+
   const stop = async (error: Error, reportMs: number): Promise<void> => {
+    leases.close(error)
     carrier.close()
     triggers.close()
     engine.destroy(error)
@@ -189,6 +201,7 @@ export function assemblePool(
     core,
     engine,
     carrier,
+    leases,
     localProxies,
     roster,
     rotations,
@@ -203,6 +216,9 @@ export function assemblePool(
     async close(timeoutMs) {
       triggers.close()
       await Promise.all([engine.close(timeoutMs), localProxies.drain(timeoutMs)])
+      leases.close(closedError())
+      localProxies.refuse()
+      await engine.close(timeoutMs)
       await stop(closedError(), REPORT_MS)
     },
     destroy: (error) => stop(error, 0),

@@ -1,5 +1,6 @@
 import net from 'node:net'
 import { MobilePoolError } from '../errors.ts'
+import { siteHostname } from '../options/site-hostname.ts'
 
 /** A response, of whatever client, that came through the pool and still has the pool's headers. */
 export interface ReportedResponse {
@@ -81,14 +82,10 @@ function readResponse(response: Record<string, unknown>, headers: Record<string,
   }
 }
 
-/** The host name of a URL, or of what is one already. */
 function hostnameOf(site: unknown): string {
-  const text = site instanceof URL ? site.href : site
-  const href =
-    typeof text !== 'string' || text === '' ? '' : text.includes('://') ? text : `http://${net.isIPv6(text) ? `[${text}]` : text}`
-  const url = URL.canParse(href) ? new URL(href) : null
-  if (url === null || url.hostname === '') throw wrong('`site` must be a host name or a URL')
-  return url.hostname.replace(/^\[|\]$/g, '')
+  const hostname = siteHostname(site)
+  if (hostname === null) throw wrong('`site` must be a host name or a URL')
+  return hostname
 }
 
 function decoded(name: string): string {

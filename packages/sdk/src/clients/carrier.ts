@@ -37,8 +37,6 @@ export class Carrier {
   readonly core: PoolCore<Errand>
   readonly #agents: AgentSettings
   readonly #cache: ResponseCache | null
-  /** Sessions that are in nobody's list: leases. */
-  readonly #pinned = new Set<Session>()
   /** Made by the first `run`, so that pools without one do not pay for it. */
   #ambient: AsyncLocalStorage<Scope> | null = null
   #callOff: (() => void) | null = null
@@ -51,11 +49,9 @@ export class Carrier {
     this.#cache = cache
     this.sessions = new Sessions(MAX_SESSIONS, onSessionEnd)
     core.onExitLeft = (device) => {
-      for (const sessions of [this.sessions, this.#pinned]) {
-        for (const session of sessions) {
-          const breach = session.exitLeft(device)
-          if (breach !== null) engine.endSticky(session, breach)
-        }
+      for (const session of this.sessions) {
+        const breach = session.exitLeft(device)
+        if (breach !== null) engine.endSticky(session, breach)
       }
     }
   }
@@ -100,15 +96,6 @@ export class Carrier {
     const ambient = this.#ambient?.getStore()
     const isTogether = scope.session ?? scope.sticky ?? ambient?.session ?? ambient?.sticky ?? null
     return isTogether === null ? { ...scope, sticky: new OneDevice() } : scope
-  }
-
-  /** Watches a session that has no key: a lease's. */
-  pin(session: Session): void {
-    this.#pinned.add(session)
-  }
-
-  unpin(session: Session): void {
-    this.#pinned.delete(session)
   }
 
   close(): void {

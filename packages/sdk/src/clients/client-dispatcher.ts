@@ -42,6 +42,12 @@ export abstract class ClientDispatcher extends Dispatcher {
     return this.#ownAgents.https
   }
 
+  /** Closes the connections of its agents, those in use too. */
+  destroyAgents(): void {
+    this.#agents?.http.destroy()
+    this.#agents?.https.destroy()
+  }
+
   override dispatch(options: DispatchOptions, handler: DispatchHandler | LegacyHandler): boolean {
     this.#dispatch(this.scope, options, handler)
     // Never busy: what has no device yet waits in the pool's own queue.

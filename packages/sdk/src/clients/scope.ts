@@ -68,7 +68,8 @@ export const narrow = (outer: Scope, inner: Scope): Scope => ({
   isUnhedged: inner.isUnhedged || outer.isUnhedged,
   isUncached: inner.isUncached || outer.isUncached,
   session: inner.session ?? outer.session,
-  sticky: inner.sticky ?? (inner.session === null ? outer.sticky : null),
+  // Of the outer ones, only a lease has it: nothing within may leave its device.
+  sticky: outer.sticky ?? inner.sticky,
 })
 
 /** Whether its answers are like anybody's, so that a cache may share them: it asks for no exit of its own, and for no ban pages. */
@@ -93,6 +94,7 @@ export const viewOf = (scope: Scope, sticky: Sticky | null): View =>
         retry: scope.retry,
         ignoresBans: scope.ignoresBans,
         isUnhedged: scope.isUnhedged,
+        isInquiry: false,
       }
 
 const known = new WeakMap<Sticky, { readonly own: Scope['accepts']; readonly accepts: (device: Device) => boolean }>()

@@ -56,7 +56,8 @@ const session = z.preprocess(
   z.strictObject({ key: text, ...sessionFields }),
 )
 
-const viewOptions = z.strictObject({
+/** Schema of `ViewOptions`. */
+export const viewOptions = z.strictObject({
   filter: filterOptions.optional(),
   devices: oneOrMore(label).optional(),
   exclude: oneOrMore(label).optional(),

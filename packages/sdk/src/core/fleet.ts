@@ -12,6 +12,8 @@ export interface FleetWatcher {
   closed(device: Device): void
   /** It takes no requests any more. */
   wentDown(device: Device): void
+  /** Its state may be another: online, rotating, resting, gone. */
+  changed(device: Device): void
 }
 
 /**
@@ -97,6 +99,7 @@ export class Fleet {
     if (isReady && hasRoom(device)) this.#enterOpen(device)
     else this.#leaveOpen(device)
     if (!isReady && device.readyIndex >= 0) this.#leaveReady(device)
+    this.#watcher.changed(device)
   }
 
   /** To be called when a request began or ended on the device: cheaper than `place`. */

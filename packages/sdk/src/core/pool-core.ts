@@ -64,6 +64,7 @@ export class PoolCore<A extends Applicant> {
       },
       closed: (device) => balancer.closed?.(device),
       wentDown: (device) => this.#admission.noteDown(device),
+      changed: (device) => this.onChange(device),
     })
     this.quarantine = new Quarantine(settings.quarantine, () => new Set([...this.fleet.all()].map(({ exit }) => exit)))
     this.judge = new Judge(this.fleet, this.quarantine, settings.ejection)
@@ -83,6 +84,9 @@ export class PoolCore<A extends Applicant> {
 
   /** Told when a device has lost its exit IP: it has another, or one that nobody knows, or has left the pool. */
   onExitLeft: (device: Device) => void = () => {}
+
+  /** Told when a device may stand differently than before. In the middle of things: to be looked at later. */
+  onChange: (device: Device) => void = () => {}
 
   // ---- the fleet ----
 
@@ -267,10 +271,12 @@ export class PoolCore<A extends Applicant> {
   #exitLeft(device: Device): void {
     device.exitEpoch++
     this.onExitLeft(device)
+    this.onChange(device)
   }
 
   #take(device: Device, { site, view }: Applicant, now: number): void {
     view.sticky?.taken(device)
+    if (view.isInquiry) return
     device.inFlight++
     device.requests++
     device.inFlightBySite?.set(site, (device.inFlightBySite.get(site) ?? 0) + 1)

@@ -1,6 +1,6 @@
 import type { AttemptKind } from '../errors.ts'
 import type { Device } from './device.ts'
-import type { SessionBreach, Sticky } from './view.ts'
+import type { Breach, Sticky } from './view.ts'
 
 /**
  * What a session does when its exit IP changes.
@@ -24,7 +24,7 @@ export class Session implements Sticky {
   onIpChange: OnIpChange
   /** The device that it is on; null until a request got one. */
   device: Device | null = null
-  breach: SessionBreach | null = null
+  breach: Breach | null = null
   #epoch = 0
   #exitIp: string | null = null
 
@@ -53,9 +53,9 @@ export class Session implements Sticky {
   }
 
   /** The device has lost its exit IP. Returns the breach where that is one. */
-  exitLeft(device: Device): SessionBreach | null {
+  exitLeft(device: Device): Breach | null {
     if (this.onIpChange !== 'fail' || device !== this.device || this.breach !== null) return null
-    this.breach = { session: this.key, device, oldIp: this.#exitIp }
+    this.breach = { kind: 'session_ip_changed', session: this.key, device, oldIp: this.#exitIp }
     return this.breach
   }
 

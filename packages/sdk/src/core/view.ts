@@ -12,15 +12,17 @@ export interface Sticky {
   /** A request of it met this on the device. */
   failed(device: Device, kind: AttemptKind): void
   /** Why it may serve no request any more; null: it may. */
-  readonly breach: SessionBreach | null
+  readonly breach: Breach | null
 }
 
-/** An exit IP that a session was promised is gone. */
-export interface SessionBreach {
-  readonly session: string
-  readonly device: Device
-  readonly oldIp: string | null
-}
+/** Why requests that keep together get no device any more. */
+export type Breach =
+  /** An exit IP that a session was promised is gone. */
+  | { readonly kind: 'session_ip_changed'; readonly session: string; readonly device: Device; readonly oldIp: string | null }
+  /** What a lease was for is gone, or about to be. */
+  | { readonly kind: 'lease_lost'; readonly device: Device; readonly why: 'offline' | 'ejected' }
+  | { readonly kind: 'lease_lost'; readonly device: Device; readonly why: 'rotating' | 'ip_changed'; readonly oldIp: string | null }
+  | { readonly kind: 'lease_released'; readonly device: Device }
 
 /** What a request asks of the pool beyond its target. Fixed for all its attempts. */
 export interface View {
@@ -40,6 +42,8 @@ export interface View {
   readonly ignoresBans: boolean
   /** No second device is asked while the first one connects. */
   readonly isUnhedged: boolean
+  /** Only asks which device it would be, and takes no place there: it counts for no limit. */
+  readonly isInquiry: boolean
 }
 
 /** A request that asks for nothing in particular. */
@@ -52,4 +56,5 @@ export const PLAIN_VIEW: View = {
   retry: null,
   ignoresBans: false,
   isUnhedged: false,
+  isInquiry: false,
 }

@@ -8,10 +8,11 @@ import type { CoreEvent, JudgedAttempt } from '../core/judge.ts'
 import type { PoolCore } from '../core/pool-core.ts'
 import type { QuarantinedPair } from '../core/quarantine.ts'
 import type { RetryBudget } from '../core/retry-budget.ts'
-import { PLAIN_VIEW, type SessionBreach, type Sticky, type View } from '../core/view.ts'
+import { type Breach, PLAIN_VIEW, type Sticky, type View } from '../core/view.ts'
 import { type AttemptKind, type AttemptReport, MobilePoolError } from '../errors.ts'
 import type { Emit } from '../events.ts'
 import type { Attempt } from './attempt.ts'
+import { ChoiceRun } from './choice-run.ts'
 import type { ResponseRules } from './classify-response.ts'
 import type { PendingConnection } from './connect-device.ts'
 import type { ConnectTimes } from './connect-times.ts'
@@ -173,6 +174,21 @@ export class DispatchEngine implements RunHost, PathHost {
     return run.path
   }
 
+  /**
+   * Tells which device a request to this host would get now, without taking a place there; it waits for one like any request. Null: to no
+   * host in particular. Rejects with `MobilePoolError`, or with the reason of `signal`.
+   */
+  async choose(hostname: string | null, view: View, signal?: AbortSignal): Promise<Device> {
+    if (this.#isClosed) throw closedError()
+    const { hashKeyOf } = this.#settings
+    const keyed =
+      hostname === null ? view : withHashKey(view, hashKeyOf, () => ({ hostname, site: this.siteOf(hostname), method: null, path: null }))
+    const run = new ChoiceRun(this, { hostname, view: { ...keyed, isInquiry: true }, order: this.counts.started, signal })
+    this.#runs.add(run)
+    run.start()
+    return run.device
+  }
+
   // ---- for the runs ----
 
   now(): number {
@@ -301,6 +317,10 @@ export class DispatchEngine implements RunHost, PathHost {
   settled(run: Errand, outcome: RequestOutcome): void {
     this.counts[outcome]++
     this.#parts.onOver(run, outcome)
+    this.leave(run)
+  }
+
+  leave(run: Errand): void {
     this.#runs.delete(run)
     if (this.#runs.size === 0) for (const resolve of this.#idle.splice(0)) resolve()
   }
@@ -314,13 +334,14 @@ export class DispatchEngine implements RunHost, PathHost {
     this.#setAlarm()
   }
 
-  /** A session's exit IP is gone: none of its requests may silently go on with another. */
-  endSticky(sticky: Sticky, breach: SessionBreach): void {
+  /** A session's exit IP is gone, a lease is over: none of its requests may silently go on with another. Answers that have begun finish. */
+  endSticky(sticky: Sticky, breach: Breach): void {
     for (const run of [...this.#runs]) {
       if (run.view.sticky !== sticky) continue
       const error = breachError(breach)
       if (this.#parts.core.withdraw(run)) run.refused(error)
-      else run.cut(error)
+      // Before a rotation the device drains: what is under way has the old IP still.
+      else if (breach.kind !== 'lease_lost' || breach.why !== 'rotating') run.cut(error)
     }
     this.#setAlarm()
   }
@@ -389,7 +410,7 @@ export class DispatchEngine implements RunHost, PathHost {
         outlook.kind === 'starved'
           ? starvedError(site, outlook.until, core.fleet, now)
           : noDeviceError(core.fleet, this.#parts.sourceTrouble())
-      for (const run of withdraw()) run.refused(error)
+      for (const run of withdraw()) refuse(run, error)
     }
   }
 
@@ -414,9 +435,15 @@ export class DispatchEngine implements RunHost, PathHost {
     const { core } = this.#parts
     const { served, late } = core.tick(this.now())
     for (const { applicant, device } of served) applicant.assigned(device)
-    for (const run of late) run.refused(lateError(core.fleet, this.#settings.queueTimeoutMs, this.#parts.sourceTrouble()))
+    for (const run of late) refuse(run, lateError(core.fleet, this.#settings.queueTimeoutMs, this.#parts.sourceTrouble()))
     this.#setAlarm()
   }
+}
+
+/** Whose lease or session is over is told that. */
+function refuse(run: Errand, error: MobilePoolError): void {
+  const breach = run.view.sticky?.breach ?? null
+  run.refused(breach === null ? error : breachError(breach))
 }
 
 const goneError = (device: Device): MobilePoolError =>

@@ -42,6 +42,8 @@ export interface ErrandHost {
   judge(attempts: readonly JudgedAttempt[], servedBy: Device | null, site: string): void
   /** The device has finished with it. */
   release(device: Device, site: string): void
+  /** It is over, and no request that would be counted. */
+  leave(errand: Errand): void
   /** What it came to, told once. */
   settled(errand: Errand, outcome: RequestOutcome): void
 }

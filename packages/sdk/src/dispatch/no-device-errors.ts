@@ -1,6 +1,6 @@
 import type { DeviceState } from '../core/device.ts'
 import type { Fleet } from '../core/fleet.ts'
-import type { SessionBreach } from '../core/view.ts'
+import type { Breach } from '../core/view.ts'
 import { MobilePoolError } from '../errors.ts'
 
 /** Where the fleet stands, in words: `5 devices: 3 offline, 2 rotating`. */
@@ -37,12 +37,42 @@ export function lateError(fleet: Fleet, timeoutMs: number, why: string | null): 
 export const queueFullError = (max: number): MobilePoolError =>
   new MobilePoolError('MP_QUEUE_FULL', `${max} requests wait for a device already: send fewer at once, or raise queue.max`)
 
-/** The exit IP that a session keeps to is gone. */
-export const breachError = ({ session, device, oldIp }: SessionBreach): MobilePoolError =>
-  new MobilePoolError(
-    'MP_SESSION_IP_CHANGED',
-    `session ${JSON.stringify(session)}: its exit IP${oldIp === null ? '' : ` ${oldIp}`} at device ${device.facts.name} is gone`,
-    { deviceId: device.id },
-  )
+/** What kept requests together is over. */
+export function breachError(breach: Breach): MobilePoolError {
+  const { device } = breach
+  const { name } = device.facts
+  const details = { deviceId: device.id }
+  switch (breach.kind) {
+    case 'session_ip_changed':
+      return new MobilePoolError(
+        'MP_SESSION_IP_CHANGED',
+        `session ${JSON.stringify(breach.session)}: its exit IP${inWords(breach.oldIp)} at device ${name} is gone`,
+        details,
+      )
+    case 'lease_released':
+      return new MobilePoolError('MP_LEASE_RELEASED', `the lease of device ${name} was released: take another one`, details)
+    case 'lease_lost':
+      return new MobilePoolError('MP_LEASE_LOST', `the lease of device ${name} is over: ${whyLost(breach)}; take another one`, details)
+  }
+}
+
+function whyLost(breach: Extract<Breach, { kind: 'lease_lost' }>): string {
+  switch (breach.why) {
+    case 'offline':
+      return 'the device is offline or has left the pool'
+    case 'ejected':
+      return 'the device failed too often and was ejected'
+    case 'rotating':
+      return `the device is about to rotate and lose its exit IP${inWords(breach.oldIp)}`
+    case 'ip_changed':
+      return `its exit IP${inWords(breach.oldIp)} is gone`
+  }
+}
+
+const inWords = (exitIp: string | null): string => (exitIp === null ? '' : ` ${exitIp}`)
+
+/** Whether it says more than what an attempt met before: that there will be no other attempt, and why. */
+export const isBreach = ({ code }: MobilePoolError): boolean =>
+  code === 'MP_SESSION_IP_CHANGED' || code === 'MP_LEASE_LOST' || code === 'MP_LEASE_RELEASED'
 
 export const closedError = (): MobilePoolError => new MobilePoolError('MP_CLOSED', 'the pool is closed')

@@ -7,6 +7,7 @@ import { classifyError } from './classify-error.ts'
 import type { PendingConnection } from './connect-device.ts'
 import { DeviceAttempt } from './device-attempt.ts'
 import type { Errand, ErrandHost } from './errand.ts'
+import { isBreach } from './no-device-errors.ts'
 import { OpenPath } from './open-path.ts'
 import type { Path, PathReuse, PathTarget } from './path.ts'
 import type { PathLink } from './transport.ts'
@@ -91,9 +92,7 @@ export class PathRun implements Errand {
 
   /** What the last attempt met says more than that there is no other device. */
   refused(error: MobilePoolError): void {
-    this.#fail(
-      this.#lastError === null || error.code === 'MP_SESSION_IP_CHANGED' ? withAttempts(error, this.reports) : this.#final(this.#lastError),
-    )
+    this.#fail(this.#lastError === null || isBreach(error) ? withAttempts(error, this.reports) : this.#final(this.#lastError))
   }
 
   /** Before the path stands: it never will. Afterwards: its socket is destroyed with this error. */

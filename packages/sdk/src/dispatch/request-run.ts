@@ -19,6 +19,7 @@ import { exposeAttempt, exposeRawAttempt } from './expose-attempt.ts'
 import type { DispatchController, DispatchHandler, DispatchOptions, ResponseHeaders } from './handlers.ts'
 import type { Hedge } from './hedge.ts'
 import type { ResponseHead } from './held-response.ts'
+import { isBreach } from './no-device-errors.ts'
 import { bodyLength, bufferBody, isReplayable, isWorthBuffering } from './replay-body.ts'
 import { headerValue } from './request-headers.ts'
 import type { RequestOutcome, RunHost } from './run-host.ts'
@@ -165,9 +166,7 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
 
   /** No device will come. What the last attempt met says more than that there is no other device. */
   refused(error: MobilePoolError): void {
-    this.fail(
-      this.#lastError === null || error.code === 'MP_SESSION_IP_CHANGED' ? withAttempts(error, this.reports) : this.#final(this.#lastError),
-    )
+    this.fail(this.#lastError === null || isBreach(error) ? withAttempts(error, this.reports) : this.#final(this.#lastError))
   }
 
   /** Ends it with this error. */

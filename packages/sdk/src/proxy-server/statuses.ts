@@ -32,8 +32,10 @@ export const replyStatuses = {
   no_device: { status: 503, reason: 'Service Unavailable', retryAfterS: 5 },
   /** Every device of a pool is banned by the site. Retry-After says when the first may be used for it again. */
   all_banned: { status: 503, reason: 'Service Unavailable', retryAfterS: 60 },
-  /** A session or lease was to keep its exit IP, and that is gone: the same user name will get nothing more. */
+  /** A session was to keep its exit IP, and that is gone: the same user name will get nothing more. */
   session_ip_changed: { status: 503, reason: 'Service Unavailable' },
+  /** A lease is over, with its device or exit IP: the same user name will get nothing more. */
+  lease_lost: { status: 503, reason: 'Service Unavailable' },
   /** The target accepted no connection within `connectTimeoutMs`. */
   connect_timeout: { status: 504, reason: 'Gateway Timeout' },
   /** No byte in either direction for `idleTimeoutMs`. */

@@ -9,6 +9,8 @@ const replies: Partial<Record<MobilePoolErrorCode, ReplyCode>> = {
   MP_CLOSED: 'no_device',
   MP_ALL_BANNED: 'all_banned',
   MP_SESSION_IP_CHANGED: 'session_ip_changed',
+  MP_LEASE_LOST: 'lease_lost',
+  MP_LEASE_RELEASED: 'lease_lost',
   MP_DEVICE_DRAINING: 'draining',
   MP_DEVICE_OFFLINE: 'offline',
   MP_DEVICE_ROTATED: 'connection_reset',

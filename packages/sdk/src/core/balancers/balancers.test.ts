@@ -28,6 +28,7 @@ class Stage {
       opened: (device) => balancer.opened?.(device),
       closed: (device) => balancer.closed?.(device),
       wentDown: () => {},
+      changed: () => {},
     })
     for (const [index, weight] of weights.entries()) this.join(`d${index}`, weight, concurrency)
   }

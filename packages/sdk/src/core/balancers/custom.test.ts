@@ -14,6 +14,7 @@ function stageWith(pick: (candidates: BalancerCandidates) => unknown) {
     opened: (device) => balancer.opened?.(device),
     closed: (device) => balancer.closed?.(device),
     wentDown: () => {},
+    changed: () => {},
   })
   const devices = ['seoul-01', 'omsk-05', 'busan-03'].map((id) => {
     const facts = { id, name: id, weight: 2, tags: ['farm-1'], operator: 'MTS', region: null, type: 'android' }

@@ -118,6 +118,8 @@ describe('docs/sdk.md', () => {
       MP_HUB_PROTOCOL: true,
       MP_SESSION_IP_CHANGED: true,
       MP_LISTEN: true,
+      MP_LEASE_LOST: true,
+      MP_LEASE_RELEASED: true,
       MP_CLOSED: true,
     }
     expect(firstColumn(section('Errors'))).toEqual(Object.keys(codes))

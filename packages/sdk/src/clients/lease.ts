@@ -3,7 +3,7 @@ import type { Agent as HttpsAgent } from 'node:https'
 import type { ReportVerdict } from '../bans/report-target.ts'
 import type { ReportResult } from '../dispatch/ban-reports.ts'
 import type { RotationResult } from '../events.ts'
-import type { PoolRequestInit } from './client-dispatcher.ts'
+import type { PoolFetch } from './pool-fetch.ts'
 import type { PlaywrightProxy, ProxyForms, PuppeteerProxy } from './proxy-forms.ts'
 
 /**
@@ -44,7 +44,7 @@ export interface Lease extends ProxyForms, AsyncDisposable {
   // biome-ignore lint/suspicious/noExplicitAny: each undici major has its own Dispatcher type, and this has to fit them all
   readonly dispatcher: any
   /** Built-in `fetch` through the device, as `pool.fetch` is. */
-  readonly fetch: (input: string | URL | Request, init?: PoolRequestInit) => Promise<Response>
+  readonly fetch: PoolFetch
   /** An agent of Node for http: URLs, as `pool.httpAgent` is. */
   readonly httpAgent: HttpAgent
   /** The same for https: URLs. */

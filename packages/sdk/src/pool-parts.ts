@@ -215,10 +215,8 @@ export function assemblePool(
     },
     async close(timeoutMs) {
       triggers.close()
-      await Promise.all([engine.close(timeoutMs), localProxies.drain(timeoutMs)])
       leases.close(closedError())
-      localProxies.refuse()
-      await engine.close(timeoutMs)
+      await Promise.all([engine.close(timeoutMs), localProxies.drain(timeoutMs)])
       await stop(closedError(), REPORT_MS)
     },
     destroy: (error) => stop(error, 0),

@@ -60,7 +60,9 @@ export class Carrier {
     const { engine } = this
     const scope = this.#scopeOf(own)
     const view = viewOf(scope, this.#stickyOf(scope))
-    if (this.#cache === null || engine.isClosed) engine.dispatch(options, handler, view)
+    // Whose lease or session is over gets nothing, not even what is stored.
+    const isOver = engine.isClosed || (view.sticky?.breach ?? null) !== null
+    if (this.#cache === null || isOver) engine.dispatch(options, handler, view)
     else this.#cache.dispatch((...request) => engine.dispatch(...request, view), options, handler, isShareable(scope))
   }
 

@@ -11,13 +11,15 @@ function busan(): Device {
   return Object.assign(device, { online: true, exitIp: '10.0.0.1' })
 }
 
+const changeIp = (device: Device) => Object.assign(device, { exitIp: '10.0.0.2', exitEpoch: device.exitEpoch + 1 })
+
 const changes: Record<string, (device: Device) => unknown> = {
   nothing: () => {},
   fenced: (device) => Object.assign(device, { rest: { reason: 'fenced', until: 1 } }),
   'rotation announced': (device) => Object.assign(device, { rotating: true }),
   'rotation announced by a hub, which then says that it is not online': (device) =>
     Object.assign(device, { rotating: true, online: false }),
-  'another exit IP': (device) => Object.assign(device, { exitIp: '10.0.0.2', exitEpoch: device.exitEpoch + 1 }),
+  'another exit IP': changeIp,
   offline: (device) => Object.assign(device, { online: false }),
   ejected: (device) => Object.assign(device, { rest: { reason: 'ejected', until: 1 } }),
 }
@@ -62,13 +64,13 @@ test('rotations of its own change what it is for, not that it is', () => {
   hold.beginTurn()
   device.rotating = true
   hold.endTurn()
-  changes['another exit IP']?.(device)
+  changeIp(device)
   device.rotating = false
   expect(hold.breach).toBeNull()
   hold.endTurn()
   expect(hold.breach).toBeNull()
   expect(hold.exitIp).toBe('10.0.0.2')
-  changes['another exit IP']?.(device)
+  changeIp(device)
   expect(hold.breach).toMatchObject({ why: 'ip_changed', oldIp: '10.0.0.2' })
 })
 

@@ -10,35 +10,15 @@ import { localhostCertificate } from './servers/certificate.ts'
 import type { FakeHub } from './servers/fake-hub.ts'
 import type { SeenRequest } from './servers/origin.ts'
 import { collect, Stage } from './stage.ts'
+import { exitOf, twoDevices } from './two-devices.ts'
 
 const stage = new Stage()
 
-const exitOf = async (response: Response | Promise<Response>): Promise<string> =>
-  ((await (await response).json()) as SeenRequest).remoteAddress
+const two = (options?: MobilePoolOptions) => twoDevices(stage, options)
 
 const exitByAgent = async (lease: Lease, url: string): Promise<string> => {
   const [response] = await once(get(url, { agent: lease.httpsAgent, ca: localhostCertificate.cert }), 'response')
   return ((await json(response)) as SeenRequest).remoteAddress
-}
-
-/** busan-03, which gets another exit IP when it rotates, and seoul-01; round-robin begins with busan-03. */
-async function two(options: MobilePoolOptions = {}) {
-  const busan = await stage.device('busan-03')
-  const seoul = await stage.device('seoul-01')
-  let rotations = 0
-  const rotate = async () => {
-    busan.egress = `127.10.3.${2 + rotations++}`
-    return busan.egress
-  }
-  const pool = stage.open({
-    devices: [
-      { id: 'busan-03', url: busan.url, rotate, tags: ['b'] },
-      { id: 'seoul-01', url: seoul.url, tags: ['s'] },
-    ],
-    balancer: 'round-robin',
-    ...options,
-  })
-  return { pool, busan, seoul, origin: await stage.origin({ tls: true }), rotations: () => rotations }
 }
 
 const lost = { code: 'MP_LEASE_LOST', message: expect.stringContaining('device busan-03') }

@@ -1,33 +1,12 @@
 import type { MobilePoolOptions, SessionOptions } from '@mobilepool/sdk'
 import { describe, expect, test } from 'vitest'
 import { eventually } from './eventually.ts'
-import type { SeenRequest } from './servers/origin.ts'
 import { Stage } from './stage.ts'
+import { exitOf, twoDevices } from './two-devices.ts'
 
 const stage = new Stage()
 
-const exitOf = async (response: Response | Promise<Response>): Promise<string> =>
-  ((await (await response).json()) as SeenRequest).remoteAddress
-
-/** busan-03, which gets another exit IP when it rotates, and seoul-01. */
-async function two(options: MobilePoolOptions = {}) {
-  const busan = await stage.device('busan-03')
-  const seoul = await stage.device('seoul-01')
-  let rotations = 0
-  const rotate = async () => {
-    busan.egress = `127.10.3.${2 + rotations++}`
-    return busan.egress
-  }
-  const pool = stage.open({
-    devices: [
-      { id: 'busan-03', url: busan.url, rotate },
-      { id: 'seoul-01', url: seoul.url },
-    ],
-    balancer: 'round-robin',
-    ...options,
-  })
-  return { pool, busan, seoul, origin: await stage.origin({ tls: true }), rotations: () => rotations }
-}
+const two = (options?: MobilePoolOptions) => twoDevices(stage, options)
 
 const policies = (...list: NonNullable<SessionOptions['onIpChange']>[]) => list.map((onIpChange) => ({ onIpChange }))
 

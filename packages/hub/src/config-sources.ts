@@ -113,6 +113,12 @@ export const variables: readonly Variable[] = [
     read: yesNo,
     help: '/status and its event stream without a key: true or false (true on loopback only)',
   },
+  {
+    option: 'outboundPrivate',
+    env: ['OUTBOUND_PRIVATE'],
+    read: yesNo,
+    help: 'whether rotation links and webhooks may lead to private addresses: true or false (true)',
+  },
 ]
 
 /** Set without DATABASE_URL they mean that somebody wants Postgres; PGlite in their place would lose data in silence. */

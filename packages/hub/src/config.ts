@@ -1,6 +1,7 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { outboundOptions } from './config/outbound.ts'
 import { isCidr, isLoopbackHost } from './fleet/address.ts'
 
 const seconds = (min: number, max: number) =>
@@ -81,6 +82,7 @@ export const hubOptions = z.strictObject({
   corsOrigins: z.array(origin).default([]),
   /** Whether /status and the anonymous event stream need no key; null: only on loopback. */
   publicStatus: z.boolean({ error: 'must be true or false' }).nullable().default(null),
+  ...outboundOptions,
   logLevel: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
       error: 'must be trace, debug, info, warn, error, fatal or silent',

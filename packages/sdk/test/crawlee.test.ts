@@ -1,56 +1,63 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { Configuration, HttpCrawler, ProxyConfiguration } from '@crawlee/http'
-import { type CrawleeProxy, type CrawleeSessionPool, crawleeProxy, type LeasingPool } from '@mobilepool/sdk/crawlee'
-import { expect, test, vi } from 'vitest'
-import type { FaultyProxy } from './servers/faulty-proxy.ts'
+import { type CrawleeProxy, type CrawleeSessionPool, crawleeProxy } from '@mobilepool/sdk/crawlee'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { SeenRequest } from './servers/origin.ts'
-import { Stage } from './stage.ts'
+import { collect, Stage } from './stage.ts'
+import { twoDevices } from './two-devices.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
 
 const stage = new Stage()
+const crawls: CrawleeProxy[] = []
 
-/** Lends these devices in turn, and keeps book. */
-function lender(devices: readonly FaultyProxy[]): LeasingPool & { readonly open: Set<string> } {
-  const open = new Set<string>()
-  let turn = 0
-  return {
-    open,
-    lease({ session }) {
-      open.add(session)
-      const device = devices[turn++ % devices.length]
-      if (device === undefined) return Promise.reject(new Error('no device'))
-      return Promise.resolve({ proxyUrl: device.url, release: () => open.delete(session) })
-    },
-  }
+afterEach(async () => {
+  await Promise.all(crawls.splice(0).map((proxy) => proxy.close()))
+})
+
+/** Closed after the test; the pools are closed after it. */
+function lent(...given: Parameters<typeof crawleeProxy>): CrawleeProxy {
+  const proxy = crawleeProxy(...given)
+  crawls.push(proxy)
+  return proxy
 }
 
-/** The session pool exists once the crawler runs: the first hook is where to meet it. */
-interface HookContext {
-  readonly crawler: { readonly sessionPool?: CrawleeSessionPool | undefined }
+interface Page {
+  readonly session: string
+  readonly seen: SeenRequest
+}
+
+interface Crawl {
+  /** Ways to give the adapter to Crawlee: 3.x wraps the function; an object is what 4 takes, and 3.x takes one too. */
+  readonly shape?: 'newUrlFunction' | 'newProxyInfo'
+  readonly useSessionPool?: boolean
+  readonly onPage?: (page: Page, count: number) => Promise<void> | void
+  readonly onError?: (context: { proxyInfo?: { url: string } | undefined; request: { url: string } }, error: Error) => void
 }
 
 /** Crawls with Crawlee's own HTTP crawler; returns what the origin saw of each page that arrived, with the session that fetched it. */
-async function crawl(proxy: CrawleeProxy, urls: readonly string[]) {
-  const pages: { session: string; seen: SeenRequest }[] = []
-  let isWatched = false
-  const watch = (sessions: CrawleeSessionPool | undefined): void => {
-    if (isWatched || sessions === undefined) return
-    isWatched = true
-    proxy.follow(sessions)
-  }
+async function crawl(proxy: CrawleeProxy, urls: readonly string[], { shape, useSessionPool = true, onPage, onError }: Crawl = {}) {
+  const pages: Page[] = []
+  const asObject = { newUrl: proxy.newUrlFunction, newProxyInfo: proxy.newProxyInfo } as unknown as ProxyConfiguration
   const crawler = new HttpCrawler(
     {
-      proxyConfiguration: new ProxyConfiguration({ newUrlFunction: proxy.newUrlFunction }),
-      useSessionPool: true,
-      persistCookiesPerSession: true,
-      sessionPoolOptions: { maxPoolSize: 4 },
+      proxyConfiguration: shape === 'newProxyInfo' ? asObject : new ProxyConfiguration({ newUrlFunction: proxy.newUrlFunction }),
+      useSessionPool,
+      persistCookiesPerSession: useSessionPool,
+      ...(useSessionPool ? { sessionPoolOptions: { maxPoolSize: 4 } } : {}),
       maxConcurrency: 4,
       maxRequestRetries: 8,
       maxSessionRotations: 20,
       additionalMimeTypes: ['application/json'],
       ignoreSslErrors: true,
-      preNavigationHooks: [({ crawler: { sessionPool } }: HookContext) => watch(sessionPool)],
-      requestHandler: ({ body, session }) => void pages.push({ session: session?.id ?? '', seen: JSON.parse(String(body)) as SeenRequest }),
+      preNavigationHooks: [({ crawler }) => proxy.follow((crawler as { sessionPool?: CrawleeSessionPool }).sessionPool)],
+      errorHandler: (context, error) => onError?.(context, error),
+      requestHandler: async ({ body, session }) => {
+        const page = { session: session?.id ?? '', seen: JSON.parse(String(body)) as SeenRequest }
+        pages.push(page)
+        await onPage?.(page, pages.length)
+      },
     },
     new Configuration({ persistStorage: false, purgeOnStart: true }),
   )
@@ -59,58 +66,126 @@ async function crawl(proxy: CrawleeProxy, urls: readonly string[]) {
   return { pages, requestsFinished, requestsFailed }
 }
 
-const addressesBySession = (pages: readonly { session: string; seen: SeenRequest }[]): Map<string, Set<string>> => {
+const pagesOf = (url: string, count: number): string[] => Array.from({ length: count }, (_, index) => `${url}/page/${index}`)
+
+const exitsBySession = (pages: readonly Page[]): Map<string, Set<string>> => {
   const map = new Map<string, Set<string>>()
   for (const { session, seen } of pages) map.set(session, (map.get(session) ?? new Set()).add(seen.remoteAddress))
   return map
 }
 
-test('Crawlee’s sessions each keep their device, and all pages arrive', async () => {
-  const origin = await stage.origin()
-  const devices = [await stage.device('seoul-01', { auth: 'us:er' }), await stage.device('busan-03', { auth: 'us:er' })]
-  const pool = lender(devices)
-  const proxy = crawleeProxy(pool)
-  const { pages, requestsFinished, requestsFailed } = await crawl(
-    proxy,
-    Array.from({ length: 20 }, (_, index) => `${origin.url}/page/${index}`),
-  )
-  expect([requestsFinished, requestsFailed]).toEqual([20, 0])
-  const bySession = addressesBySession(pages)
-  expect([...bySession.values()].every((addresses) => addresses.size === 1)).toBe(true)
-  expect(new Set([...bySession.values()].flatMap((addresses) => [...addresses]))).toEqual(new Set(['127.10.1.1', '127.10.3.1']))
-  expect(pool.open.size).toBe(proxy.size)
-  await proxy.close()
-  expect(pool.open.size).toBe(0)
-})
+const areTrueToTheirExit = (pages: readonly Page[]): boolean => [...exitsBySession(pages).values()].every(({ size }) => size === 1)
 
-test('a session that a site blocks is retired, and its lease given back at once', async () => {
-  const origin = await stage.origin()
-  const [busan, seoul] = [await stage.device('busan-03'), await stage.device('seoul-01')]
-  origin.ban(busan.egress)
-  const pool = lender([busan, seoul])
-  const proxy = crawleeProxy(pool)
-  const { pages, requestsFinished, requestsFailed } = await crawl(
-    proxy,
-    Array.from({ length: 10 }, (_, index) => `${origin.url}/page/${index}`),
-  )
-  expect([requestsFinished, requestsFailed]).toEqual([10, 0])
-  expect(new Set(pages.map(({ seen }) => seen.remoteAddress))).toEqual(new Set(['127.10.1.1']))
-  const live = new Set(pages.map(({ session }) => `crawlee-${session}`))
-  expect([...pool.open].filter((session) => !live.has(session)).length).toBeLessThanOrEqual(4)
-  await proxy.close()
-  expect(pool.open.size).toBe(0)
-})
+const exitsOf = (pages: readonly Page[]): Set<string> => new Set(pages.map(({ seen }) => seen.remoteAddress))
 
-test('Crawlee 4 gets the proxy’s parts', async () => {
-  const seoul = await stage.device('seoul-01', { auth: 'us:p@ss' })
-  const proxy = crawleeProxy(lender([seoul]))
-  expect(await proxy.newProxyInfo({ session: { id: 'abc' } })).toEqual({
-    sessionId: 'abc',
-    url: seoul.url,
-    hostname: '127.0.0.1',
-    port: String(seoul.port),
-    username: 'us',
-    password: 'p@ss',
+describe('Crawlee 3', () => {
+  test.each([
+    ['newUrlFunction', true],
+    ['newUrlFunction', false],
+    ['newProxyInfo', false],
+  ] as const)('gets all pages by %s, TLS %s, each session by one device', async (shape, tls) => {
+    const origin = await stage.origin({ tls })
+    const pool = stage.pool([await stage.device('busan-03', { auth: 'us:er' }), await stage.device('seoul-01')])
+    const proxy = lent(pool)
+    const { pages, requestsFinished, requestsFailed } = await crawl(proxy, pagesOf(origin.url, 20), { shape })
+    expect([requestsFinished, requestsFailed]).toEqual([20, 0])
+    expect(areTrueToTheirExit(pages)).toBe(true)
+    expect(exitsOf(pages)).toEqual(new Set(['127.10.1.1', '127.10.3.1']))
+    expect(proxy.size).toBe(4)
+    await proxy.close()
+    expect(proxy.size).toBe(0)
+    await expect(proxy.newUrlFunction('another')).rejects.toMatchObject({ code: 'MP_CLOSED' })
   })
-  await proxy.close()
+
+  test('without sessions spreads its requests over the devices', async () => {
+    const origin = await stage.origin({ tls: true })
+    const pool = stage.pool([await stage.device('busan-03'), await stage.device('seoul-01')])
+    const { pages, requestsFinished } = await crawl(lent(pool), pagesOf(origin.url, 8), { useSessionPool: false })
+    expect(requestsFinished).toBe(8)
+    const exits = pages.map(({ seen }) => seen.remoteAddress)
+    expect([exits.filter((exit) => exit === '127.10.1.1').length, exits.length]).toEqual([4, 8])
+  })
+
+  test('in the middle of whose crawl a device rotates goes on: its sessions end, no session shows its cookies from another exit IP', async () => {
+    const { pool, origin, rotations } = await twoDevices(stage)
+    const proxy = lent(pool)
+    const { pages, requestsFinished, requestsFailed } = await crawl(proxy, pagesOf(origin.url, 30), {
+      onPage: async (_page, count) => {
+        if (count === 10) await pool.rotate('busan-03')
+      },
+    })
+    expect([requestsFinished, requestsFailed, rotations()]).toEqual([30, 0, 1])
+    expect(areTrueToTheirExit(pages)).toBe(true)
+    expect(exitsOf(pages)).toContain('127.10.3.2')
+    expect(new Set(origin.seen.map(({ remoteAddress }) => remoteAddress))).toEqual(new Set(['127.10.3.1', '127.10.3.2', '127.10.1.1']))
+  })
+
+  test('that is banned over https says so by report: no later session begins on that exit IP', async () => {
+    const { pool, origin } = await twoDevices(stage)
+    const proxy = lent(pool)
+    const bans = collect(pool, 'ban')
+    origin.ban('127.10.3.1')
+    const { pages, requestsFinished, requestsFailed } = await crawl(proxy, pagesOf(origin.url, 20), {
+      onError: ({ proxyInfo, request }, error) => {
+        if (proxyInfo !== undefined && error.message.includes('403')) proxy.report(proxyInfo, { banned: true, site: request.url })
+      },
+    })
+    expect([requestsFinished, requestsFailed]).toEqual([20, 0])
+    expect(exitsOf(pages)).toEqual(new Set(['127.10.1.1']))
+    expect(bans).toMatchObject(bans.map(() => ({ deviceId: 'busan-03', site: '127.0.0.1', by: 'report' })))
+    // What was under way when the first report came, at most: four at a time, every other one there.
+    const refused = origin.seen.filter(({ remoteAddress }) => remoteAddress === '127.10.3.1').length
+    expect([bans.length, refused <= 4]).toEqual([refused, true])
+    expect(refused).toBeGreaterThan(0)
+  })
+
+  test('that is banned over http needs no report: the pool sees it', async () => {
+    const origin = await stage.origin()
+    const pool = stage.pool([await stage.device('busan-03'), await stage.device('seoul-01')])
+    origin.ban('127.10.3.1')
+    const bans = collect(pool, 'ban')
+    const { pages, requestsFailed } = await crawl(lent(pool), pagesOf(origin.url, 20))
+    expect([pages.length, requestsFailed, exitsOf(pages)]).toEqual([20, 0, new Set(['127.10.1.1'])])
+    expect(bans.every(({ device, by }) => device === 'busan-03' && by === 'status')).toBe(true)
+    expect(bans.length).toBeGreaterThan(0)
+  })
+})
+
+/** The exit IP by this proxy, as an HTTP client of Crawlee 4 would use it. */
+async function exitBy(proxy: { readonly url: string }, url: string): Promise<string> {
+  const { stdout } = await promisify(execFile)('curl', ['-skf', '--max-time', '20', '-x', proxy.url, url])
+  return (JSON.parse(stdout) as SeenRequest).remoteAddress
+}
+
+describe('Crawlee 4, which asks once for each new session and keeps the answer', () => {
+  test('gets another device each time, with the parts of its proxy', async () => {
+    const { pool, origin } = await twoDevices(stage)
+    const proxy = lent(pool)
+    const [one, other] = [await proxy.newProxyInfo(), await proxy.newProxyInfo({ request: { url: origin.url } })]
+    const { hostname, port, username, password } = new URL(one.url)
+    expect(one).toEqual({ url: one.url, hostname, port, username, password })
+    for (let i = 0; i < 2; i++)
+      expect([await exitBy(one, origin.url), await exitBy(other, origin.url)]).toEqual(['127.10.3.1', '127.10.1.1'])
+    expect(proxy.report(other, { banned: true })).toMatchObject({ deviceId: 'seoul-01', site: '127.0.0.1', isNews: true })
+    expect(await exitBy(await proxy.newProxyInfo({ request: { url: origin.url } }), origin.url)).toBe('127.10.3.1')
+  })
+
+  test('gives the lease up of a session that it retires, as soon as what is under way is over; a lost one serves nothing more', async () => {
+    const { pool, origin } = await twoDevices(stage)
+    const proxy = lent(pool)
+    const [one, other] = [await proxy.newProxyInfo(), await proxy.newProxyInfo()]
+    const retire: ((session: { id: string; proxyInfo: { url: string } }) => void)[] = []
+    const sessions = { on: (_event: string, listener: (typeof retire)[0]) => retire.push(listener), getSession: async () => undefined }
+    proxy.follow(sessions)
+    proxy.follow(sessions)
+    expect(retire).toHaveLength(1)
+    retire[0]?.({ id: 'session_1', proxyInfo: other })
+    expect(proxy.size).toBe(1)
+    expect([await exitBy(one, origin.url), await exitBy(other, origin.url)]).toEqual(['127.10.3.1', '127.10.1.1'])
+    await pool.rotate('busan-03')
+    await expect(exitBy(one, origin.url)).rejects.toThrow()
+    expect(proxy.size).toBe(0)
+    await proxy.close()
+    await expect(exitBy(other, origin.url)).rejects.toThrow()
+  })
 })

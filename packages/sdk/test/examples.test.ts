@@ -1,13 +1,16 @@
 import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import http from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { beforeAll, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { builtSdk } from './matrix/built.ts'
 import { listen } from './servers/listen.ts'
 import { Stage } from './stage.ts'
 
 const stage = new Stage()
+const CHROMIUM = '/usr/bin/chromium'
+const hasChromium = existsSync(CHROMIUM)
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 
 /** Runs an example as its users do; returns the lines that it wrote. */
@@ -46,6 +49,27 @@ test.each(['undici', 'global'])('examples/%s.mjs fetches each page through a dev
 test('examples/local-proxy.mjs lets curl fetch each page through a device', async () => {
   const { seoul, busan, urls, env } = await scene()
   expect(new Set(exitsIn(await run('local-proxy', env, ...urls)))).toEqual(new Set([seoul.egress, busan.egress]))
+})
+
+test('examples/crawlee.mjs crawls each page through a device, and has the pool keep off an exit IP that is blocked', {
+  timeout: 60_000,
+}, async () => {
+  const { seoul, busan, env } = await scene()
+  const origin = await stage.origin({ tls: true })
+  origin.ban(busan.egress)
+  const urls = Array.from({ length: 6 }, (_, index) => `${origin.url}/${index}`)
+  const pages = (await run('crawlee', env, ...urls)).filter((line) => line.startsWith('page: '))
+  expect(pages.map((line) => line.split(' ')[1]).toSorted()).toEqual(urls)
+  expect(new Set(exitsIn(pages))).toEqual(new Set([seoul.egress]))
+})
+
+describe.skipIf(!hasChromium && !process.env.CI)('with Chromium', () => {
+  test.each(['playwright', 'puppeteer'])('examples/%s.mjs opens each page through a device', { timeout: 120_000 }, async (name) => {
+    const { seoul, busan, urls, env } = await scene()
+    const lines = await run(name, { ...env, CHROMIUM, CHROMIUM_FLAGS: '--no-sandbox --disable-gpu' }, ...urls)
+    expect(lines.map((line) => line.split(' ')[1])).toEqual(['200', '200'])
+    expect(exitsIn(lines)).toEqual([seoul.egress, busan.egress])
+  })
 })
 
 test('examples/sessions.mjs keeps each account on one exit IP', async () => {

@@ -1,2 +1,3 @@
+export type { CrawlOptions } from './crawl-options.ts'
 export { type CrawleeProxy, type CrawleeProxyInfo, type CrawleeSessionPool, crawleeProxy } from './proxy-configuration.ts'
-export type { LeasingPool, SessionLease, SessionLeaseOptions } from './session-leases.ts'
+export type { CrawlLease, LeasingPool } from './session-leases.ts'

@@ -1,4 +1,7 @@
-import { type LeasingPool, type SessionLeaseOptions, SessionLeases } from './session-leases.ts'
+import type { ReportVerdict } from '../bans/report-target.ts'
+import type { ReportResult } from '../dispatch/ban-reports.ts'
+import { type CrawlOptions, parseCrawlOptions } from './crawl-options.ts'
+import { type LeasingPool, SessionLeases } from './session-leases.ts'
 
 /** What Crawlee hands to crawlers of a proxy. */
 export interface CrawleeProxyInfo {
@@ -10,47 +13,75 @@ export interface CrawleeProxyInfo {
   readonly password: string
 }
 
-/** The part of Crawlee's `Session` by which a retired one is known. */
+/** The part of Crawlee's `Session` by which one is known; Crawlee 4 keeps its proxy there. */
 interface CrawleeSession {
   readonly id: string
+  readonly proxyInfo?: { readonly url: string } | undefined
 }
 
-/** The part of Crawlee's `SessionPool` that says when sessions end. */
+/** The part of Crawlee's `SessionPool` that says when sessions end, and ends them. */
 export interface CrawleeSessionPool {
   on(event: 'sessionRetired', listener: (session: CrawleeSession) => void): unknown
+  getSession(sessionId: string): Promise<{ retire(): unknown } | undefined>
+}
+
+/** The part of Crawlee's `Request` that says where it goes. */
+interface CrawleeRequest {
+  readonly url: string
+}
+
+/** What Crawlee tells when it asks for a proxy. */
+interface Asked {
+  readonly request?: CrawleeRequest | undefined
 }
 
 /** A pool for Crawlee's crawlers. */
 export interface CrawleeProxy {
   /** For Crawlee 3: `new ProxyConfiguration({ newUrlFunction: proxy.newUrlFunction })`. */
-  readonly newUrlFunction: (sessionId: string | number) => Promise<string>
-  /** For Crawlee 4, whose crawlers take any object with this as `proxyConfiguration`. */
-  readonly newProxyInfo: (options?: { readonly session?: CrawleeSession } | string | number) => Promise<CrawleeProxyInfo>
-  /** Gives leases back when Crawlee retires their sessions, e.g. because a site blocked them. */
-  follow(sessions: CrawleeSessionPool): void
-  /** Gives a session's lease back now. */
+  readonly newUrlFunction: (sessionId?: string | number, options?: Asked) => Promise<string>
+  /**
+   * For Crawlee 4, whose crawlers take any object with this as `proxyConfiguration`. They ask once a session and keep the answer there:
+   * each call without a session id is a lease of its own.
+   */
+  readonly newProxyInfo: (sessionIdOrOptions?: string | number | Asked, options?: Asked) => Promise<CrawleeProxyInfo>
+  /**
+   * Keeps leases and sessions together: when Crawlee retires a session, e.g. because a site blocked it, its lease is given back a minute
+   * later, when requests under way are over; when a
+   * lease is lost because the device rotates or goes, its session is retired, so that no cookies are shown from another exit IP. A request
+   * that had begun with such a session fails with `MP_LEASE_LOST`, and Crawlee repeats it with another.
+   * The same pool again is nothing; nor is undefined, which crawlers have before they run.
+   */
+  follow(sessions: CrawleeSessionPool | undefined): void
+  /**
+   * Tells the pool that what came by this proxy was a ban, or was none: over https it cannot see that itself. `site` where the options of
+   * the leases name none. Returns and throws as `pool.report` does.
+   */
+  report(proxyInfo: { readonly url: string }, verdict: ReportVerdict): ReportResult
+  /** Gives a session's lease back now, which cuts what goes through it. */
   retire(sessionId: string | number): Promise<void>
-  /** Sessions that hold a lease. */
+  /** Leases that are held. */
   readonly size: number
-  /** Gives all leases back. Call it when the crawl is over. */
+  /** Gives all leases back now. Call it when the crawl is over. */
   close(): Promise<void>
 }
 
-/** Where Crawlee names no session, all requests share this one. */
-const NO_SESSION = 'default'
-
 /**
- * Lends the pool's devices to Crawlee: each Crawlee session has one device for as long as it lives, so that cookies and address stay
- * together; a session that is retired, unused for `ttlMs`, or one too many gives its lease back.
+ * Lends the pool's devices to Crawlee: each Crawlee session has one device and one exit IP for as long as it lives, so that cookies and
+ * address stay together. Sessions that are retired, unused for `ttlMs`, or one too many give their lease back. Throws `MP_OPTIONS`.
  */
-export function crawleeProxy(pool: LeasingPool, options: SessionLeaseOptions = {}): CrawleeProxy {
-  const leases = new SessionLeases(pool, options)
-  const urlOf = (sessionId: string | number | undefined): Promise<string> => leases.proxyUrl(keyOf(sessionId))
+export function crawleeProxy(pool: LeasingPool, options: CrawlOptions = {}): CrawleeProxy {
+  const followed = new Set<CrawleeSessionPool>()
+  const leases = new SessionLeases(pool, parseCrawlOptions(options), (session) => {
+    for (const sessions of followed) void retireSession(sessions, session)
+    return followed.size > 0
+  })
+  const urlOf = (sessionId: string | number | undefined, asked: Asked | undefined): Promise<string> =>
+    leases.proxyUrl(sessionId === undefined ? null : String(sessionId), asked?.request?.url)
   return {
     newUrlFunction: urlOf,
-    async newProxyInfo(given) {
-      const sessionId = typeof given === 'object' ? given.session?.id : given
-      const url = await urlOf(sessionId)
+    async newProxyInfo(given, asked) {
+      const [sessionId, more] = typeof given === 'object' ? [undefined, given] : [given, asked]
+      const url = await urlOf(sessionId, more)
       const { hostname, port, protocol, username, password } = new URL(url)
       return {
         ...(sessionId === undefined ? {} : { sessionId: String(sessionId) }),
@@ -62,14 +93,27 @@ export function crawleeProxy(pool: LeasingPool, options: SessionLeaseOptions = {
       }
     },
     follow(sessions) {
-      sessions.on('sessionRetired', ({ id }) => void leases.retire(keyOf(id)))
+      if (sessions === undefined || followed.has(sessions)) return
+      followed.add(sessions)
+      sessions.on('sessionRetired', ({ id, proxyInfo }) => {
+        leases.end(id)
+        if (proxyInfo !== undefined) leases.endUrl(proxyInfo.url)
+      })
     },
-    retire: (sessionId) => leases.retire(keyOf(sessionId)),
+    report: ({ url }, verdict) => leases.report(url, verdict),
+    retire: (sessionId) => leases.retire(String(sessionId)),
     get size() {
       return leases.size
     },
-    close: () => leases.close(),
+    async close() {
+      followed.clear()
+      await leases.close()
+    },
   }
 }
 
-const keyOf = (sessionId: string | number | undefined): string => `crawlee-${sessionId ?? NO_SESSION}`
+/** A pool of sessions that is over throws, and then there is nothing to retire. */
+async function retireSession(sessions: CrawleeSessionPool, id: string): Promise<void> {
+  const session = await sessions.getSession(id).catch(() => undefined)
+  session?.retire()
+}

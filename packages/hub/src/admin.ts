@@ -17,7 +17,10 @@ interface Flags {
 export function createKeyCommand(config: (flags: { dataDir?: string | undefined }) => HubConfig): Command {
   return new Command('create-key')
     .description('make an API key and print it; it is not shown again')
-    .requiredOption('--scope <scope>', 'admin (everything), proxy (for parsers) or device (for one device, with --device)')
+    .requiredOption(
+      '--scope <scope>',
+      'admin (everything), proxy (for parsers), read (states and figures) or device (for one device, with --device)',
+    )
     .requiredOption('--name <name>', 'for people: whose key it is')
     .option('--device <id or name>', 'the device that a key of scope "device" speaks for')
     .option('--data-dir <folder>', 'the hub’s data folder')
@@ -29,7 +32,7 @@ export function createKeyCommand(config: (flags: { dataDir?: string | undefined 
 /** Makes a key. @throws HubError `config_invalid` that names the flag, or with a `StartCode` */
 async function createKey(config: HubConfig, flags: Flags): Promise<string> {
   const scope = keyScope.safeParse(flags.scope)
-  if (!scope.success) throw invalid(`--scope must be admin, proxy or device, not "${flags.scope}".`)
+  if (!scope.success) throw invalid(`--scope must be admin, proxy, read or device, not "${flags.scope}".`)
   const name = label.safeParse(flags.name)
   if (!name.success) throw invalid('--name must be 1 to 100 printable characters.')
   if ((scope.data === 'device') !== (flags.device !== undefined)) throw invalid('--device goes with --scope device, and only with it.')
@@ -42,7 +45,7 @@ async function createKey(config: HubConfig, flags: Flags): Promise<string> {
     throw error
   })
   try {
-    const secret = newSecret('mp_')
+    const secret = newSecret('mp_', config.apiKeyLength)
     const deviceId = flags.device === undefined ? null : await findDevice(store, flags.device)
     await store.keys.add(keyRecord(secret, { id: randomUUID(), name: name.data, scope: scope.data, deviceId, createdAt: Date.now() }))
     return secret

@@ -1,4 +1,6 @@
 import type { z } from 'zod'
+import { accountVariables } from './config/account-variables.ts'
+import { list, number, seconds, text, yesNo } from './config/readers.ts'
 import { completeConfig, type HubConfig, type HubOptions, hubOptions } from './config.ts'
 import { HubError } from './errors.ts'
 
@@ -13,22 +15,6 @@ export interface Variable {
   read: (text: string) => unknown
   secret?: true
   help: string
-}
-
-const text = (value: string): string => value
-const number = (value: string): unknown => (value.trim() === '' || Number.isNaN(Number(value)) ? value : Number(value))
-const seconds = (value: string): unknown => {
-  const parsed = number(value)
-  return typeof parsed === 'number' ? parsed * 1000 : parsed
-}
-const list = (value: string): string[] =>
-  value
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== '')
-const yesNo = (value: string): unknown => {
-  if (/^(1|true|yes|on)$/i.test(value)) return true
-  return /^(0|false|no|off)$/i.test(value) ? false : value
 }
 
 /** Every variable the hub reads, in the order of its help. */
@@ -119,6 +105,7 @@ export const variables: readonly Variable[] = [
     read: yesNo,
     help: 'whether rotation links and webhooks may lead to private addresses: true or false (true)',
   },
+  ...accountVariables,
 ]
 
 /** Set without DATABASE_URL they mean that somebody wants Postgres; PGlite in their place would lose data in silence. */

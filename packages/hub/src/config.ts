@@ -1,14 +1,10 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { accountOptions } from './config/accounts.ts'
+import { seconds } from './config/fields.ts'
 import { outboundOptions } from './config/outbound.ts'
 import { isCidr, isLoopbackHost } from './fleet/address.ts'
-
-const seconds = (min: number, max: number) =>
-  z
-    .number({ error: 'must be a number of seconds' })
-    .min(min * 1000, `must be at least ${min} seconds`)
-    .max(max * 1000, `must be at most ${max} seconds`)
 
 const cidrs = z.array(z.string().refine(isCidr, 'must be addresses or networks like 10.0.0.0/8, separated by commas'))
 
@@ -83,6 +79,7 @@ export const hubOptions = z.strictObject({
   /** Whether /status and the anonymous event stream need no key; null: only on loopback. */
   publicStatus: z.boolean({ error: 'must be true or false' }).nullable().default(null),
   ...outboundOptions,
+  ...accountOptions,
   logLevel: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
       error: 'must be trace, debug, info, warn, error, fatal or silent',

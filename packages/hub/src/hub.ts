@@ -4,10 +4,10 @@ import type { Logger } from 'pino'
 import { EventFeed } from './api/event-feed.ts'
 import { pageFolder } from './api/page.ts'
 import { buildApi } from './api/server.ts'
+import { loadAccounts } from './auth/accounts.ts'
 import { Attempts } from './auth/attempts.ts'
 import { Enrolment } from './auth/enrolment.ts'
-import { firstAdminKey, requireAdminKey } from './auth/first-key.ts'
-import { KeyRing } from './auth/key-ring.ts'
+import { firstAdminKey, requireAdmin } from './auth/first-key.ts'
 import { completeConfig, type HubConfig, type HubOptions, hubOptions } from './config.ts'
 import { HubError } from './errors.ts'
 import { startClockwork } from './fleet/clockwork.ts'
@@ -66,8 +66,8 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
     closing.push(() => store.close())
 
     const attempts = new Attempts(now)
-    const keys = await KeyRing.load({ store: store.keys, attempts, isShared: config.databaseUrl !== null, now, newId })
-    await requireAdminKey(keys, config)
+    const accounts = await loadAccounts(config, { store, attempts, now, newId })
+    await requireAdmin(accounts, config)
 
     const events = new FleetEvents()
     const fleet = await Fleet.load(fleetOptions(config), { store, events, log, now, newId })
@@ -75,7 +75,7 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
     const rotations = await Rotations.load(rotationOptions(config), { fleet, store, events, log, now, newId })
     const enrolment = new Enrolment({
       fleet,
-      keys,
+      keys: accounts.keys,
       store: store.enrolment,
       attempts,
       now,
@@ -85,13 +85,13 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
 
     const quarantines = await Quarantines.load({ store, events, now })
     const feed = new EventFeed(fleet, events, now)
-    const context = { config, log, now, newId, store, keys, fleet, rotations, enrolment, quarantines, feed }
+    const context = { config, log, now, newId, store, ...accounts, fleet, rotations, enrolment, quarantines, feed }
     const app = await buildApi(context, { version, pageFolder: pageFolder() })
     closing.push(() => closeServer(app))
     closing.push(() => Promise.all([feed.close(), rotations.close()]))
     const url = await listen(app, config)
 
-    const adminKey = await firstAdminKey(keys)
+    const adminKey = await firstAdminKey(accounts)
     closing.push(startClockwork({ fleet, rotations, quarantines, pulse: store.pulse, log, now }))
     closing.push(startPruning({ store, log, now }))
     return { url, host: config.host, port: Number(new URL(url).port), adminKey, close }

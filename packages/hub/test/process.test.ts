@@ -142,6 +142,12 @@ describe('the command', () => {
     90_000,
   )
 
+  test('refuses a data folder under one that takes none, and does not look for it for ever', async () => {
+    const { code, stderr } = await run(['--data-dir', '/proc/mobilepool/deeper'])
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/^mobilepool-hub: The data folder \/proc\/mobilepool\/deeper cannot be used \(ENOENT\).*\n$/)
+  })
+
   test('refuses a data folder that cannot be written', async () => {
     await writeFile(join(dataDir, 'file'), '')
     const { code, stderr } = await run(['--data-dir', join(dataDir, 'file', 'deeper')])
@@ -178,7 +184,7 @@ describe('a first start', () => {
     expect(refused.code).toBe(1)
     expect(refused.stderr).toContain('admin create-key')
     const wrong = await run(['admin', 'create-key', '--scope', 'root', '--name', 'me'], env)
-    expect(wrong).toMatchObject({ code: 1, stderr: expect.stringContaining('--scope must be admin, proxy or device') })
+    expect(wrong).toMatchObject({ code: 1, stderr: expect.stringContaining('--scope must be admin, proxy, read or device') })
     const made = await run(['admin', 'create-key', '--scope', 'admin', '--name', 'me'], env)
     expect(made).toMatchObject({ code: 0, stdout: expect.stringMatching(/^mp_\S{43}\n$/) })
     const hub = await start(env, '--host', '0.0.0.0')

@@ -83,8 +83,15 @@ const key = (over: Partial<KeyRecord> = {}): KeyRecord => ({
   prefix: 'mp_abcdefgh',
   hash: randomUUID().replaceAll('-', '').repeat(2),
   deviceId: null,
+  userId: null,
   createdAt: T0,
+  expiresAt: null,
   revokedAt: null,
+  lastUsedAt: null,
+  rateLimit: null,
+  requestsLimit: null,
+  requestsUsed: 0,
+  requestsSince: T0,
   ...over,
 })
 

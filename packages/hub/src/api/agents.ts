@@ -152,6 +152,8 @@ export const agentRoutes: Routes = (context) => (app, _options, done) => {
 /** Aborts when the asker has hung up. */
 function whenGone(reply: FastifyReply): AbortSignal {
   const gone = new AbortController()
-  reply.raw.once('close', () => gone.abort())
+  // Whoever left while his key was looked up has said "close" already.
+  if (reply.raw.destroyed) gone.abort()
+  else reply.raw.once('close', () => gone.abort())
   return gone.signal
 }

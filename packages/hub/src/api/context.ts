@@ -2,6 +2,8 @@ import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod'
 import type { Logger } from 'pino'
 import type { Enrolment } from '../auth/enrolment.ts'
 import type { KeyRing } from '../auth/key-ring.ts'
+import type { Logins } from '../auth/logins.ts'
+import type { Users } from '../auth/users.ts'
 import type { HubConfig } from '../config.ts'
 import type { Fleet } from '../fleet/fleet.ts'
 import type { Quarantines } from '../fleet/quarantines.ts'
@@ -17,6 +19,8 @@ export interface ApiContext {
   newId: () => string
   store: Store
   keys: KeyRing
+  users: Users
+  logins: Logins
   fleet: Fleet
   rotations: Rotations
   enrolment: Enrolment

@@ -15,8 +15,10 @@ export type View = 'public' | 'proxy' | 'admin'
 /** One who listens. */
 export interface Listener {
   view: View
-  /** The key it came with, so that revoking the key ends the stream. */
-  keyId: string | null
+  /** The key or login that it came with, so that the stream ends with it. */
+  callerId: string | null
+  /** The user that it belongs to, so that it ends when he is deactivated. */
+  userId: string | null
   write(text: string): void
   end(): void
 }
@@ -72,9 +74,9 @@ export class EventFeed {
     this.#listeners.delete(listener)
   }
 
-  /** Ends the streams of a key that was revoked. */
-  endOf(keyId: string): void {
-    for (const listener of this.#listeners) if (listener.keyId === keyId) listener.end()
+  /** Ends the streams of a key that was revoked, a login that is over, or a user. */
+  endOf(id: string): void {
+    for (const listener of this.#listeners) if (listener.callerId === id || listener.userId === id) listener.end()
   }
 
   /** Ends every stream. */

@@ -1,5 +1,7 @@
+import type { KeyScope } from '@mobilepool/sdk/contract'
 import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
+import type { Caller } from '../auth/caller.ts'
 import { HubError } from '../errors.ts'
 import { callerOf, mayBring } from './access.ts'
 import type { Routes } from './context.ts'
@@ -18,7 +20,7 @@ export const eventRoutes: Routes = (context) => (app, _options, done) => {
     '/api/v1/events',
     {
       exposeHeadRoute: false,
-      onRequest: mayBring(context, config.publicStatus, 'admin', 'proxy'),
+      onRequest: mayBring(context, config.publicStatus, 'admin', 'proxy', 'read'),
       schema: {
         summary: 'Server-sent events of the fleet; resumable',
         tags: ['events'],
@@ -35,10 +37,12 @@ export const eventRoutes: Routes = (context) => (app, _options, done) => {
           retryAfter: 30,
         })
       const caller = callerOf(request)
-      const view: View = caller === null ? 'public' : caller.scope === 'admin' ? 'admin' : 'proxy'
+      const view: View = viewOf(caller?.scope ?? null)
       const header = request.headers['last-event-id']
       const lastEventId = (typeof header === 'string' && header !== '' ? header : request.query.last_event_id) ?? null
-      const listener = listenerOn(reply, view, caller?.keyId ?? null)
+      // Whoever left while his key was looked up has said "close" already, and would be listened for without end.
+      if (reply.raw.destroyed) return void reply.hijack()
+      const listener = listenerOn(reply, view, caller)
       reply.raw.once('close', () => feed.remove(listener))
       feed.add(listener, lastEventId)
     },
@@ -46,8 +50,11 @@ export const eventRoutes: Routes = (context) => (app, _options, done) => {
   done()
 }
 
+/** What keys of a scope see; null: no key. */
+const viewOf = (scope: KeyScope | null): View => (scope === 'admin' || scope === 'proxy' ? scope : 'public')
+
 /** Takes the connection over from Fastify. */
-function listenerOn(reply: FastifyReply, view: View, keyId: string | null): Listener {
+function listenerOn(reply: FastifyReply, view: View, caller: Caller | null): Listener {
   reply.hijack()
   const { raw } = reply
   // CORS has put its headers on the reply, which writes nothing any more.
@@ -61,7 +68,8 @@ function listenerOn(reply: FastifyReply, view: View, keyId: string | null): List
   raw.write('retry: 2000\n\n')
   return {
     view,
-    keyId,
+    callerId: caller?.id ?? null,
+    userId: caller?.userId ?? null,
     write(text) {
       if (raw.writableLength > MAX_BEHIND_BYTES) raw.destroy()
       else raw.write(text)

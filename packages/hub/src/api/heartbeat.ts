@@ -1,6 +1,6 @@
 import { deviceName, heartbeatReply } from '@mobilepool/sdk/contract'
 import { z } from 'zod'
-import type { Caller } from '../auth/key-ring.ts'
+import type { Caller } from '../auth/caller.ts'
 import { HubError, refused } from '../errors.ts'
 import { networkMatcher } from '../fleet/address.ts'
 import type { Device } from '../fleet/device.ts'
@@ -33,7 +33,7 @@ export const heartbeatRoutes: Routes = (context) => (app, _options, done) => {
       const address = addressOf(request)
       isAllowed(address)
       const secret = secretOf(request) ?? key ?? null
-      const caller = secret === null ? null : await identify(context.keys, secret, request)
+      const caller = secret === null ? null : await identify(context, secret, request)
       const known = context.fleet.findByName(name)
       admitHeartbeat(context, name, known, caller)
       const taken = context.fleet.hear(name, address)

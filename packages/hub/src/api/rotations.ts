@@ -9,7 +9,7 @@ import { rotationJson } from './wire.ts'
 /** `/api/v1/rotations`: how rotations go and went. */
 export const rotationRoutes: Routes = (context) => (app, _options, done) => {
   const { store } = context
-  const onRequest = needs(context, 'proxy', 'admin')
+  const onRequest = needs(context, 'read', 'proxy', 'admin')
   const tags = ['rotations']
   app.get(
     '/api/v1/rotations',

@@ -2,6 +2,7 @@ import cors from '@fastify/cors'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import { agentRoutes } from './agents.ts'
+import { authRoutes } from './auth.ts'
 import { banRoutes } from './bans.ts'
 import type { ApiContext, Routes } from './context.ts'
 import { deviceRoutes } from './devices.ts'
@@ -16,6 +17,7 @@ import { proxyRoutes } from './proxy.ts'
 import { rotationRoutes } from './rotations.ts'
 import { statusRoutes } from './status.ts'
 import { usageRoutes } from './usage.ts'
+import { userRoutes } from './users.ts'
 
 /** Bodies here are a few hundred bytes. */
 const BODY_LIMIT_BYTES = 64 * 1024
@@ -35,6 +37,7 @@ const resources: readonly Routes[] = [
   rotationRoutes,
   eventRoutes,
   agentRoutes,
+  userRoutes,
   keyRoutes,
   usageRoutes,
   banRoutes,
@@ -80,6 +83,7 @@ export async function buildApi(context: ApiContext, about: { version: string; pa
       maxAge: 600,
     })
   await registerOpenApi(app, about.version)
+  await app.register(authRoutes(context))
   for (const routes of resources) await app.register(routes(context))
   await app.register(page(about.pageFolder))
   return app

@@ -10,7 +10,7 @@ export const statusRoutes: Routes = (context) => (app, _options, done) => {
   app.get(
     '/status',
     {
-      onRequest: mayBring(context, config.publicStatus, 'admin', 'proxy'),
+      onRequest: mayBring(context, config.publicStatus, 'admin', 'proxy', 'read'),
       schema: {
         summary: 'Every name that has sent heartbeats',
         tags: ['status'],

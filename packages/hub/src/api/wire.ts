@@ -1,11 +1,12 @@
 import type { BanJson, DeviceJson, DeviceStatus, ProxyStatusJson, RotationJson } from '@mobilepool/sdk/contract'
 import { type Device, exitOf } from '../fleet/device.ts'
-import type { KeyRecord, QuarantineRecord, RotationRecord } from '../store/index.ts'
+import type { QuarantineRecord, RotationRecord } from '../store/index.ts'
 
 /** A moment as JSON has it. */
 export const stamp = (time: number): string => new Date(time).toISOString()
 
-const stampOrNull = (time: number | null): string | null => (time === null ? null : stamp(time))
+/** The same for what may not have happened. */
+export const stampOrNull = (time: number | null): string | null => (time === null ? null : stamp(time))
 
 const lastRotationJson = ({ lastRotation: last }: Device): DeviceJson['last_rotation'] =>
   last && {
@@ -89,14 +90,4 @@ export const banJson = ({ exitIp, site, until, rule }: QuarantineRecord, now: nu
   until: stamp(until),
   lasts_ms: Math.max(0, Math.round(until - now)),
   rule,
-})
-
-export const keyJson = (key: KeyRecord) => ({
-  id: key.id,
-  name: key.name,
-  scope: key.scope,
-  prefix: key.prefix,
-  device_id: key.deviceId,
-  created_at: stamp(key.createdAt),
-  revoked_at: stampOrNull(key.revokedAt),
 })

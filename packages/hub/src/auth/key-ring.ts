@@ -1,22 +1,18 @@
-import type { KeyScope } from '@mobilepool/sdk/contract'
 import type { Refusal } from '../errors.ts'
-import type { KeyRecord, KeyStore } from '../store/index.ts'
+import type { KeyChange, KeyRecord, KeyStore, KeyUse, QuotaCount, UserRecord } from '../store/index.ts'
 import type { Attempts } from './attempts.ts'
-import { hashOf, isSameHash, keyRecord, newSecret } from './key.ts'
-
-/** Who speaks, as far as a key tells. */
-export interface Caller {
-  keyId: string
-  scope: KeyScope
-  /** The device that a `device` key speaks for. */
-  deviceId: string | null
-}
+import type { Caller } from './caller.ts'
+import { hashOf, isSameHash, keyRecord, type NewKey, newSecret } from './key.ts'
 
 export interface KeyRingParts {
   store: KeyStore
   attempts: Attempts
   /** Other processes may add keys to this database: an unknown one is looked up. */
   isShared: boolean
+  /** Random bytes of a new key. */
+  keyBytes: number
+  /** The user whose key it is. */
+  owner: (userId: string) => UserRecord | null
   now: () => number
   newId: () => string
 }
@@ -29,6 +25,8 @@ export class KeyRing {
   readonly #deviceKeys = new Map<string, number>()
   /** The key that each device was enrolled with since this start, until it is used. */
   readonly #unused = new Map<string, string>()
+  /** Uses that are not written yet: one a key. */
+  readonly #uses = new Map<string, KeyUse>()
 
   private constructor(parts: KeyRingParts) {
     this.#parts = parts
@@ -41,14 +39,31 @@ export class KeyRing {
     return ring
   }
 
+  /** Takes over what the database has; the ids of keys that ended by it. @throws HubError `database_down` */
+  async reload(): Promise<string[]> {
+    const before = [...this.#byHash.values()]
+    const stored = await this.#parts.store.all()
+    const found = new Map(stored.map((key) => [key.hash, key]))
+    const gone = before.filter((key) => key.revokedAt === null && (found.get(key.hash)?.revokedAt ?? 0) !== null)
+    // Keys that were added here while the database was asked are not in its answer.
+    const since = new Set(before.map(({ hash }) => hash))
+    for (const key of this.#byHash.values()) if (since.has(key.hash) && !found.has(key.hash)) this.#drop(key)
+    for (const key of stored) this.take(key)
+    return gone.map(({ id }) => id)
+  }
+
   /** Every key, revoked ones too, oldest first. */
   get keys(): KeyRecord[] {
     return [...this.#byHash.values()].toSorted((a, b) => a.createdAt - b.createdAt)
   }
 
-  /** Whether anybody can administer this hub. */
+  /** Whether a key can administer this hub. */
   get hasAdmin(): boolean {
-    return this.keys.some(({ scope, revokedAt }) => scope === 'admin' && revokedAt === null)
+    return this.keys.some((key) => key.scope === 'admin' && this.#refusalOf(key) === null)
+  }
+
+  find(id: string): KeyRecord | null {
+    return this.keys.find((key) => key.id === id) ?? null
   }
 
   /** Whether the device's heartbeats must bring a key. */
@@ -56,23 +71,29 @@ export class KeyRing {
     return (this.#deviceKeys.get(deviceId) ?? 0) > 0
   }
 
+  /** Whether the hub knows this key and it is good, without asking the database. */
+  isGood(secret: string): boolean {
+    const key = this.#byHash.get(hashOf(secret))
+    return key !== undefined && this.#refusalOf(key) === null
+  }
+
   /** Whose key it is. @throws HubError `database_down` when only the database could tell */
   async identify(secret: string, address: string): Promise<Caller | Refusal> {
     const hash = hashOf(secret)
     const key = this.#byHash.get(hash) ?? (await this.#lookUp(hash, address))
-    if (key && isSameHash(key.hash, hash) && key.revokedAt === null) {
-      if (key.deviceId !== null) this.#unused.delete(key.deviceId)
-      return { keyId: key.id, scope: key.scope, deviceId: key.deviceId }
-    }
-    return this.#parts.attempts.wrong(address, {
-      code: 'unauthorized',
-      detail: key ? 'This key was revoked.' : 'The hub does not know this key.',
-    })
+    const refusal = key && isSameHash(key.hash, hash) ? this.#refusalOf(key) : 'The hub does not know this key.'
+    if (!key || refusal !== null)
+      return this.#parts.attempts.wrong(address, { code: 'unauthorized', detail: refusal ?? 'The hub does not know this key.' })
+    if (key.deviceId !== null) this.#unused.delete(key.deviceId)
+    this.#uses.set(key.id, { id: key.id, at: this.#parts.now(), address })
+    key.lastUsedAt = this.#parts.now()
+    const { id, name, scope, deviceId, userId, rateLimit } = key
+    return { id, name, keyId: id, scope, deviceId, userId, sessionId: null, rateLimit }
   }
 
   /** Makes a key and shows it this once. @throws HubError `database_down` */
-  async create(of: { name: string; scope: KeyScope; deviceId: string | null }): Promise<{ secret: string; key: KeyRecord }> {
-    const secret = newSecret('mp_')
+  async create(of: Omit<NewKey, 'id' | 'createdAt'>): Promise<{ secret: string; key: KeyRecord }> {
+    const secret = newSecret('mp_', this.#parts.keyBytes)
     const key = keyRecord(secret, { ...of, id: this.#parts.newId(), createdAt: this.#parts.now() })
     await this.#parts.store.add(key)
     this.take(key)
@@ -85,6 +106,13 @@ export class KeyRing {
     const key = keyRecord(secret, { id: this.#parts.newId(), name, scope: 'admin', deviceId: null, createdAt: this.#parts.now() })
     await this.#parts.store.add(key)
     this.take(key)
+  }
+
+  /** The key as changed, or null when there is none of that id. @throws HubError `database_down` */
+  async change(id: string, change: KeyChange): Promise<KeyRecord | null> {
+    const key = await this.#parts.store.change(id, change)
+    if (key) this.take(key)
+    return key
   }
 
   /** The key as revoked, or null when there is none of that id. @throws HubError `database_down` */
@@ -122,12 +150,57 @@ export class KeyRing {
     this.#unused.delete(deviceId)
   }
 
+  /** A user was removed, his keys with him; their ids. */
+  forgetUser(userId: string): string[] {
+    const keys = this.keys.filter((key) => key.userId === userId)
+    for (const key of keys) this.#drop(key)
+    return keys.map(({ id }) => id)
+  }
+
+  /** Takes over counts as the database has them. */
+  counted(counts: readonly QuotaCount[]): void {
+    if (counts.length === 0) return
+    const byId = new Map(counts.map((count) => [count.id, count]))
+    for (const key of this.#byHash.values()) {
+      const count = byId.get(key.id)
+      if (count) Object.assign(key, { requestsUsed: count.used, requestsSince: count.since })
+    }
+  }
+
+  /** Writes which keys were used since the last time: one statement for all. @throws HubError `database_down`; they are written next time */
+  async flushUses(): Promise<void> {
+    const uses = [...this.#uses.values()]
+    this.#uses.clear()
+    try {
+      await this.#parts.store.used(uses)
+    } catch (error) {
+      for (const use of uses) if (!this.#uses.has(use.id)) this.#uses.set(use.id, use)
+      throw error
+    }
+  }
+
+  /** Why a key that is known is not good; null: it is. */
+  #refusalOf(key: KeyRecord): string | null {
+    if (key.revokedAt !== null) return 'This key was revoked.'
+    if (key.expiresAt !== null && key.expiresAt <= this.#parts.now()) return `This key expired at ${new Date(key.expiresAt).toISOString()}.`
+    if (key.userId === null) return null
+    const owner = this.#parts.owner(key.userId)
+    if (!owner?.isActive) return 'The user whose key this is has been deactivated.'
+    return key.scope === 'admin' && owner.role !== 'admin' ? 'The user whose key this is is no admin any more.' : null
+  }
+
   async #lookUp(hash: string, address: string): Promise<KeyRecord | null> {
     // Guessing must not turn into queries without end.
     if (!this.#parts.isShared || this.#parts.attempts.isExhausted(address)) return null
     const key = await this.#parts.store.byHash(hash)
     if (key) this.take(key)
     return key
+  }
+
+  #drop(key: KeyRecord): void {
+    if (!this.#byHash.delete(key.hash)) return
+    this.#count(key, -1)
+    this.#uses.delete(key.id)
   }
 
   #count(key: KeyRecord | undefined, by: 1 | -1): void {

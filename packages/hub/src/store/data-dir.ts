@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { access, constants, link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { access, constants, link, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import { HubError } from '../errors.ts'
 
 /**
@@ -9,10 +9,27 @@ import { HubError } from '../errors.ts'
  */
 export async function prepareDataDir(dir: string): Promise<void> {
   try {
-    await mkdir(dir, { recursive: true, mode: 0o700 })
+    await makeFolder(resolve(dir))
     await access(dir, constants.W_OK | constants.X_OK)
   } catch (cause) {
     throw unusable(dir, cause)
+  }
+}
+
+/** Makes a folder and those above it. Node's own recursive mkdir never ends where a parent exists but takes no folders, as `/proc` does. */
+async function makeFolder(dir: string): Promise<void> {
+  try {
+    await mkdir(dir, { mode: 0o700 })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST' && (await stat(dir)).isDirectory()) return
+    const isParentThere = await stat(dirname(dir)).then(
+      () => true,
+      () => false,
+    )
+    if (code !== 'ENOENT' || isParentThere) throw error
+    await makeFolder(dirname(dir))
+    await mkdir(dir, { mode: 0o700 })
   }
 }
 

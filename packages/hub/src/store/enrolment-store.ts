@@ -1,4 +1,4 @@
-import type { ExpressionBuilder, Kysely } from 'kysely'
+import { type ExpressionBuilder, type Kysely, sql } from 'kysely'
 import { type DeviceSettings, putDevice } from './device-store.ts'
 import { isDuplicate, query } from './failures.ts'
 import { type KeyRecord, keyRow } from './key-store.ts'
@@ -83,7 +83,7 @@ export function enrolmentStore(db: Kysely<Tables>, seal: Seal): EnrolmentStore {
             await putDevice(transaction, device, seal)
             await transaction
               .updateTable('api_keys')
-              .set({ revoked_at: new Date(now) })
+              .set({ revoked_at: new Date(now), changed_at: sql`now()` })
               .where('device_id', '=', device.id)
               .where('revoked_at', 'is', null)
               .execute()

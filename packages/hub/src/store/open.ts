@@ -2,6 +2,9 @@ import { join } from 'node:path'
 import { Kysely, PostgresDialect, type PostgresPool, sql } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import { HubError } from '../errors.ts'
+import { type AuditStore, auditStore } from './audit-store.ts'
+import { type BlockStore, blockStore } from './block-store.ts'
+import { type CredentialWatch, credentialWatch } from './credential-watch.ts'
 import { prepareDataDir, secretFor } from './data-dir.ts'
 import { type DeviceStore, deviceStore } from './device-store.ts'
 import { lockDirectory } from './directory-lock.ts'
@@ -14,14 +17,28 @@ import { pglitePool } from './pglite.ts'
 import { migrationPool, postgresPool } from './postgres.ts'
 import { type PulseStore, pulseStore } from './pulse-store.ts'
 import { type QuarantineStore, quarantineStore } from './quarantine-store.ts'
+import { type QuotaStore, quotaStore } from './quota-store.ts'
 import { type RotationStore, rotationStore } from './rotation-store.ts'
 import { createSeal, type Seal } from './seal.ts'
+import { type SessionStore, sessionStore } from './session-store.ts'
+import { type SettingStore, settingStore } from './setting-store.ts'
 import type { Tables } from './tables.ts'
 import { type UsageStore, usageStore } from './usage-store.ts'
+import { type UserStore, userStore } from './user-store.ts'
 
 /** PGlite never vacuums by itself (reference/hub.md 3.1). */
 const VACUUM_EVERY_MS = 600_000
-const HOT_TABLES = ['proxy_heartbeat', 'rotations', 'rotation_config', 'system_config', 'usage_stats', 'quarantines'] as const
+const HOT_TABLES = [
+  'proxy_heartbeat',
+  'rotations',
+  'rotation_config',
+  'system_config',
+  'usage_stats',
+  'quarantines',
+  'users',
+  'sessions',
+  'api_keys',
+] as const
 const SEAL_CHECK_KEY = 'secret_key_check'
 
 export interface StoreOptions {
@@ -44,6 +61,15 @@ export interface Store {
   readonly pulse: PulseStore
   readonly usage: UsageStore
   readonly quarantines: QuarantineStore
+  readonly users: UserStore
+  readonly sessions: SessionStore
+  readonly quotas: QuotaStore
+  readonly audit: AuditStore
+  readonly blocks: BlockStore
+  readonly settings: SettingStore
+  readonly credentials: CredentialWatch
+  /** A key for one purpose, derived from the secret key: 32 bytes. */
+  derive(purpose: string): Uint8Array
   /** Asks the database for an answer. @throws HubError `database_down` */
   ping(): Promise<void>
   /** Ends every connection or the database's thread, and frees the data folder. */
@@ -125,6 +151,14 @@ function storeOver(db: Kysely<Tables>, seal: Seal, end: () => Promise<void>): St
     pulse: pulseStore(db),
     usage: usageStore(db),
     quarantines: quarantineStore(db),
+    users: userStore(db),
+    sessions: sessionStore(db),
+    quotas: quotaStore(db),
+    audit: auditStore(db),
+    blocks: blockStore(db),
+    settings: settingStore(db),
+    credentials: credentialWatch(db),
+    derive: seal.derive,
     ping: async () => void (await query(sql`select 1`.execute(db))),
     close: () => {
       closing ??= end()

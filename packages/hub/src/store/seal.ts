@@ -10,11 +10,14 @@ export interface Seal {
   close(plain: string, context: string): string
   /** @throws Error when the key or the context is another, or the text was changed. */
   open(sealed: string, context: string): string
+  /** A key for another purpose, from the same secret: 32 bytes. */
+  derive(purpose: string): Uint8Array
 }
 
 /** A seal whose key is derived from the operator's secret. */
 export function createSeal(secret: string): Seal {
-  const key = Buffer.from(hkdfSync('sha256', secret, '', 'mobilepool database secrets', 32))
+  const derive = (purpose: string): Uint8Array => new Uint8Array(hkdfSync('sha256', secret, '', purpose, 32))
+  const key = derive('mobilepool database secrets')
   return {
     close(plain, context) {
       const nonce = randomBytes(NONCE_BYTES)
@@ -30,5 +33,6 @@ export function createSeal(secret: string): Seal {
       decipher.setAAD(Buffer.from(context)).setAuthTag(body.subarray(-TAG_BYTES))
       return Buffer.concat([decipher.update(body.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]).toString('utf8')
     },
+    derive,
   }
 }

@@ -1,19 +1,12 @@
-import type {
-  DeviceKind,
-  DeviceType,
-  KeyScope,
-  RotationFailure,
-  RotationMethod,
-  RotationState,
-  RotationTrigger,
-} from '@mobilepool/sdk/contract'
+import type { DeviceKind, DeviceType, RotationFailure, RotationMethod, RotationState, RotationTrigger } from '@mobilepool/sdk/contract'
 import type { Generated } from 'kysely'
+import type { AccountTables } from './tables/accounts.ts'
 
 /**
  * The tables as they stand after all migrations. Names are the specifications'; times are `timestamptz`.
  * A device's `status` is derived (fleet/status.ts), so no column holds it.
  */
-export interface Tables {
+export interface Tables extends AccountTables {
   proxy_devices: {
     id: string
     name: string
@@ -86,18 +79,6 @@ export interface Tables {
     deadline_at: Date | null
     ended_at: Date | null
   }
-  api_keys: {
-    id: string
-    name: string
-    scope: KeyScope
-    /** First characters, shown in lists. */
-    prefix: string
-    /** SHA-256, hex. */
-    key_hash: string
-    device_id: string | null
-    created_at: Date
-    revoked_at: Date | null
-  }
   enroll_tokens: {
     /** SHA-256, hex. */
     token_hash: string
@@ -157,6 +138,9 @@ export interface Tables {
   system_config: {
     key: string
     value: string
+    description: Generated<string | null>
+    config_type: Generated<string>
+    created_at: Generated<Date>
     updated_at: Generated<Date>
   }
 }

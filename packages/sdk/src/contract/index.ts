@@ -1,5 +1,6 @@
 /** The contract: zod schemas of every JSON the hub speaks. Hub, agent, SDK and dashboard import them from here. */
 export * from './agent.ts'
+export * from './auth.ts'
 export * from './ban.ts'
 export * from './case.ts'
 export * from './device.ts'
@@ -12,3 +13,4 @@ export * from './problem.ts'
 export * from './proxy-url.ts'
 export * from './rotation.ts'
 export * from './usage.ts'
+export * from './user.ts'

@@ -1,11 +1,13 @@
 import type { Migration, MigrationProvider } from 'kysely/migration'
 import { firstTables } from './0001-first-tables.ts'
 import { usageAndBans } from './0002-usage-and-bans.ts'
+import { accounts } from './0003-accounts.ts'
 
 /** Every migration under its name, in order. Static imports, so that a bundle holds them; a name once released never changes. */
 const all: Record<string, Migration> = {
   '0001-first-tables': firstTables,
   '0002-usage-and-bans': usageAndBans,
+  '0003-accounts': accounts,
 }
 
 export const migrations: MigrationProvider = { getMigrations: () => Promise.resolve(all) }

@@ -97,7 +97,13 @@ export const variables: readonly Variable[] = [
     option: 'publicStatus',
     env: ['PUBLIC_STATUS'],
     read: yesNo,
-    help: '/status and its event stream without a key: true or false (true on loopback only)',
+    help: '/status, its event stream and /metrics without a key: true or false (true on loopback only)',
+  },
+  {
+    option: 'metricsMaxDevices',
+    env: ['METRICS_MAX_DEVICES'],
+    read: number,
+    help: 'devices with metrics of their own; the rest is counted together as "other" (1000)',
   },
   {
     option: 'outboundPrivate',

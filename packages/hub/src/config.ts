@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { accountOptions } from './config/accounts.ts'
 import { seconds } from './config/fields.ts'
+import { metricsOptions } from './config/metrics.ts'
 import { outboundOptions } from './config/outbound.ts'
 import { isCidr, isLoopbackHost } from './fleet/address.ts'
 
@@ -80,6 +81,7 @@ export const hubOptions = z.strictObject({
   publicStatus: z.boolean({ error: 'must be true or false' }).nullable().default(null),
   ...outboundOptions,
   ...accountOptions,
+  ...metricsOptions,
   logLevel: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
       error: 'must be trace, debug, info, warn, error, fatal or silent',

@@ -16,6 +16,7 @@ import { Fleet } from './fleet/fleet.ts'
 import { Quarantines } from './fleet/quarantines.ts'
 import { Rotations } from './fleet/rotations.ts'
 import { createLog } from './log.ts'
+import { Metrics } from './metrics/metrics.ts'
 import { startPruning } from './stats/pruning.ts'
 import { openStore } from './store/index.ts'
 import { version } from './version.ts'
@@ -85,7 +86,9 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
 
     const quarantines = await Quarantines.load({ store, events, now })
     const feed = new EventFeed(fleet, events, now)
-    const context = { config, log, now, newId, store, ...accounts, fleet, rotations, enrolment, quarantines, feed }
+    const metrics = new Metrics({ fleet, events, streams: () => feed.size, maxDevices: config.metricsMaxDevices })
+    closing.push(() => metrics.close())
+    const context = { config, log, now, newId, store, ...accounts, fleet, rotations, enrolment, quarantines, feed, metrics }
     const app = await buildApi(context, { version, pageFolder: pageFolder() })
     closing.push(() => closeServer(app))
     closing.push(() => Promise.all([feed.close(), rotations.close()]))

@@ -8,6 +8,7 @@ import type { HubConfig } from '../config.ts'
 import type { Fleet } from '../fleet/fleet.ts'
 import type { Quarantines } from '../fleet/quarantines.ts'
 import type { Rotations } from '../fleet/rotations.ts'
+import type { Metrics } from '../metrics/metrics.ts'
 import type { Store } from '../store/index.ts'
 import type { EventFeed } from './event-feed.ts'
 
@@ -26,6 +27,7 @@ export interface ApiContext {
   enrolment: Enrolment
   quarantines: Quarantines
   feed: EventFeed
+  metrics: Metrics
 }
 
 /** The routes of one resource. */

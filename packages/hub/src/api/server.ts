@@ -10,6 +10,7 @@ import { eventRoutes } from './events.ts'
 import { healthRoutes } from './health.ts'
 import { heartbeatRoutes } from './heartbeat.ts'
 import { keyRoutes } from './keys.ts'
+import { metricsRoutes, observeAnswer } from './metrics.ts'
 import { registerOpenApi } from './openapi.ts'
 import { page } from './page.ts'
 import { handleError, sendProblem } from './problem.ts'
@@ -32,6 +33,7 @@ const resources: readonly Routes[] = [
   heartbeatRoutes,
   statusRoutes,
   healthRoutes,
+  metricsRoutes,
   deviceRoutes,
   proxyRoutes,
   rotationRoutes,
@@ -72,6 +74,7 @@ export async function buildApi(context: ApiContext, about: { version: string; pa
   app.addHook('onResponse', async (request, reply) => {
     // The path only: a query may hold a key.
     const { method, url, id } = request
+    observeAnswer(context, { route: request.routeOptions.url ?? 'none', method, status: reply.statusCode, ms: reply.elapsedTime })
     request.log.trace({ request: id, method, path: pathOf(url), status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'answered')
   })
   if (config.corsOrigins.length > 0)

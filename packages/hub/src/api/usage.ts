@@ -9,7 +9,7 @@ const BODY_LIMIT_BYTES = 1024 * 1024
 
 /** `POST /api/v1/usage`: what parsers report of their requests. */
 export const usageRoutes: Routes = (context) => (app, _options, done) => {
-  const { store, now } = context
+  const { store, now, metrics } = context
   app.post(
     '/api/v1/usage',
     {
@@ -24,6 +24,15 @@ export const usageRoutes: Routes = (context) => (app, _options, done) => {
     },
     async (request) => {
       const { stored, unknownDevices, isDuplicate } = await recordUsage(store, request.body, { clientIp: addressOf(request), now: now() })
+      if (!isDuplicate)
+        metrics.observeUsage(
+          request.body.records.map(({ device_id, status, outcome, duration_ms }) => ({
+            deviceId: device_id,
+            status,
+            outcome,
+            durationMs: duration_ms,
+          })),
+        )
       return { stored, unknown_devices: unknownDevices, duplicate: isDuplicate }
     },
   )

@@ -14,6 +14,7 @@ const OPEN: Record<string, readonly Credential[]> = {
   'GET /healthz': ['nobody', 'read', 'proxy', 'device', 'user'],
   'GET /readyz': ['nobody', 'read', 'proxy', 'device', 'user'],
   'GET /status': ['read', 'proxy', 'user'],
+  'GET /metrics': ['read', 'proxy', 'user'],
   'GET /api/v1/echo': ['nobody', 'read', 'proxy', 'device', 'user'],
   'GET /api/v1/events': ['read', 'proxy', 'user'],
   'POST /api/v1/auth/login': ['nobody', 'read', 'proxy', 'device', 'user'],

@@ -57,6 +57,22 @@ describe('while a device is slow to connect', () => {
     expect(pool.stats().requests.hedged).toBe(0)
   })
 
+  test('a rotation ends the connection that nobody waits for any more, and that is no fault', async () => {
+    const origin = await stage.origin({ tls: true })
+    const [kazan, seoul] = [await stage.device('kazan-02'), await stage.device('seoul-01')]
+    kazan.fault = { kind: 'hang_connect' }
+    const devices = [
+      { id: 'kazan-02', url: kazan.url, rotate: async () => '127.10.2.2' },
+      { id: 'seoul-01', url: seoul.url },
+    ]
+    const timing = { hedge: { delayMs: 50 }, timeouts: { connectMs: 60_000 }, rotate: { drainMs: 60_000 } }
+    const pool = stage.open({ devices, balancer: 'round-robin', ...timing })
+    expect((await json(await pool.fetch(origin.url))).remoteAddress).toBe(seoul.egress)
+    expect(kazan.sockets.size).toBe(1)
+    await pool.rotate('kazan-02')
+    expect(pool.stats().devices[0]).toMatchObject({ id: 'kazan-02', faults: 0, inFlight: 0 })
+  })
+
   test('an abort ends both connections', async () => {
     const origin = await stage.origin({ tls: true })
     const devices = [await stage.device('kazan-02'), await stage.device('omsk-05')]

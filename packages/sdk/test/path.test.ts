@@ -73,7 +73,7 @@ describe('a path', () => {
       const origin = await stage.origin()
       const [kazan, seoul] = [await stage.device('kazan-02'), await stage.device('seoul-01')]
       kazan.fault = kind === 'status' ? { kind, status: 502 } : { kind }
-      const { engine, core } = assemble([kazan, seoul], { timeouts: { connectMs: 300 } })
+      const { engine, core } = assemble([kazan, seoul], { timeouts: { connectMs: 300 }, hedge: false })
       const path = await engine.openPath(hostOf(origin.url))
       expect(path.device.deviceId).toBe('seoul-01')
       expect(core.fleet.get('kazan-02')?.tally.faults).toBe(1)

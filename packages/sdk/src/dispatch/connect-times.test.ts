@@ -20,9 +20,9 @@ test.each([
   expect(after(times)).toBe(expected)
 })
 
-test('a short time-out bounds the first guess too; tunnels and forwards are told apart', () => {
+test('a short time-out bounds the first guess too; kinds of connections are told apart', () => {
   expect(after([], 300)).toBe(150)
   const times = new ConnectTimes(10_000)
   for (const time of range(401, 500)) times.note('tunnel', time)
-  expect([times.hedgeDelayMs('tunnel'), times.hedgeDelayMs('forward')]).toEqual([495, 1_000])
+  expect((['tunnel', 'raw', 'forward'] as const).map((kind) => times.hedgeDelayMs(kind))).toEqual([495, 1_000, 1_000])
 })

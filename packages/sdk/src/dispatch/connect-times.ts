@@ -1,4 +1,5 @@
-import type { Route } from './connections.ts'
+/** What a connection takes: `tunnel` TCP, CONNECT and TLS with the target; `raw` the first two; `forward` TCP to the device's proxy alone. */
+export type ConnectKind = 'tunnel' | 'raw' | 'forward'
 
 /** Connections that are remembered of each kind: enough for a 95th percentile, few enough to follow the network's mood. */
 const REMEMBERED = 128
@@ -14,19 +15,19 @@ const PERCENTILE = 0.95
 /** How long connections of the fleet took lately, and with that how long one may take before it counts as slow. */
 export class ConnectTimes {
   readonly #longestDelayMs: number
-  readonly #windows: Readonly<Record<Route['kind'], Window>> = { tunnel: new Window(), forward: new Window() }
+  readonly #windows: Readonly<Record<ConnectKind, Window>> = { tunnel: new Window(), raw: new Window(), forward: new Window() }
 
   /** `connectTimeoutMs`: a connection is never waited for longer than half of it before another is tried. */
   constructor(connectTimeoutMs: number) {
     this.#longestDelayMs = connectTimeoutMs / 2
   }
 
-  note(kind: Route['kind'], tookMs: number): void {
+  note(kind: ConnectKind, tookMs: number): void {
     this.#windows[kind].add(tookMs)
   }
 
   /** How long to wait for a connection before a second device is asked, ms: min(connectTimeoutMs / 2, max(250, p95 of the last 128)). */
-  hedgeDelayMs(kind: Route['kind']): number {
+  hedgeDelayMs(kind: ConnectKind): number {
     const p95 = this.#windows[kind].percentile(PERCENTILE)
     return Math.min(this.#longestDelayMs, p95 === undefined ? FIRST_DELAY_MS : Math.max(SHORTEST_DELAY_MS, p95))
   }

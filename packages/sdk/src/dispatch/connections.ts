@@ -2,10 +2,11 @@ import { AsyncResource } from 'node:async_hooks'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { PendingConnection, SocketCallback } from './connect-device.ts'
+import type { ConnectKind } from './connect-times.ts'
 import { Connection, type ConnectionHost } from './connection.ts'
 import type { DispatchHandler, DispatchOptions } from './handlers.ts'
 import { IdleConnections } from './idle-connections.ts'
-import { Opening } from './opening.ts'
+import { Opening, unwantedError } from './opening.ts'
 
 /** Where a connection leads, and how it is made. */
 export interface Route {
@@ -41,7 +42,7 @@ export interface ConnectionsSettings {
   readonly maxIdleMs: number
   readonly maxIdlePerDevice: number
   /** A connection stands, so long after it was begun. */
-  onConnected(kind: Route['kind'], afterMs: number): void
+  onConnected(kind: ConnectKind, afterMs: number): void
 }
 
 /** Idle connections beyond those to be kept are closed after this time: when many requests end together, more are about to begin. */
@@ -104,8 +105,7 @@ export class Connections implements ConnectionHost {
   async close(): Promise<void> {
     this.#isClosing = true
     clearTimeout(this.#trimTimer)
-    const reason = new Error('the connections of the device are being closed')
-    for (const opening of [...this.#openings]) if (opening.isDetached) opening.cancel(reason)
+    for (const opening of [...this.#openings]) if (opening.isDetached) opening.cancel(unwantedError())
     // undici waits for its turn itself, and closes afterwards.
     for (const connection of [...this.#successors.keys()]) this.#sendSuccessor(connection, connection)
     await Promise.all([...this.#all].map((connection) => connection.close()))

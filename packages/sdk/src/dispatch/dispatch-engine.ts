@@ -14,16 +14,16 @@ import type { Emit } from '../events.ts'
 import type { Attempt } from './attempt.ts'
 import { ChoiceRun } from './choice-run.ts'
 import type { ResponseRules } from './classify-response.ts'
-import type { PendingConnection } from './connect-device.ts'
 import type { ConnectTimes } from './connect-times.ts'
+import { createHedging, type PoolHedging } from './create-hedging.ts'
 import type { Errand } from './errand.ts'
 import type { DispatchHandler, DispatchOptions } from './handlers.ts'
 import { type HashKeyOf, withHashKey } from './hash-key.ts'
 import type { Hedge } from './hedge.ts'
-import { type HedgeSettings, Hedging } from './hedging.ts'
+import type { HedgeSettings } from './hedging.ts'
 import { breachError, closedError, lateError, noDeviceError, queueFullError, starvedError } from './no-device-errors.ts'
 import type { Path, PathReuse, PathTarget } from './path.ts'
-import { type PathHost, PathRun } from './path-run.ts'
+import { type PathHost, type PathOpening, PathRun } from './path-run.ts'
 import { RequestRun } from './request-run.ts'
 import type { RequestOutcome, RetrySettings, RunHost } from './run-host.ts'
 import { createTargetLookup } from './target.ts'
@@ -69,7 +69,7 @@ export interface RequestCounts {
   aborted: number
   /** Attempts beyond the first. */
   retried: number
-  /** Requests that went to a second device because the first was slow to connect. */
+  /** Requests and paths that went to a second device because the first was slow to connect. */
   hedged: number
 }
 
@@ -86,7 +86,8 @@ export class DispatchEngine implements RunHost, PathHost {
   readonly #parts: EngineParts
   readonly #settings: EngineSettings
   readonly #targetOf = createTargetLookup()
-  readonly #hedging: Hedging | null
+  /** Null: nothing is hedged. */
+  readonly #hedging: PoolHedging | null
   readonly #runs = new Set<Errand>()
   readonly #idle: (() => void)[] = []
   #alarm: { readonly at: number; readonly callOff: () => void } | null = null
@@ -99,20 +100,7 @@ export class DispatchEngine implements RunHost, PathHost {
     this.rules = settings.rules
     this.firstByteTimeoutMs = settings.firstByteTimeoutMs
     this.bodyTimeoutMs = settings.bodyTimeoutMs
-    const { core, connectTimes, transportOf } = parts
-    const { hedge } = settings
-    this.#hedging =
-      hedge === null
-        ? null
-        : new Hedging(hedge, {
-            core,
-            connectTimes,
-            transportOf,
-            now: () => this.now(),
-            release: (device, site) => this.release(device, site),
-            noteAttemptEnd: (attempt) => this.noteAttemptEnd(attempt),
-            judge: (attempts, servedBy, site) => this.judge(attempts, servedBy, site),
-          })
+    this.#hedging = settings.hedge === null ? null : createHedging(settings.hedge, { ...parts, host: this })
     this.exposeHeaders = settings.exposeHeaders
   }
 
@@ -148,7 +136,7 @@ export class DispatchEngine implements RunHost, PathHost {
     }
     this.counts.started++
     this.#parts.budget.deposit()
-    this.#hedging?.noteRequest()
+    this.#hedging?.budget.deposit()
     const run = new RequestRun(this, options, handler, target, this.counts.started, keyed)
     this.#runs.add(run)
     run.start()
@@ -168,6 +156,7 @@ export class DispatchEngine implements RunHost, PathHost {
     const keyed = withHashKey(view, this.#settings.hashKeyOf, () => ({ hostname, site: this.siteOf(hostname), method: null, path: null }))
     this.counts.started++
     this.#parts.budget.deposit()
+    this.#hedging?.budget.deposit()
     const run = new PathRun(this, { target, view: keyed, order: this.counts.started, signal, reuse })
     this.#runs.add(run)
     run.start()
@@ -242,11 +231,11 @@ export class DispatchEngine implements RunHost, PathHost {
     transport.dispatch(run.options, run.target, attempt.isAbsoluteForm, attempt)
   }
 
-  connect(device: Device, target: PathTarget, callback: (error: Error | null, link: PathLink | null) => void): PendingConnection {
+  connect(device: Device, target: PathTarget, callback: (error: Error | null, link: PathLink | null) => void): PathOpening {
     const transport = this.#parts.transportOf(device)
     if (transport !== undefined) return transport.connect(target, callback)
     queueMicrotask(() => callback(goneError(device), null))
-    return { cancel: () => {} }
+    return { cancel: () => {}, detach: () => false }
   }
 
   hasHope(run: RequestRun, kind: AttemptKind): boolean {
@@ -297,10 +286,14 @@ export class DispatchEngine implements RunHost, PathHost {
   }
 
   hedge(run: RequestRun, first: Device): Hedge<RequestRun> | null {
-    return run.view.isUnhedged ? null : (this.#hedging?.watch(run, first) ?? null)
+    return run.view.isUnhedged ? null : (this.#hedging?.requests.watch(run, first) ?? null)
   }
 
-  noteHedge(run: RequestRun, slow: AttemptReport): void {
+  hedgePath(run: PathRun, first: Device): Hedge<PathRun> | null {
+    return run.view.isUnhedged ? null : (this.#hedging?.paths.watch(run, first) ?? null)
+  }
+
+  noteHedge(run: Errand, slow: AttemptReport): void {
     this.counts.hedged++
     this.#parts.emit('hedge', { site: run.site, attempt: slow })
   }

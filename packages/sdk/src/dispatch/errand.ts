@@ -39,6 +39,8 @@ export interface ErrandHost {
   noteAttemptEnd(attempt: JudgedAttempt): void
   noteComplete(device: Device): void
   noteRetry(errand: Errand, failed: AttemptReport): void
+  /** It went on to a second device whose connection stood first. */
+  noteHedge(errand: Errand, slow: AttemptReport): void
   judge(attempts: readonly JudgedAttempt[], servedBy: Device | null, site: string): void
   /** The device has finished with it. */
   release(device: Device, site: string): void

@@ -3,11 +3,11 @@ import net from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ConnectionOptions } from 'node:tls'
 import buildConnector from 'undici/lib/core/connect.js'
-import { connectForward, type DeviceLink, type PendingConnection, type SocketCallback } from './connect-device.ts'
+import { connectForward, type DeviceLink, type SocketCallback } from './connect-device.ts'
 import { type CarriedHandler, Connections, type ConnectionsSettings, type Route, type SocketKeeper } from './connections.ts'
 import type { DispatchOptions } from './handlers.ts'
 import { openTunnel, type TunnelUpgrade } from './open-tunnel.ts'
-import type { Opening } from './opening.ts'
+import { Opening, unwantedError } from './opening.ts'
 import { headerValue } from './request-headers.ts'
 import { hostnameOf, type Target } from './target.ts'
 
@@ -25,6 +25,7 @@ export interface GenerationSettings extends ConnectionsSettings {
 export class Generation implements SocketKeeper {
   readonly #link: DeviceLink
   readonly #connections: Connections
+  readonly #onConnected: GenerationSettings['onConnected']
   readonly #connectTls: ReturnType<typeof buildConnector>
   /** Offers HTTP/2 as well; null: it is not wanted. */
   readonly #connectHttp2: ReturnType<typeof buildConnector> | null
@@ -34,13 +35,14 @@ export class Generation implements SocketKeeper {
   /** Of those, the ones that nobody uses now. */
   readonly #resting = new Set<Duplex>()
   /** Connections being made that will be adopted. */
-  readonly #opening = new Set<PendingConnection>()
+  readonly #opening = new Set<Opening>()
   #isClosing: boolean = false
   #onAdoptedGone: (() => void) | null = null
 
   constructor(link: DeviceLink, settings: GenerationSettings) {
     this.#link = link
     this.#connections = new Connections(settings)
+    this.#onConnected = settings.onConnected
     this.#connectTls = buildConnector({ ...settings.requestTls, allowH2: false, timeout: 0 })
     this.#connectHttp2 = settings.http2 ? buildConnector({ ...settings.requestTls, allowH2: true, timeout: 0 }) : null
     const { hostname, port } = link.endpoint
@@ -70,23 +72,30 @@ export class Generation implements SocketKeeper {
   }
 
   /**
-   * Opens a connection for bytes that are not a request's; it is adopted. `target` null: to the device's own proxy.
-   * The callback is never called before this returns.
+   * Opens a connection for bytes that are not a request's; it is adopted, or closed if nobody waits for it any more. `target` null: to
+   * the device's own proxy. The callback is never called before this returns.
    */
   connect(
     target: { readonly hostname: string; readonly port: number; readonly upgrade?: TunnelUpgrade } | null,
     callback: SocketCallback,
-  ): PendingConnection {
+  ): Opening {
+    const begunAt = performance.now()
+    const opening = new Opening(callback)
     const done: SocketCallback = (error, socket) => {
-      this.#opening.delete(pending)
-      if (socket !== null) this.adopt(socket, (reason) => socket.destroy(reason))
-      callback(error, socket)
+      this.#opening.delete(opening)
+      if (socket !== null) {
+        this.#onConnected(target === null ? 'forward' : target.upgrade === undefined ? 'raw' : 'tunnel', performance.now() - begunAt)
+        if (opening.isDetached) socket.on('error', () => {}).destroy()
+        else this.adopt(socket, (reason) => socket.destroy(reason))
+      }
+      opening.end(error, socket)
       this.#tellIfGone()
     }
-    const pending =
-      target === null ? connectForward(this.#link, done) : openTunnel(this.#link, { ...target, upgrade: target.upgrade ?? null }, done)
-    this.#opening.add(pending)
-    return pending
+    opening.begun(
+      target === null ? connectForward(this.#link, done) : openTunnel(this.#link, { ...target, upgrade: target.upgrade ?? null }, done),
+    )
+    this.#opening.add(opening)
+    return opening
   }
 
   /** A socket (WebSocket, path) has left undici's hands or was never in them; it still belongs to this generation. */
@@ -118,13 +127,14 @@ export class Generation implements SocketKeeper {
       this.#onAdoptedGone = resolve
     })
     for (const socket of [...this.#resting]) socket.destroy()
+    for (const opening of [...this.#opening]) if (opening.isDetached) opening.cancel(unwantedError())
     this.#tellIfGone()
     await Promise.all([this.#connections.close(), adoptedGone])
   }
 
   /** Everything ends now; requests in flight get this error. */
   async destroy(error: Error): Promise<void> {
-    for (const pending of [...this.#opening]) pending.cancel(error)
+    for (const opening of [...this.#opening]) opening.cancel(error)
     for (const end of [...this.#adopted.values()]) end(error)
     await this.#connections.destroy(error)
   }

@@ -3,12 +3,12 @@ import { classifyError } from './classify-error.ts'
 import { DeviceAttempt } from './device-attempt.ts'
 import type { Opening } from './opening.ts'
 
-/** The request whose connection is slow. */
+/** The request or path whose connection is slow. */
 export interface HedgedRun {
   readonly site: string
   now(): number
   /**
-   * The second device's connection stands first: the request goes there, unless the first's stands as well by now. Returns whether it does;
+   * The second device's connection stands first: it goes there, unless the first's stands as well by now. Returns whether it does;
    * `onEnd` hears what the first's connection came to in the end.
    */
   moveTo(second: Device, onEnd: (error: Error | null) => void): boolean
@@ -20,7 +20,7 @@ export interface HedgedRun {
 export interface HedgeHost<Run extends HedgedRun> {
   /** A second device for the request, its place taken; undefined: none is free this moment, or the budget is spent. */
   takeSecond(run: Run, first: Device): Device | undefined
-  /** Makes a connection for the request through the device, idle once it stands; null: there is one already. */
+  /** Makes a connection for it through the device; null: there is one already. */
   prepare(device: Device, run: Run, onEnd: (error: Error | null) => void): Opening | null
   release(device: Device, site: string): void
   /** Connecting through this device failed; `winner`: the device through which it did not, null: not known. */
@@ -28,9 +28,9 @@ export interface HedgeHost<Run extends HedgedRun> {
 }
 
 /**
- * Connects a request through a second device when the first is slow. Only connections race: the request is sent where the first one
- * stands, once, so that this is safe for every method. The other connection goes on: it is kept idle when it stands, and when it
- * fails or times out it counts against its device, since the same target was reached through the winner.
+ * Connects through a second device when the first is slow. Only connections race: a request is sent where the first one stands, once, so
+ * that this is safe for every method. The other connection goes on: when it stands it is kept idle, or closed where it is a path's; when
+ * it fails or times out it counts against its device, since the same target was reached through the winner.
  */
 export class Hedge<Run extends HedgedRun> {
   readonly #host: HedgeHost<Run>

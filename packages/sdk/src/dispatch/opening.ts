@@ -1,18 +1,22 @@
 import type { Socket } from 'node:net'
-import type { PendingConnection, SocketCallback } from './connect-device.ts'
+import { MobilePoolError } from '../errors.ts'
+import type { PendingConnection } from './connect-device.ts'
+
+/** Who waits for a connection: gets exactly one of error and connection. */
+type Taker<Taken> = (error: Error | null, taken: Taken | null) => void
 
 /**
- * A connection being made for a request. Whoever waits for it may let go of it: it then goes on alone, to be kept for others or to
- * prove, by its time-out, that the device hangs.
+ * A connection being made for a request or a path. Whoever waits for it may let go of it: it then goes on alone, to be kept for others
+ * or to prove, by its time-out, that the device hangs.
  */
-export class Opening implements PendingConnection {
-  #taker: SocketCallback | null
+export class Opening<Taken = Socket> implements PendingConnection {
+  #taker: Taker<Taken> | null
   #onEnd: ((error: Error | null) => void) | null = null
   #pending: PendingConnection | null = null
   #isOver: boolean = false
 
   /** `taker` null: nobody waits for it, from the beginning. */
-  constructor(taker: SocketCallback | null, onEnd: ((error: Error | null) => void) | null = null) {
+  constructor(taker: Taker<Taken> | null, onEnd: ((error: Error | null) => void) | null = null) {
     this.#taker = taker
     this.#onEnd = onEnd
   }
@@ -45,9 +49,13 @@ export class Opening implements PendingConnection {
   }
 
   /** To be called once, when the connection stands or has failed. */
-  end(error: Error | null, socket: Socket | null): void {
+  end(error: Error | null, taken: Taken | null): void {
     this.#isOver = true
     if (this.#taker === null) this.#onEnd?.(error)
-    else this.#taker(error, socket)
+    else this.#taker(error, taken)
   }
 }
+
+/** What an opening that nobody waits for is ended with when its device rotates or leaves: no fault of the device. */
+export const unwantedError = (): MobilePoolError =>
+  new MobilePoolError('MP_DEVICE_ROTATED', 'the connections of the device are being closed', { phase: 'connect' })

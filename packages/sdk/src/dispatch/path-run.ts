@@ -4,18 +4,24 @@ import type { View } from '../core/view.ts'
 import { type AttemptKind, type AttemptReport, MobilePoolError } from '../errors.ts'
 import { deviceConnectError, finalError, withAttempts } from './attempt-errors.ts'
 import { classifyError } from './classify-error.ts'
-import type { PendingConnection } from './connect-device.ts'
 import { DeviceAttempt } from './device-attempt.ts'
 import type { Errand, ErrandHost } from './errand.ts'
+import type { Hedge, HedgedRun } from './hedge.ts'
 import { isBreach } from './no-device-errors.ts'
 import { OpenPath } from './open-path.ts'
+import { Opening } from './opening.ts'
 import type { Path, PathReuse, PathTarget } from './path.ts'
 import type { PathLink } from './transport.ts'
 
+/** A connection being made for a path. */
+export type PathOpening = Pick<Opening, 'cancel' | 'detach'>
+
 /** What a path needs of the pool beyond what every errand needs. */
 export interface PathHost extends ErrandHost {
-  /** Opens a connection through the device; the callback gets exactly one of error and link. */
-  connect(device: Device, target: PathTarget, callback: (error: Error | null, link: PathLink | null) => void): PendingConnection
+  /** Opens a connection through the device; the callback gets exactly one of error and link, and never before this returns. */
+  connect(device: Device, target: PathTarget, callback: (error: Error | null, link: PathLink | null) => void): PathOpening
+  /** It begins to connect through this device: a second may be asked if that takes long. Null: none ever is. */
+  hedgePath(run: PathRun, first: Device): Hedge<PathRun> | null
 }
 
 export interface PathRequest {
@@ -26,8 +32,17 @@ export interface PathRequest {
   readonly reuse: PathReuse | undefined
 }
 
-/** Looks for a path: waits for a device like any request, connects, goes on to another device until one connection stands. */
-export class PathRun implements Errand {
+/** A connection that stands, and whether it has served before. */
+interface Standing {
+  readonly link: PathLink
+  readonly isReused: boolean
+}
+
+/**
+ * Looks for a path: waits for a device like any request, connects, asks a second device when that takes long, goes on to another device
+ * until one connection stands.
+ */
+export class PathRun implements Errand, HedgedRun {
   readonly site: string
   readonly order: number
   readonly view: View
@@ -43,7 +58,10 @@ export class PathRun implements Errand {
   readonly #giveUpAt: number
   #resolve!: (path: Path) => void
   #reject!: (error: Error) => void
-  #pending: PendingConnection | null = null
+  #pending: PathOpening | null = null
+  #hedge: Hedge<PathRun> | null = null
+  /** The second device's connection, until it is known whether it is wanted. */
+  #second: Standing | null = null
   #open: OpenPath | null = null
   #lastError: MobilePoolError | null = null
   #isOver: boolean = false
@@ -78,16 +96,19 @@ export class PathRun implements Errand {
   assigned(device: Device): void {
     const attempt = new DeviceAttempt(device, this.#host)
     this.attempts.push(attempt)
-    const kept = this.#request.reuse?.(device.id)
-    if (kept instanceof OpenPath && kept.link.wake()) {
-      this.#onOpen(attempt, kept.link, true)
+    const kept = this.#keptBy(device)
+    if (kept !== null) {
+      this.#onOpen(attempt, kept)
       return
     }
-    this.#pending = this.#host.connect(device, this.target, (error, link) => {
+    const opening = this.#host.connect(device, this.target, (error, link) => {
+      if (this.#pending !== opening) return // it was let go of
       this.#pending = null
       if (error !== null) this.#onFailure(attempt, error)
-      else if (link !== null) this.#onOpen(attempt, link, false)
+      else if (link !== null) this.#onOpen(attempt, { link, isReused: false })
     })
+    this.#pending = opening
+    this.#hedge ??= this.#host.hedgePath(this, device)
   }
 
   /** What the last attempt met says more than that there is no other device. */
@@ -104,7 +125,8 @@ export class PathRun implements Errand {
     if (this.#isOver) return
     this.#end()
     this.#host.withdraw(this)
-    if (this.#pending !== null) this.#pending.cancel(reason)
+    this.#hedge?.cancel(reason)
+    this.#pending?.cancel(reason)
     this.#host.settled(this, 'aborted')
     this.#reject(reason)
   }
@@ -114,9 +136,69 @@ export class PathRun implements Errand {
     else this.#open.onCut?.(reason)
   }
 
+  // ---- its hedge ----
+
+  now(): number {
+    return this.#host.now()
+  }
+
+  /** Connects through a second device; null: a kept connection of that device stands. One that is not wanted when it stands is closed. */
+  prepareSecond(device: Device, onEnd: (error: Error | null) => void): Opening | null {
+    this.#second = this.#keptBy(device)
+    if (this.#second !== null) return null
+    const opening = new Opening(null, onEnd)
+    opening.begun(
+      this.#host.connect(device, this.target, (error, link) => {
+        this.#second = link === null ? null : { link, isReused: false }
+        opening.end(error, null)
+        this.#dropSecond()
+      }),
+    )
+    return opening
+  }
+
+  moveTo(second: Device, onEnd: (error: Error | null) => void): boolean {
+    const [first, opening, standing] = [this.attempts.at(-1), this.#pending, this.#second]
+    if (this.#isOver || first === undefined || opening === null || standing === null) {
+      this.#dropSecond()
+      return false
+    }
+    this.#pending = null
+    this.#second = null
+    opening.detach(new Error('another device was quicker'), (error) => {
+      this.#host.release(first.device, this.site)
+      onEnd(error)
+    })
+    first.conclude('hedged', 'connect')
+    this.view.sticky?.taken(second)
+    this.#host.noteHedge(this, first.report)
+    const attempt = new DeviceAttempt(second, this.#host)
+    this.attempts.push(attempt)
+    this.#onOpen(attempt, standing)
+    return true
+  }
+
+  exclude(device: Device): void {
+    this.tried.push(device)
+  }
+
+  // ---- inside ----
+
+  #dropSecond(): void {
+    this.#second?.link.socket.destroy()
+    this.#second = null
+  }
+
   readonly #onAbort = (): void => this.abort(toError(this.#request.signal?.reason))
 
-  #onOpen(attempt: DeviceAttempt, link: PathLink, isReused: boolean): void {
+  /** A kept connection of the device that leads there, taken into use. */
+  #keptBy(device: Device): Standing | null {
+    const kept = this.#request.reuse?.(device.id)
+    return kept instanceof OpenPath && kept.link.wake() ? { link: kept.link, isReused: true } : null
+  }
+
+  #onOpen(attempt: DeviceAttempt, { link, isReused }: Standing): void {
+    this.#hedge?.end(attempt.device)
     if (this.#isOver) {
       link.socket.destroy()
       this.#host.release(attempt.device, this.site)
@@ -134,6 +216,7 @@ export class PathRun implements Errand {
   }
 
   #onFailure(attempt: DeviceAttempt, error: Error): void {
+    this.#hedge?.end(null)
     if (this.#isOver) {
       attempt.conclude('aborted', 'connect')
       this.#host.release(attempt.device, this.site)

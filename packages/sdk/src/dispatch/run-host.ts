@@ -35,6 +35,4 @@ export interface RunHost extends ErrandHost {
   noteDelivery(run: RequestRun, attempt: Attempt): void
   /** The request begins to connect through this device: a second may be asked if that takes long. Null: none ever is. */
   hedge(run: RequestRun, first: Device): Hedge<RequestRun> | null
-  /** The request went on to a second device whose connection stood first. */
-  noteHedge(run: RequestRun, slow: AttemptReport): void
 }

@@ -2,7 +2,6 @@ import type { Socket } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import type { Clock } from '../clock.ts'
 import { MobilePoolError } from '../errors.ts'
-import type { PendingConnection } from './connect-device.ts'
 import type { CarriedHandler } from './connections.ts'
 import { basicAuthorization, type Endpoint, parseEndpoint } from './endpoint.ts'
 import { Generation, type GenerationSettings } from './generation.ts'
@@ -87,10 +86,15 @@ export class Transport {
     return this.#open().prepare(options, this.usesAbsoluteForm(options, target) ? null : target, onEnd)
   }
 
+  /** Whether a path to this target leads to the device's own proxy. */
+  isForward({ isPlainHttp }: PathTarget): boolean {
+    return this.#mayForward && isPlainHttp
+  }
+
   /** Opens a connection for bytes that are not a request's, in the present generation. */
-  connect(target: PathTarget, callback: (error: Error | null, link: PathLink | null) => void): PendingConnection {
+  connect(target: PathTarget, callback: (error: Error | null, link: PathLink | null) => void): Opening {
     const generation = this.#open()
-    const isForward = this.#mayForward && target.isPlainHttp
+    const isForward = this.isForward(target)
     return generation.connect(isForward ? null : target, (error, socket) => {
       if (socket === null) callback(error, null)
       else {

@@ -52,6 +52,18 @@ export const variables: readonly Variable[] = [
   },
   { option: 'adminKey', env: ['MOBILEPOOL_ADMIN_KEY'], read: text, secret: true, help: 'an admin key to accept, mp_...; kept as a hash' },
   { option: 'maxDevices', env: ['MAX_DEVICES'], read: number, help: 'devices that may be adopted, and as many pending names (50)' },
+  {
+    option: 'maxRequestsPerMinute',
+    env: ['MAX_REQUESTS_PER_MINUTE'],
+    read: number,
+    help: 'requests_per_minute of a device created without it; unset: as the pools are told',
+  },
+  {
+    option: 'deviceSilentAfterMs',
+    env: ['DEVICE_SILENT_AFTER'],
+    read: seconds,
+    help: 'seconds of silence after which a device’s owner is told (300)',
+  },
   { option: 'newNamesPerMinute', env: ['NEW_NAMES_PER_MINUTE'], read: number, help: 'new names that one address may bring a minute (100)' },
   { option: 'agentTimeoutMs', env: ['HEARTBEAT_TIMEOUT'], read: seconds, help: 'seconds of silence until an agent is offline (60)' },
   {

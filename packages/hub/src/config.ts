@@ -2,6 +2,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { accountOptions } from './config/accounts.ts'
+import { deviceOptions } from './config/devices.ts'
 import { seconds } from './config/fields.ts'
 import { metricsOptions } from './config/metrics.ts'
 import { outboundOptions } from './config/outbound.ts'
@@ -79,6 +80,7 @@ export const hubOptions = z.strictObject({
   corsOrigins: z.array(origin).default([]),
   /** Whether /status and the anonymous event stream need no key; null: only on loopback. */
   publicStatus: z.boolean({ error: 'must be true or false' }).nullable().default(null),
+  ...deviceOptions,
   ...outboundOptions,
   ...accountOptions,
   ...metricsOptions,

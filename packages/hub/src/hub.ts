@@ -15,6 +15,8 @@ import { FleetEvents } from './fleet/events.ts'
 import { Fleet } from './fleet/fleet.ts'
 import { Quarantines } from './fleet/quarantines.ts'
 import { Rotations } from './fleet/rotations.ts'
+import { vigilDefaults } from './fleet/vigil.ts'
+import { Vigilance } from './fleet/vigilance.ts'
 import { createLog } from './log.ts'
 import { Metrics } from './metrics/metrics.ts'
 import { startPruning } from './stats/pruning.ts'
@@ -81,10 +83,11 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
       attempts,
       now,
       newId,
-      defaultRotationInterval: config.defaultRotationInterval,
+      newDevice: newDeviceOf(config),
     })
 
     const quarantines = await Quarantines.load({ store, events, now })
+    const vigilance = new Vigilance({ fleet, store, events, settings: vigilOf(config), log, now })
     const feed = new EventFeed(fleet, events, now)
     const metrics = new Metrics({ fleet, events, streams: () => feed.size, maxDevices: config.metricsMaxDevices })
     closing.push(() => metrics.close())
@@ -95,7 +98,8 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
     const url = await listen(app, config)
 
     const adminKey = await firstAdminKey(accounts)
-    closing.push(startClockwork({ fleet, rotations, quarantines, pulse: store.pulse, log, now }))
+    closing.push(() => vigilance.close())
+    closing.push(startClockwork({ fleet, rotations, quarantines, vigilance, pulse: store.pulse, log, now }))
     closing.push(startPruning({ store, log, now }))
     return { url, host: config.host, port: Number(new URL(url).port), adminKey, close }
   } catch (error) {
@@ -115,8 +119,16 @@ const fleetOptions = (config: HubConfig) => ({
   maxDevices: config.maxDevices,
   newNamesPerMinute: config.newNamesPerMinute,
   timeouts: { agentMs: config.agentTimeoutMs, bareMs: config.bareTimeoutMs },
-  defaultRotationInterval: config.defaultRotationInterval,
+  newDevice: newDeviceOf(config),
+  vigil: vigilOf(config),
 })
+
+const newDeviceOf = (config: HubConfig) => ({
+  rotationInterval: config.defaultRotationInterval,
+  requestsPerMinute: config.maxRequestsPerMinute,
+})
+
+const vigilOf = (config: HubConfig) => ({ ...vigilDefaults, silentAfterMs: config.deviceSilentAfterMs })
 
 const rotationOptions = (config: HubConfig) => ({
   minIntervalMs: config.rotationMinIntervalMs,

@@ -50,6 +50,51 @@ describe('devices', () => {
     })
   })
 
+  test('keep the specification’s fields: address and port, limits, data plan', async () => {
+    const added = await hub.addDevice({
+      name: 'kazan-09',
+      ip_address: '10.0.0.9',
+      port: 3128,
+      requests_per_minute: 100,
+      concurrency: 4,
+      data_cap_bytes: 50_000_000_000,
+      data_cap_day: 31,
+    })
+    expect(device.parse(added)).toMatchObject({
+      proxy_url: 'http://10.0.0.9:3128',
+      ip_address: '10.0.0.9',
+      port: 3128,
+      requests_per_minute: 100,
+      concurrency: 4,
+      data_cap_bytes: 50_000_000_000,
+      data_cap_day: 31,
+      rotation_success_rate: null,
+      condition: 'silent',
+      telemetry: null,
+      total_requests: 0,
+      successful_requests: 0,
+      failed_requests: 0,
+      avg_response_time_ms: null,
+    })
+    const moved = await admin(`${DEVICES}/kazan-09`, 'PATCH', { port: 1080 })
+    expect(moved.json).toMatchObject({ proxy_url: 'http://10.0.0.9:1080' })
+    const socks = await admin(`${DEVICES}/kazan-09`, 'PATCH', { proxy_url: 'socks5h://jean:correct-horse@[2001:db8::1]/' })
+    expect(socks.json).toMatchObject({
+      ip_address: '[2001:db8::1]',
+      port: 1080,
+      proxy_url: 'socks5h://jean:correct-horse@[2001:db8::1]:1080',
+    })
+    await admin(`${DEVICES}/kazan-09`, 'DELETE')
+  })
+
+  test('whose name has combining marks are one device, however the name is spelled', async () => {
+    const composed = 'दिल्ली-कोल्न-K\u00f6ln'
+    const { id } = await hub.addDevice({ name: composed })
+    expect((await hub.ask(`/proxy_server?name=${encodeURIComponent(composed.normalize('NFD'))}`)).json.name).toBe(composed)
+    expect((await admin(`${DEVICES}/${encodeURIComponent(composed.normalize('NFD'))}`)).json).toMatchObject({ id, status: 'online' })
+    await admin(`${DEVICES}/${id}`, 'DELETE')
+  })
+
   test('that were only heard are pending, and keep their history when adopted', async () => {
     await hub.ask('/proxy_server?name=busan-03', { from: '127.10.3.1' })
     await hub.ask('/proxy_server?name=busan-03', { from: '127.10.3.2' })
@@ -149,6 +194,11 @@ describe('a request that is not valid', () => {
     ['a device without a name', DEVICES, { device_type: 'android' }, 400, 'name'],
     ['an unknown type', DEVICES, { name: 'x', device_type: 'toaster' }, 400, 'device_type'],
     ['a field that does not exist', DEVICES, { name: 'x', colour: 'red' }, 400, 'body'],
+    ['half an address', DEVICES, { name: 'x', ip_address: '10.0.0.1' }, 400, 'port'],
+    ['two addresses', DEVICES, { name: 'x', proxy_url: PROXY, port: 80 }, 400, 'proxy_url'],
+    ['an address with a port in it', DEVICES, { name: 'x', ip_address: '10.0.0.1:80', port: 80 }, 400, 'ip_address'],
+    ['a data plan that begins on the 32nd', DEVICES, { name: 'x', data_cap_day: 32 }, 400, 'data_cap_day'],
+    ['a limit of nothing', DEVICES, { name: 'x', requests_per_minute: 0 }, 400, 'requests_per_minute'],
     ['a proxy URL of another kind', DEVICES, { name: 'x', proxy_url: 'ftp://10.0.0.1' }, 400, 'proxy_url'],
     ['a key for a device, without the device', '/api/v1/keys', { name: 'x', scope: 'device' }, 400, 'device'],
     ['a key of no scope', '/api/v1/keys', { name: 'x', scope: 'root' }, 400, 'scope'],
@@ -177,6 +227,17 @@ describe('a request that is not valid', () => {
       problem.parse(json)
       expect(json.instance).toBe(`urn:uuid:${headers['x-request-id']}`)
     }
+  })
+
+  test.each([
+    ['PUT', DEVICES, 'GET, HEAD, POST'],
+    ['POST', `${DEVICES}/seoul-01`, 'DELETE, GET, HEAD, PATCH, PUT'],
+    ['POST', '/proxy_server', 'GET'],
+    ['DELETE', '/api/v1/keys', 'GET, HEAD, POST'],
+  ])('(%s %s) is 405 and says what is allowed: %s', async (method, path, allow) => {
+    const { status, headers, json } = await hub.ask(path, { method, key: 'admin' })
+    expect(problem.parse(json)).toMatchObject({ code: 'method_not_allowed', detail: expect.stringContaining(allow) })
+    expect([status, headers.allow]).toEqual([405, allow])
   })
 
   test('(a prototype in JSON) is refused', async () => {
@@ -276,6 +337,13 @@ describe('what everybody may ask', () => {
 })
 
 test('no secret that this file used is in the log', () => {
-  for (const secret of ['correct-horse', parser, 'mp_test-admin-key-0123456789abcdef', 'a secret key of the tests'])
+  for (const secret of [
+    'correct-horse',
+    'SECRET-KEY-9876',
+    'SECRET-TOKEN-5432',
+    parser,
+    'mp_test-admin-key-0123456789abcdef',
+    'a secret key of the tests',
+  ])
     expect(hub.log()).not.toContain(secret)
 })

@@ -68,7 +68,7 @@ describe('the crontab heartbeat', () => {
   })
 
   test('is GET only', async () => {
-    for (const method of ['HEAD', 'POST', 'DELETE']) expect((await hub.ask('/proxy_server?name=head-01', { method })).status).toBe(404)
+    for (const method of ['HEAD', 'POST', 'DELETE']) expect((await hub.ask('/proxy_server?name=head-01', { method })).status).toBe(405)
     expect((await hub.ask('/status')).text).not.toContain('head-01')
   })
 

@@ -36,6 +36,10 @@ const device = (name: string, over: Partial<DeviceSettings> = {}): DeviceSetting
   weight: 1,
   methods: [],
   agentVersion: null,
+  requestsPerMinute: null,
+  concurrency: null,
+  dataCapBytes: null,
+  dataCapDay: 1,
   rotationMethod: null,
   rotationInterval: 600,
   autoRotation: true,
@@ -110,7 +114,7 @@ const usage = (of: DeviceSettings, over: Partial<UsageEntry> = {}): UsageEntry =
   ...over,
 })
 
-const newDevice = { rotationInterval: 600 }
+const newDevice = { rotationInterval: 600, requestsPerMinute: null }
 
 /** The one contract, whichever database is behind it. */
 function contract(open: () => Promise<Store>) {
@@ -139,6 +143,10 @@ function contract(open: () => Promise<Store>) {
       rotationMethod: 'data_toggle',
       rotationInterval: 300,
       autoRotation: false,
+      requestsPerMinute: 100,
+      concurrency: 4,
+      dataCapBytes: 50_000_000_000,
+      dataCapDay: 31,
       maintenance: true,
     })
     expect(await store.devices.put(seoul)).toBe(true)
@@ -152,6 +160,9 @@ function contract(open: () => Promise<Store>) {
       rotations: { changed: 0, unchanged: 0, failed: 0 },
       lastRotation: null,
       lastIpRotation: null,
+      telemetry: null,
+      totals: { requests: 0, successful: 0, failed: 0, durationMs: 0 },
+      silentSince: null,
     })
   })
 
@@ -183,13 +194,17 @@ function contract(open: () => Promise<Store>) {
     const name = 'pending-01'
     const id = randomUUID()
     const stint = { ip: '127.10.1.1', firstSeen: T0, lastSeen: T0 }
-    await store.heartbeats.write([beat({ id, name }, { isNew: true, ip: '127.10.1.1', stints: [stint] })], { rotationInterval: 900 })
+    await store.heartbeats.write([beat({ id, name }, { isNew: true, ip: '127.10.1.1', stints: [stint] })], {
+      rotationInterval: 900,
+      requestsPerMinute: 100,
+    })
     expect(await find(name)).toMatchObject({
       id,
       kind: 'bare',
       deviceType: 'generic',
       adoptedAt: null,
       rotationInterval: 900,
+      requestsPerMinute: 100,
       exitIp: '127.10.1.1',
       lastHeartbeat: T0,
       createdAt: T0,

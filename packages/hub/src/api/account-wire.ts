@@ -2,7 +2,7 @@ import type { ApiKeyJson, LoginReplyJson, UserJson } from '@mobilepool/sdk/contr
 import type { LoggedIn } from '../auth/logins.ts'
 import { countedNow, type QuotaPeriod, resetAt } from '../auth/quota.ts'
 import type { KeyRecord, UserRecord } from '../store/index.ts'
-import { stamp, stampOrNull } from './wire.ts'
+import { stamp, stampOrNull } from './stamp.ts'
 
 /** How a quota is counted, seen from now. */
 export interface QuotaView {

@@ -19,7 +19,8 @@ import { emptyBodyIsObject } from './body.ts'
 import type { Routes } from './context.ts'
 import { allowedSource, soon } from './heartbeat.ts'
 import { problemReplies } from './problem.ts'
-import { rotationJson, stamp } from './wire.ts'
+import { stamp } from './stamp.ts'
+import { rotationJson } from './wire.ts'
 
 /** Longer polls are cut by carriers' NATs anyway. */
 const MAX_WAIT_S = 60

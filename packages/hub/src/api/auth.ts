@@ -10,7 +10,7 @@ import { loginJson, userJson } from './account-wire.ts'
 import type { ApiContext } from './context.ts'
 import { problemReplies } from './problem.ts'
 import { clearSessionCookie, refuseOtherSites, sessionCookie, setSessionCookie } from './session-cookie.ts'
-import { stampOrNull } from './wire.ts'
+import { stampOrNull } from './stamp.ts'
 
 /** `/api/v1/auth`: logging in, staying so, and out. The cookie parser works on these routes only. */
 export const authRoutes =

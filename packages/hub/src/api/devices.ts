@@ -2,12 +2,14 @@ import { device, deviceCreate, deviceList, deviceRef, deviceUpdate, rotateReply,
 import { z } from 'zod'
 import { HubError, refused } from '../errors.ts'
 import { type Device, newPendingDevice, settingsOf } from '../fleet/device.ts'
-import type { DeviceSettings } from '../store/index.ts'
 import { deviceOf, needs } from './access.ts'
 import { emptyBodyIsObject } from './body.ts'
 import type { ApiContext, Routes } from './context.ts'
+import { changeOf } from './device-change.ts'
+import { deviceJson } from './device-wire.ts'
 import { problemReplies } from './problem.ts'
-import { deviceJson, rotationJson, stamp } from './wire.ts'
+import { stamp } from './stamp.ts'
+import { rotationJson } from './wire.ts'
 
 const params = z.object({ id: deviceRef })
 
@@ -16,7 +18,7 @@ export const deviceRoutes: Routes = (context) => (app, _options, done) => {
   const { fleet, feed, rotations, now } = context
   const onRequest = needs(context, 'admin')
   const tags = ['devices']
-  const json = (of: Device) => deviceJson(of, fleet.status(of))
+  const json = (of: Device) => deviceJson(of, fleet)
 
   app.get(
     '/api/v1/admin/devices',
@@ -58,7 +60,7 @@ export const deviceRoutes: Routes = (context) => (app, _options, done) => {
     },
     handler: async (request) => {
       const of = deviceOf(context, request.params.id)
-      const changed = await fleet.edit(of, changeOf(request.body))
+      const changed = await fleet.edit(of, changeOf(request.body, of))
       if (!changed)
         throw fleet.find(of.id) ? nameTaken(request.body.name ?? of.name) : new HubError('not_found', `${of.name} was removed meanwhile.`)
       if (changed.maintenance) await rotations.cancel(changed, 'The device was put into maintenance.')
@@ -111,28 +113,11 @@ async function adopt({ fleet, now, newId, config }: ApiContext, asked: z.output<
   const full = fleet.refuseAdoption()
   if (full) throw refused(full)
   const at = now()
-  const interval = asked.rotation_interval ?? config.defaultRotationInterval
-  const before = known ? settingsOf(known) : settingsOf(newPendingDevice(newId(), asked.name, at, interval))
+  const newDevice = { rotationInterval: config.defaultRotationInterval, requestsPerMinute: config.maxRequestsPerMinute }
+  const before = known ? settingsOf(known) : settingsOf(newPendingDevice(newId(), asked.name, at, newDevice))
   const { name, ...settings } = asked
-  const added = await fleet.put({ ...before, ...changeOf(settings), name, rotationInterval: interval, adoptedAt: at, updatedAt: at })
+  // What a pending name was made with is from the day when it was first heard.
+  const added = await fleet.put({ ...before, ...newDevice, ...changeOf(settings, before), name, adoptedAt: at, updatedAt: at })
   if (!added) throw nameTaken(name)
   return added
-}
-
-/** The body of a change, by our names; what is left out is not in it. */
-function changeOf(body: z.output<typeof deviceUpdate>): Partial<DeviceSettings> {
-  const given = {
-    name: body.name,
-    deviceType: body.device_type,
-    maintenance: body.maintenance,
-    proxyUrl: body.proxy_url,
-    operator: body.operator,
-    region: body.region,
-    tags: body.tags,
-    weight: body.weight,
-    rotationMethod: body.rotation_method,
-    rotationInterval: body.rotation_interval,
-    autoRotation: body.auto_rotation,
-  }
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
 }

@@ -3,7 +3,9 @@ import type { HubEvent, PublicEvent } from '@mobilepool/sdk/contract'
 import { isPending } from '../fleet/device.ts'
 import type { FleetEvent, FleetEvents } from '../fleet/events.ts'
 import type { Fleet } from '../fleet/fleet.ts'
-import { banJson, deviceJson, rotationJson, stamp, statusLine } from './wire.ts'
+import { deviceJson, statusLine } from './device-wire.ts'
+import { stamp } from './stamp.ts'
+import { banJson, rotationJson } from './wire.ts'
 
 /** Events kept for listeners that come back. */
 const RING_SIZE = 1_000
@@ -22,6 +24,13 @@ export interface Listener {
   write(text: string): void
   end(): void
 }
+
+const TOLD = ['device', 'device_removed', 'heartbeats', 'ip_changed', 'rotation', 'quarantine'] as const
+
+/** The events that leave the hub; the others are between its parts. */
+type ToldEvent = Extract<FleetEvent, { type: (typeof TOLD)[number] }>
+
+const isForListeners = (event: FleetEvent): event is ToldEvent => (TOLD as readonly string[]).includes(event.type)
 
 interface Entry {
   seq: number
@@ -100,6 +109,7 @@ export class EventFeed {
   }
 
   #take(event: FleetEvent): void {
+    if (!isForListeners(event)) return
     // "Last seen" alone is not worth a place in the ring, and without a number it does not move a listener's place in it.
     const isNumbered = event.type !== 'heartbeats'
     if (isNumbered) this.#seq += 1
@@ -112,13 +122,12 @@ export class EventFeed {
     for (const listener of this.#listeners) if (text[listener.view] !== null) listener.write(text[listener.view] ?? '')
   }
 
-  #texts(event: FleetEvent, id: string | null): Record<View, string | null> {
+  #texts(event: ToldEvent, id: string | null): Record<View, string | null> {
     if (event.type === 'device') {
       const { device } = event
-      const status = this.#fleet.status(device)
-      const whole = frame({ name: 'device', data: deviceJson(device, status) }, id)
+      const whole = frame({ name: 'device', data: deviceJson(device, this.#fleet) }, id)
       return {
-        public: frame({ name: 'device', data: statusLine(device, status) }, id),
+        public: frame({ name: 'device', data: statusLine(device, this.#fleet) }, id),
         proxy: isPending(device) ? null : whole,
         admin: whole,
       }
@@ -137,7 +146,7 @@ export class EventFeed {
 }
 
 /** The events that everybody gets alike. */
-function plain(event: Exclude<FleetEvent, { type: 'device' | 'quarantine' }>): HubEvent {
+function plain(event: Exclude<ToldEvent, { type: 'device' | 'quarantine' }>): HubEvent {
   switch (event.type) {
     case 'device_removed':
       return { name: 'device_removed', data: { id: event.id, name: event.name } }

@@ -8,7 +8,7 @@ import type { TakenHeartbeat } from '../fleet/fleet.ts'
 import { addressOf, identify, secretOf } from './access.ts'
 import type { ApiContext, Routes } from './context.ts'
 import { problemReplies } from './problem.ts'
-import { stamp } from './wire.ts'
+import { stamp } from './stamp.ts'
 
 /** A heartbeat is answered after this long at the latest, written or not. */
 const ANSWER_AFTER_MS = 100

@@ -5,8 +5,10 @@ import { type Device, isPending } from '../fleet/device.ts'
 import { deviceOf, needs } from './access.ts'
 import { emptyBodyIsObject } from './body.ts'
 import type { Routes } from './context.ts'
+import { deviceJson } from './device-wire.ts'
 import { problemReplies } from './problem.ts'
-import { deviceJson, rotationJson, stamp } from './wire.ts'
+import { stamp } from './stamp.ts'
+import { rotationJson } from './wire.ts'
 
 /** Every filter that is given must hold; texts are compared without regard to case. */
 const filter = z.object({
@@ -29,7 +31,7 @@ export const proxyRoutes: Routes = (context) => (app, _options, done) => {
     (request) => {
       const devices = fleet.devices
         .filter((device) => !isPending(device))
-        .map((device) => deviceJson(device, fleet.status(device)))
+        .map((device) => deviceJson(device, fleet))
         .filter(matches(request.query))
       return { total: devices.length, devices, last_event_id: feed.lastEventId, timestamp: stamp(now()) }
     },

@@ -2,6 +2,7 @@ import cors from '@fastify/cors'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import { agentRoutes } from './agents.ts'
+import { allowedMethods } from './allowed-methods.ts'
 import { authRoutes } from './auth.ts'
 import { banRoutes } from './bans.ts'
 import type { ApiContext, Routes } from './context.ts'
@@ -61,12 +62,21 @@ export async function buildApi(context: ApiContext, about: { version: string; pa
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
   app.setErrorHandler(handleError)
-  app.setNotFoundHandler((request, reply) =>
-    sendProblem(request, reply, {
-      code: 'not_found',
-      detail: `There is no ${request.method} ${pathOf(request.url)}; the API is described at /openapi.json.`,
-    }),
-  )
+  const methodsOf = allowedMethods(app)
+  app.setNotFoundHandler((request, reply) => {
+    const path = pathOf(request.url)
+    const methods = methodsOf(path)
+    if (methods.length === 0)
+      return sendProblem(request, reply, {
+        code: 'not_found',
+        detail: `There is no ${request.method} ${path}; the API is described at /openapi.json.`,
+      })
+    reply.header('allow', methods.join(', '))
+    return sendProblem(request, reply, {
+      code: 'method_not_allowed',
+      detail: `${path} takes ${methods.join(', ')}, not ${request.method}.`,
+    })
+  })
   takeJson(app)
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)

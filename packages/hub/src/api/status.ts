@@ -1,8 +1,9 @@
 import { echoReply, statusReply } from '@mobilepool/sdk/contract'
 import { addressOf, mayBring } from './access.ts'
 import type { Routes } from './context.ts'
+import { statusLine } from './device-wire.ts'
 import { problemReplies } from './problem.ts'
-import { stamp, statusLine } from './wire.ts'
+import { stamp } from './stamp.ts'
 
 /** `GET /status` (the Korean specification's) and `GET /api/v1/echo`: what everybody may ask. */
 export const statusRoutes: Routes = (context) => (app, _options, done) => {
@@ -19,7 +20,7 @@ export const statusRoutes: Routes = (context) => (app, _options, done) => {
     },
     (_request, reply) => {
       reply.header('cache-control', 'no-store')
-      const proxies = fleet.devices.map((device) => statusLine(device, fleet.status(device)))
+      const proxies = fleet.devices.map((device) => statusLine(device, fleet))
       return { total: proxies.length, proxies, timestamp: stamp(now()), last_event_id: feed.lastEventId }
     },
   )

@@ -1,7 +1,7 @@
 import type { enrollRequest } from '@mobilepool/sdk/contract'
 import type { z } from 'zod'
 import type { Refusal } from '../errors.ts'
-import { newPendingDevice, settingsOf } from '../fleet/device.ts'
+import { type DeviceDefaults, newPendingDevice, settingsOf } from '../fleet/device.ts'
 import type { Fleet } from '../fleet/fleet.ts'
 import type { DeviceSettings, EnrolmentStore } from '../store/index.ts'
 import type { Attempts } from './attempts.ts'
@@ -15,8 +15,7 @@ export interface EnrolmentParts {
   attempts: Attempts
   now: () => number
   newId: () => string
-  /** For new devices, seconds. */
-  defaultRotationInterval: number
+  newDevice: DeviceDefaults
 }
 
 /** An agent that was let in. */
@@ -88,7 +87,7 @@ export class Enrolment {
     const full = isAdopted ? null : fleet.refuseAdoption()
     if (full) return full
 
-    const before = known ? settingsOf(known) : newSettings(newId(), asked.name, at, this.#parts.defaultRotationInterval)
+    const before = known ? settingsOf(known) : settingsOf(newPendingDevice(newId(), asked.name, at, this.#parts.newDevice))
     const device: DeviceSettings = {
       ...before,
       kind: 'agent',
@@ -131,9 +130,6 @@ export class Enrolment {
     this.#answered.set(tokenHash, answered)
   }
 }
-
-const newSettings = (id: string, name: string, now: number, rotationInterval: number): DeviceSettings =>
-  settingsOf(newPendingDevice(id, name, now, rotationInterval))
 
 const spent: Refusal = {
   code: 'unauthorized',

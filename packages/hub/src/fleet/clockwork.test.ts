@@ -13,6 +13,7 @@ const start = (beat: (at: number) => Promise<void> = async () => {}) => {
     fleet: { tick: vi.fn(), resumeWatch: vi.fn() },
     rotations: { tick: vi.fn() },
     quarantines: { tick: vi.fn() },
+    vigilance: { tick: vi.fn() },
     pulse: { beat: vi.fn(beat) },
   }
   return { ...parts, stop: startClockwork({ ...parts, log, now: Date.now }) }

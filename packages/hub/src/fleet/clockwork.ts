@@ -3,6 +3,7 @@ import { isDatabaseDown, type PulseStore } from '../store/index.ts'
 import type { Fleet } from './fleet.ts'
 import type { Quarantines } from './quarantines.ts'
 import type { Rotations } from './rotations.ts'
+import type { Vigilance } from './vigilance.ts'
 
 const TICK_MS = 1_000
 /** How exactly the next start knows when this one was last at work. */
@@ -14,13 +15,14 @@ export interface ClockworkParts {
   fleet: Pick<Fleet, 'tick' | 'resumeWatch'>
   rotations: Pick<Rotations, 'tick'>
   quarantines: Pick<Quarantines, 'tick'>
+  vigilance: Pick<Vigilance, 'tick'>
   pulse: Pick<PulseStore, 'beat'>
   log: Logger
   now: () => number
 }
 
 /** Starts what the hub does by itself: silences, deadlines and turns once a second, its own pulse every ten. Returns what stops it. */
-export function startClockwork({ fleet, rotations, quarantines, pulse, log, now }: ClockworkParts): () => void {
+export function startClockwork({ fleet, rotations, quarantines, vigilance, pulse, log, now }: ClockworkParts): () => void {
   let last = now()
   let pulseAt = Number.NEGATIVE_INFINITY
   const tick = (): void => {
@@ -31,6 +33,7 @@ export function startClockwork({ fleet, rotations, quarantines, pulse, log, now 
     }
     last = at
     fleet.tick()
+    vigilance.tick()
     rotations.tick()
     if (at - pulseAt < PULSE_MS) return
     pulseAt = at

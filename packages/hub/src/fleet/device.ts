@@ -1,6 +1,7 @@
-import type { DeviceRecord, DeviceSettings, LastRotation, RotationRecord } from '../store/index.ts'
+import type { DeviceRecord, DeviceSettings, DeviceTotals, LastRotation, RotationRecord } from '../store/index.ts'
 import { addressFamily, isSameExit } from './address.ts'
 import { type Exit, type Exits, shownExit } from './exit-ip.ts'
+import type { Vigil } from './vigil.ts'
 
 /** A device as the hub has it in memory: what is set, what was seen, what is under way. Times in ms. */
 export interface Device extends DeviceSettings {
@@ -10,6 +11,12 @@ export interface Device extends DeviceSettings {
   rotations: DeviceRecord['rotations']
   lastRotation: LastRotation | null
   lastIpRotation: number | null
+  telemetry: DeviceRecord['telemetry']
+  totals: DeviceTotals
+  /** Since when the silence lasts that was told, as the database has it. */
+  silentSince: number | null
+  /** Its comings and goings; null until it is looked at, and while nobody watches over it. */
+  vigil: Vigil | null
   /** The rotation that waits or runs. */
   rotation: RotationRecord | null
   /** Its row is in the database; a new pending name's is written with its first heartbeat. */
@@ -32,7 +39,7 @@ export function fromRecord(record: DeviceRecord): Device {
     const lastSeen = isShown ? Math.max(stint.lastSeen, record.lastHeartbeat ?? 0) : stint.lastSeen
     return { ...stint, current: isShown ? exitIp : stint.ip, lastSeen }
   }
-  return { ...rest, exits: { v4: exit('v4'), v6: exit('v6') }, rotation: null, isStored: true }
+  return { ...rest, exits: { v4: exit('v4'), v6: exit('v6') }, vigil: null, rotation: null, isStored: true }
 }
 
 /** The part of a device that people or its agent set. */
@@ -50,6 +57,10 @@ export const settingsOf = (device: Device): DeviceSettings => ({
   weight: device.weight,
   methods: device.methods,
   agentVersion: device.agentVersion,
+  requestsPerMinute: device.requestsPerMinute,
+  concurrency: device.concurrency,
+  dataCapBytes: device.dataCapBytes,
+  dataCapDay: device.dataCapDay,
   rotationMethod: device.rotationMethod,
   rotationInterval: device.rotationInterval,
   autoRotation: device.autoRotation,
@@ -57,8 +68,16 @@ export const settingsOf = (device: Device): DeviceSettings => ({
   updatedAt: device.updatedAt,
 })
 
+/** What a device gets that is added without it. */
+export interface DeviceDefaults {
+  /** Seconds. */
+  rotationInterval: number
+  /** Null: as the pool is told. */
+  requestsPerMinute: number | null
+}
+
 /** A name that was heard for the first time. */
-export const newPendingDevice = (id: string, name: string, now: number, rotationInterval: number): Device => ({
+export const newPendingDevice = (id: string, name: string, now: number, defaults: DeviceDefaults): Device => ({
   id,
   name,
   kind: 'bare',
@@ -72,8 +91,12 @@ export const newPendingDevice = (id: string, name: string, now: number, rotation
   weight: 1,
   methods: [],
   agentVersion: null,
+  requestsPerMinute: defaults.requestsPerMinute,
+  concurrency: null,
+  dataCapBytes: null,
+  dataCapDay: 1,
   rotationMethod: null,
-  rotationInterval,
+  rotationInterval: defaults.rotationInterval,
   autoRotation: true,
   createdAt: now,
   updatedAt: now,
@@ -83,6 +106,10 @@ export const newPendingDevice = (id: string, name: string, now: number, rotation
   rotations: { changed: 0, unchanged: 0, failed: 0 },
   lastRotation: null,
   lastIpRotation: null,
+  telemetry: null,
+  totals: { requests: 0, successful: 0, failed: 0, durationMs: 0 },
+  silentSince: null,
+  vigil: null,
   rotation: null,
   isStored: false,
 })

@@ -1,14 +1,15 @@
-import type { AgentHeartbeatJson, DeviceStatus } from '@mobilepool/sdk/contract'
+import type { AgentHeartbeatJson, DeviceCondition, DeviceStatus } from '@mobilepool/sdk/contract'
 import type { Logger } from 'pino'
 import type { Refusal } from '../errors.ts'
 import { RateLimit } from '../rate-limit.ts'
-import type { DeviceSettings, Store } from '../store/index.ts'
+import { type DeviceSettings, normalProxyUrl, type Store } from '../store/index.ts'
 import { limitKey } from './address.ts'
-import { type Device, exitOf, fromRecord, isPending, newPendingDevice, settingsOf } from './device.ts'
+import { type Device, type DeviceDefaults, exitOf, fromRecord, isPending, newPendingDevice, settingsOf } from './device.ts'
 import type { FleetEvents } from './events.ts'
 import { seeAddress } from './exit-ip.ts'
 import { HeartbeatWriter } from './heartbeat-writer.ts'
-import { statusOf, type Timeouts, type Watch } from './status.ts'
+import { isSilent, silentFrom, statusOf, type Timeouts, type Watch } from './status.ts'
+import { conditionOf, type Sight, type VigilSettings } from './vigil.ts'
 
 /** What the fleet is told at its start. */
 export interface FleetOptions {
@@ -16,8 +17,8 @@ export interface FleetOptions {
   maxDevices: number
   newNamesPerMinute: number
   timeouts: Timeouts
-  /** For new devices, seconds. */
-  defaultRotationInterval: number
+  newDevice: DeviceDefaults
+  vigil: VigilSettings
 }
 
 /** What the fleet works with. */
@@ -64,7 +65,7 @@ export class Fleet {
         if (device) device.isStored = true
       }
     }
-    this.#writer = new HeartbeatWriter(parts.store.heartbeats, { rotationInterval: options.defaultRotationInterval }, markStored, parts.log)
+    this.#writer = new HeartbeatWriter(parts.store.heartbeats, options.newDevice, markStored, parts.log)
   }
 
   /** The fleet as the store has it. @throws HubError `database_down` */
@@ -74,6 +75,11 @@ export class Fleet {
     for (const record of records) fleet.#add(fromRecord(record))
     for (const device of fleet.#byId.values()) fleet.#announced.set(device.id, fleet.status(device))
     return fleet
+  }
+
+  /** Adopted and pending ones, in no order. */
+  get all(): Iterable<Device> {
+    return this.#byId.values()
   }
 
   /** Adopted and pending ones, by name. */
@@ -100,6 +106,23 @@ export class Fleet {
     return statusOf(device, this.#parts.now(), this.#watch, this.#options.timeouts)
   }
 
+  /** What is seen of a device now. */
+  sight(device: Device): Sight {
+    const { timeouts } = this.#options
+    const now = this.#parts.now()
+    return {
+      isSilent: isSilent(device, now, this.#watch, timeouts),
+      silentFrom: silentFrom(device, this.#watch, timeouts),
+      lastHeartbeat: device.lastHeartbeat,
+      now,
+    }
+  }
+
+  /** How steadily a device is heard. */
+  condition(device: Device): DeviceCondition {
+    return conditionOf(device.vigil, this.sight(device), this.#options.vigil)
+  }
+
   /** How many devices somebody has adopted. */
   get adoptedCount(): number {
     return this.#byId.size - this.#pendingCount
@@ -110,7 +133,7 @@ export class Fleet {
     const known = this.#byName.get(name)
     if (known) return this.see(known, address)
     const now = this.#parts.now()
-    const { maxDevices, newNamesPerMinute, defaultRotationInterval } = this.#options
+    const { maxDevices, newNamesPerMinute, newDevice } = this.#options
     const waitMs = this.#newNames.take(limitKey(address), now)
     if (waitMs > 0) {
       const retryAfter = Math.ceil(waitMs / 1000)
@@ -121,7 +144,7 @@ export class Fleet {
       const detail = `${maxDevices} names wait to be adopted, and no more are taken (MAX_DEVICES). Adopt or delete some, or raise the limit.`
       return { code: 'device_limit', detail }
     }
-    const device = newPendingDevice(this.#parts.newId(), name, now, defaultRotationInterval)
+    const device = newPendingDevice(this.#parts.newId(), name, now, newDevice)
     this.#add(device)
     return this.see(device, address)
   }
@@ -156,7 +179,7 @@ export class Fleet {
   /** What an agent says of its device; written when it is news. @throws HubError `database_down` */
   async learn(device: Device, said: AgentHeartbeatJson): Promise<void> {
     const learned = {
-      proxyUrl: said.proxy_url ?? device.proxyUrl,
+      proxyUrl: said.proxy_url === null ? device.proxyUrl : normalProxyUrl(said.proxy_url),
       methods: said.methods,
       agentVersion: said.agent_version,
       operator: device.operator ?? said.telemetry?.operator ?? null,
@@ -194,7 +217,7 @@ export class Fleet {
   /** Takes over settings that are in the database already. */
   takeOver(settings: DeviceSettings): Device {
     const known = this.#byId.get(settings.id)
-    const device = known ?? newPendingDevice(settings.id, settings.name, settings.createdAt, settings.rotationInterval)
+    const device = known ?? newPendingDevice(settings.id, settings.name, settings.createdAt, this.#options.newDevice)
     if (known) this.#drop(known)
     Object.assign(device, settings, { isStored: true })
     this.#add(device)
@@ -245,7 +268,8 @@ export class Fleet {
     return turn
   }
 
-  async #put(settings: DeviceSettings): Promise<Device | null> {
+  async #put(given: DeviceSettings): Promise<Device | null> {
+    const settings = given.proxyUrl === null ? given : { ...given, proxyUrl: normalProxyUrl(given.proxyUrl) }
     const holder = this.#byName.get(settings.name)
     if (holder && holder.id !== settings.id) return null
     if (!(await this.#parts.store.devices.put(settings))) return null

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { type Beat, type HeartbeatStore, isBadValue, isDatabaseDown, type Stint } from '../store/index.ts'
+import { type Beat, type HeartbeatStore, isBadValue, isDatabaseDown, type NewDevice, type Stint } from '../store/index.ts'
 
 /** Beats of this long are one statement (reference/hub.md 3.3); a timer, since PGlite's queries never let a group form by itself. */
 const WINDOW_MS = 5
@@ -21,7 +21,7 @@ interface Waiting {
  */
 export class HeartbeatWriter {
   readonly #store: HeartbeatStore
-  readonly #newDevice: { rotationInterval: number }
+  readonly #newDevice: NewDevice
   readonly #onStored: (deviceIds: readonly string[]) => void
   readonly #log: Logger
   #waiting = new Map<string, Waiting>()
@@ -30,12 +30,7 @@ export class HeartbeatWriter {
   #database: 'up' | 'down' = 'up'
   #closed = false
 
-  constructor(
-    store: HeartbeatStore,
-    newDevice: { rotationInterval: number },
-    onStored: (deviceIds: readonly string[]) => void,
-    log: Logger,
-  ) {
+  constructor(store: HeartbeatStore, newDevice: NewDevice, onStored: (deviceIds: readonly string[]) => void, log: Logger) {
     this.#store = store
     this.#newDevice = newDevice
     this.#onStored = onStored

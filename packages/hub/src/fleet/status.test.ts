@@ -65,7 +65,7 @@ describe('a status', () => {
     endedAt: null,
   })
   const alive = (over: Partial<Device>): Device => ({
-    ...newPendingDevice('d', 'busan-03', T0, 600),
+    ...newPendingDevice('d', 'busan-03', T0, { rotationInterval: 600, requestsPerMinute: null }),
     adoptedAt: T0,
     lastHeartbeat: T0,
     ...over,

@@ -19,17 +19,24 @@ export interface Watch {
 
 type Heard = Pick<Device, 'kind' | 'lastHeartbeat'>
 
+/** How long the device may be silent, ms. */
+const timeoutOf = ({ kind }: Heard, timeouts: Timeouts): number => (kind === 'agent' ? timeouts.agentMs : timeouts.bareMs)
+
 /**
- * Whether a device has been silent for too long. A device that was alive when the hub last listened is given its whole time-out
- * from the moment the hub listens again; one that was silent already stays so.
+ * The moment from which a device's silence is counted; null when it was never heard. Of a device that was alive when the hub last
+ * listened it is the moment when the hub listens again; one that was silent already stays so.
  */
-export function isSilent(device: Heard, now: number, watch: Watch, timeouts: Timeouts): boolean {
+export function silentFrom(device: Heard, watch: Watch, timeouts: Timeouts): number | null {
   const { lastHeartbeat } = device
-  if (lastHeartbeat === null) return true
-  const timeoutMs = device.kind === 'agent' ? timeouts.agentMs : timeouts.bareMs
-  if (now - lastHeartbeat < timeoutMs) return false
-  const wasAliveBefore = lastHeartbeat < watch.since && watch.before !== null && watch.before - lastHeartbeat < timeoutMs
-  return !(wasAliveBefore && now - watch.since < timeoutMs)
+  if (lastHeartbeat === null) return null
+  const wasAliveBefore = lastHeartbeat < watch.since && watch.before !== null && watch.before - lastHeartbeat < timeoutOf(device, timeouts)
+  return wasAliveBefore ? watch.since : lastHeartbeat
+}
+
+/** Whether a device has been silent for too long. */
+export function isSilent(device: Heard, now: number, watch: Watch, timeouts: Timeouts): boolean {
+  const from = silentFrom(device, watch, timeouts)
+  return from === null || now - from >= timeoutOf(device, timeouts)
 }
 
 /** A device's status: derived, never stored. */

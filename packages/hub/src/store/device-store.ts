@@ -1,4 +1,12 @@
-import type { DeviceKind, DeviceType, RotationFailure, RotationMethod, RotationOutcome, RotationTrigger } from '@mobilepool/sdk/contract'
+import type {
+  DeviceKind,
+  DeviceType,
+  RotationFailure,
+  RotationMethod,
+  RotationOutcome,
+  RotationTrigger,
+  TelemetryJson,
+} from '@mobilepool/sdk/contract'
 import { type Kysely, sql } from 'kysely'
 import { isDuplicate, query } from './failures.ts'
 import { joinProxyUrl, splitProxyUrl } from './proxy-address.ts'
@@ -28,6 +36,14 @@ export interface DeviceSettings {
   weight: number
   methods: RotationMethod[]
   agentVersion: string | null
+  /** Null: as the pool is told. */
+  requestsPerMinute: number | null
+  /** Null: as the pool is told. */
+  concurrency: number | null
+  /** What the data plan holds a month; null: no cap. */
+  dataCapBytes: number | null
+  /** Day of the month on which the data plan begins anew; in a shorter month its last day. */
+  dataCapDay: number
   rotationMethod: RotationMethod | null
   /** Seconds. */
   rotationInterval: number
@@ -45,6 +61,15 @@ export interface LastRotation {
   durationMs: number
 }
 
+/** Attempts that pools have reported of a device, all time. */
+export interface DeviceTotals {
+  requests: number
+  successful: number
+  failed: number
+  /** Of all of them together, ms. */
+  durationMs: number
+}
+
 /** A device as it was last written. */
 export interface DeviceRecord extends DeviceSettings {
   exitIp: string | null
@@ -55,6 +80,10 @@ export interface DeviceRecord extends DeviceSettings {
   rotations: Record<RotationOutcome, number>
   lastRotation: LastRotation | null
   lastIpRotation: number | null
+  telemetry: { said: TelemetryJson; at: number } | null
+  totals: DeviceTotals
+  /** Since when the silence lasts that its owner was told of. */
+  silentSince: number | null
 }
 
 /** Reads and writes devices. Proxy credentials are sealed on their way in. Every method throws HubError `database_down`. */
@@ -63,6 +92,8 @@ export interface DeviceStore {
   all(): Promise<DeviceRecord[]>
   /** Inserts a device, or takes over the row of its id. False when another device has the name. */
   put(device: DeviceSettings): Promise<boolean>
+  /** Writes since when the told silences last, in one statement. */
+  setSilences(devices: readonly { id: string; silentSince: number | null }[]): Promise<void>
   /** Removes a device with everything that belongs to it. False when it was gone already. */
   remove(id: string): Promise<boolean>
 }
@@ -89,6 +120,10 @@ function deviceRow(device: DeviceSettings, seal: Seal) {
     weight: device.weight,
     methods: device.methods,
     agent_version: device.agentVersion,
+    requests_per_minute: device.requestsPerMinute,
+    max_concurrency: device.concurrency,
+    data_cap_bytes: device.dataCapBytes === null ? null : String(device.dataCapBytes),
+    data_cap_day: device.dataCapDay,
     created_at: new Date(device.createdAt),
     updated_at: new Date(device.updatedAt),
   }
@@ -131,6 +166,10 @@ export function deviceStore(db: Kysely<Tables>, seal: Seal): DeviceStore {
             .selectAll('d')
             .select(['c.rotation_method', 'c.rotation_interval', 'c.auto_rotation', 'c.last_successful_rotation'])
             .select(['c.changed_count', 'c.unchanged_count', 'c.failed_count'])
+            .leftJoin('device_telemetry as t', 't.device_id', 'd.id')
+            .leftJoin('device_totals as n', 'n.device_id', 'd.id')
+            .select(['t.telemetry', 't.reported_at'])
+            .select(['n.total_requests', 'n.successful_requests', 'n.failed_requests', 'n.response_time_ms_sum'])
             .select(['h.remote_ip', 'h.ip_changes', 'h.updated_at as beat_at'])
             .execute(),
         ),
@@ -152,6 +191,10 @@ export function deviceStore(db: Kysely<Tables>, seal: Seal): DeviceStore {
           weight: row.weight,
           methods: row.methods,
           agentVersion: row.agent_version,
+          requestsPerMinute: row.requests_per_minute,
+          concurrency: row.max_concurrency,
+          dataCapBytes: row.data_cap_bytes === null ? null : Number(row.data_cap_bytes),
+          dataCapDay: row.data_cap_day,
           rotationMethod: row.rotation_method,
           rotationInterval: row.rotation_interval,
           autoRotation: row.auto_rotation,
@@ -164,6 +207,14 @@ export function deviceStore(db: Kysely<Tables>, seal: Seal): DeviceStore {
           rotations: { changed: row.changed_count, unchanged: row.unchanged_count, failed: row.failed_count },
           lastRotation: ended.get(row.id) ?? null,
           lastIpRotation: ms(row.last_successful_rotation),
+          telemetry: row.telemetry === null || row.reported_at === null ? null : { said: row.telemetry, at: row.reported_at.getTime() },
+          totals: {
+            requests: Number(row.total_requests ?? 0),
+            successful: Number(row.successful_requests ?? 0),
+            failed: Number(row.failed_requests ?? 0),
+            durationMs: Number(row.response_time_ms_sum ?? 0),
+          },
+          silentSince: ms(row.silent_since),
         }),
       )
     },
@@ -176,6 +227,23 @@ export function deviceStore(db: Kysely<Tables>, seal: Seal): DeviceStore {
         if (isDuplicate(error)) return false
         throw error
       }
+    },
+
+    async setSilences(devices) {
+      // In the order of the ids: two hubs' writes cannot wait for each other.
+      const sorted = devices.toSorted((a, b) => (a.id < b.id ? -1 : 1))
+      await query(
+        sql`
+        with locked as (
+          select d.id, given.since from proxy_devices d
+          join unnest(
+            ${sorted.map(({ id }) => id)}::uuid[],
+            ${sorted.map(({ silentSince }) => (silentSince === null ? null : new Date(silentSince).toISOString()))}::text[]
+          ) as given(id, since) on given.id = d.id
+          order by d.id for no key update of d
+        )
+        update proxy_devices set silent_since = locked.since::timestamptz from locked where proxy_devices.id = locked.id`.execute(db),
+      )
     },
 
     async remove(id) {

@@ -18,13 +18,20 @@ export interface Beat {
   stints: Stint[]
 }
 
+/** What a pending device is made with. */
+export interface NewDevice {
+  /** Seconds. */
+  rotationInterval: number
+  requestsPerMinute: number | null
+}
+
 /** Writes heartbeats. Every method throws HubError `database_down`. */
 export interface HeartbeatStore {
   /**
    * Writes a group in one statement; all of it or nothing, and writing it again changes nothing. Older beats never overwrite newer ones.
    * Beats of devices that are gone are left out. Throws the driver's error when a value is refused (`isBadValue`).
    */
-  write(beats: readonly Beat[], newDevice: { rotationInterval: number }): Promise<void>
+  write(beats: readonly Beat[], newDevice: NewDevice): Promise<void>
 }
 
 const iso = (time: number): string => new Date(time).toISOString()
@@ -33,7 +40,7 @@ const byName = (a: Beat, b: Beat): number => (a.name < b.name ? -1 : a.name > b.
 
 export function heartbeatStore(db: Kysely<Tables>): HeartbeatStore {
   return {
-    async write(unsorted, { rotationInterval }) {
+    async write(unsorted, { rotationInterval, requestsPerMinute }) {
       const beats = unsorted.toSorted(byName)
       const stints = beats.flatMap((beat) => beat.stints.map((stint) => ({ ...stint, deviceId: beat.deviceId })))
       await query(
@@ -46,8 +53,8 @@ export function heartbeatStore(db: Kysely<Tables>): HeartbeatStore {
             ${beats.map((beat) => iso(beat.createdAt))}::text[], ${beats.map((beat) => iso(beat.seenAt))}::text[]
           ) as given(id, name, is_new, remote_ip, ip_changes, created_at, seen_at)
         ), created as (
-          insert into proxy_devices (id, name, kind, device_type, created_at, updated_at)
-          select id, name, 'bare', 'generic', created_at, created_at from beat where is_new order by name
+          insert into proxy_devices (id, name, kind, device_type, requests_per_minute, created_at, updated_at)
+          select id, name, 'bare', 'generic', ${requestsPerMinute}::integer, created_at, created_at from beat where is_new order by name
           on conflict do nothing
           returning id
         ), configured as (

@@ -1,10 +1,11 @@
 /** The store: the only place that knows SQL and the two databases. */
-export type { DeviceRecord, DeviceSettings, LastRotation, Stint } from './device-store.ts'
+export type { DeviceRecord, DeviceSettings, DeviceTotals, LastRotation, Stint } from './device-store.ts'
 export type { EnrolmentStore } from './enrolment-store.ts'
 export { isBadValue, isDatabaseDown } from './failures.ts'
-export type { Beat, HeartbeatStore } from './heartbeat-store.ts'
+export type { Beat, HeartbeatStore, NewDevice } from './heartbeat-store.ts'
 export type { KeyChange, KeyRecord, KeyStore, KeyUse } from './key-store.ts'
 export { openStore, type Store } from './open.ts'
+export { normalProxyUrl } from './proxy-address.ts'
 export type { PulseStore } from './pulse-store.ts'
 export type { QuarantineRecord } from './quarantine-store.ts'
 export type { QuotaCount } from './quota-store.ts'

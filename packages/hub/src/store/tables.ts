@@ -1,64 +1,13 @@
-import type { DeviceKind, DeviceType, RotationFailure, RotationMethod, RotationState, RotationTrigger } from '@mobilepool/sdk/contract'
+import type { RotationFailure, RotationMethod, RotationState, RotationTrigger } from '@mobilepool/sdk/contract'
 import type { Generated } from 'kysely'
 import type { AccountTables } from './tables/accounts.ts'
+import type { DeviceTables } from './tables/devices.ts'
 
 /**
  * The tables as they stand after all migrations. Names are the specifications'; times are `timestamptz`.
  * A device's `status` is derived (fleet/status.ts), so no column holds it.
  */
-export interface Tables extends AccountTables {
-  proxy_devices: {
-    id: string
-    name: string
-    kind: DeviceKind
-    device_type: DeviceType
-    /** Null while the name is only pending. */
-    adopted_at: Date | null
-    maintenance: Generated<boolean>
-    proxy_scheme: string | null
-    /** Host of the device's proxy. */
-    ip_address: string | null
-    port: number | null
-    /** `user:password` of the device's proxy, sealed. */
-    proxy_auth: string | null
-    operator: string | null
-    region: string | null
-    tags: Generated<string[]>
-    weight: Generated<number>
-    /** What the agent's driver can do, best first. */
-    methods: Generated<RotationMethod[]>
-    agent_version: string | null
-    created_at: Date
-    updated_at: Date
-  }
-  rotation_config: {
-    device_id: string
-    rotation_method: RotationMethod | null
-    /** Seconds. */
-    rotation_interval: number
-    auto_rotation: Generated<boolean>
-    changed_count: Generated<number>
-    unchanged_count: Generated<number>
-    failed_count: Generated<number>
-    last_successful_rotation: Date | null
-    updated_at: Generated<Date>
-  }
-  /** The narrow hot row: one a device, rewritten with each heartbeat, no index on its times (reference/hub.md 3.1). */
-  proxy_heartbeat: {
-    device_id: string
-    remote_ip: string
-    ip_changes: number
-    created_at: Date
-    updated_at: Date
-  }
-  /** One row for each stretch of time that a device had an address. The open one's `last_seen` is in `proxy_heartbeat`. */
-  ip_history: {
-    id: Generated<string>
-    device_id: string
-    ip_address: string
-    first_seen: Date
-    last_seen: Date
-  }
+export interface Tables extends AccountTables, DeviceTables {
   rotations: {
     id: string
     device_id: string

@@ -3,6 +3,7 @@ import { deviceType } from './device.ts'
 import { deviceName, ipAddress, label, timestamp } from './names.ts'
 import { proxyUrl } from './proxy-url.ts'
 import { rotationFailure, rotationMethod, rotationState } from './rotation.ts'
+import { telemetry } from './telemetry.ts'
 
 /** Body of `POST /api/v1/agents/tokens` (admin): a token that enrols one device, once. */
 export const enrollTokenRequest = z.strictObject({
@@ -26,19 +27,6 @@ export const enrollRequest = z.strictObject({
 
 /** The device's key is shown this once. */
 export const enrollReply = z.object({ device_id: z.uuid(), name: deviceName, device_key: z.string() })
-
-/** What an agent says of its device; what it cannot tell it leaves out. */
-export const telemetry = z.strictObject({
-  operator: label.optional(),
-  network_type: label.optional(),
-  /** Per cent. */
-  signal: z.int().min(0).max(100).optional(),
-  /** Per cent. */
-  battery: z.int().min(0).max(100).optional(),
-  /** Degrees Celsius. */
-  temperature: z.number().min(-100).max(200).optional(),
-})
-export type TelemetryJson = z.infer<typeof telemetry>
 
 /** Body of `POST /api/v1/agents/heartbeat`, sent with the device's key through the device's own egress. */
 export const agentHeartbeat = z.strictObject({

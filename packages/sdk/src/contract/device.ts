@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { deviceName, ipAddress, label, timestamp } from './names.ts'
 import { proxyUrl } from './proxy-url.ts'
 import { rotationFailure, rotationMethod, rotationOutcome, rotationTrigger } from './rotation.ts'
+import { telemetry } from './telemetry.ts'
 
 export const deviceType = z.enum(['android', 'usb_modem', 'raspberry_pi', 'mini_pc', 'generic'])
 export type DeviceType = z.infer<typeof deviceType>
@@ -17,6 +18,13 @@ export type DeviceStatus = z.infer<typeof deviceStatus>
 export const deviceKind = z.enum(['agent', 'bare'])
 export type DeviceKind = z.infer<typeof deviceKind>
 
+/**
+ * How steadily a device is heard: `late` past its time-out (out of routing), `silent` past the time after which its owner is told,
+ * `recovering` heard again but not for long enough to say that it is back, `flapping` coming and going.
+ */
+export const deviceCondition = z.enum(['steady', 'late', 'silent', 'recovering', 'flapping'])
+export type DeviceCondition = z.infer<typeof deviceCondition>
+
 export const lastRotation = z.object({
   outcome: rotationOutcome,
   trigger: rotationTrigger,
@@ -30,6 +38,35 @@ export const rotationCounts = z.object({
   unchanged: z.int().nonnegative(),
   failed: z.int().nonnegative(),
 })
+
+/** What a device has of its own beyond what routing needs; a hub that does not know a field leaves it out. */
+const details = {
+  /** Host and port of `proxy_url`. */
+  ip_address: z.string().nullable(),
+  port: z.int().nullable(),
+  condition: deviceCondition,
+  maintenance: z.boolean(),
+  agent_version: z.string().nullable(),
+  /** How its agent can rotate it, best first. */
+  methods: z.array(rotationMethod),
+  /** A pool that takes its devices from the hub keeps to these two instead of its own `perDevice`. Null: the pool's. */
+  requests_per_minute: z.int().nullable(),
+  concurrency: z.int().nullable(),
+  data_cap_bytes: z.int().nullable(),
+  /** Day of the month on which the data plan begins anew. */
+  data_cap_day: z.int(),
+  /** Share of the rotations that changed the address; null before the first. */
+  rotation_success_rate: z.number().min(0).max(1).nullable(),
+  /** What its agent said last; null: nothing yet. */
+  telemetry: telemetry.nullable(),
+  telemetry_at: timestamp.nullable(),
+  /** Attempts that pools have reported, all time. */
+  total_requests: z.int().nonnegative(),
+  successful_requests: z.int().nonnegative(),
+  /** Banned and failed ones. */
+  failed_requests: z.int().nonnegative(),
+  avg_response_time_ms: z.int().nonnegative().nullable(),
+}
 
 /** What the hub tells parsers and admins of one device. `proxy_url` carries credentials: never shown without a key. */
 export const device = z.object({
@@ -58,47 +95,17 @@ export const device = z.object({
   last_rotation: lastRotation.nullable(),
   created_at: timestamp,
   updated_at: timestamp,
+  ...z.object(details).partial().shape,
 })
 export type DeviceJson = z.infer<typeof device>
 
-/** The fields that an admin sets; the rest the hub learns. */
-const settings = {
-  device_type: deviceType,
-  proxy_url: proxyUrl.nullable(),
-  operator: label.nullable(),
-  region: label.nullable(),
-  tags: z.array(label).max(50),
-  weight: z.number().positive().max(1000),
-  rotation_method: rotationMethod.nullable(),
-  rotation_interval: z.int().min(1).max(86_400),
-  auto_rotation: z.boolean(),
-}
-
-/** Body of `POST /api/v1/admin/devices`. A `pending` device of that name is adopted and keeps its history. */
-export const deviceCreate = z.strictObject({
-  name: deviceName,
-  device_type: settings.device_type.default('generic'),
-  proxy_url: settings.proxy_url.default(null),
-  operator: settings.operator.default(null),
-  region: settings.region.default(null),
-  tags: settings.tags.default([]),
-  weight: settings.weight.default(1),
-  rotation_method: settings.rotation_method.default(null),
-  /** @default the hub's DEFAULT_ROTATION_INTERVAL */
-  rotation_interval: settings.rotation_interval.optional(),
-  auto_rotation: settings.auto_rotation.default(true),
-})
-
-/** Body of `PUT` and `PATCH /api/v1/admin/devices/{id}`: only what is given changes. */
-export const deviceUpdate = z
-  .strictObject({ ...settings, name: deviceName, maintenance: z.boolean() })
-  .partial()
-  .refine((body) => Object.keys(body).length > 0, 'names nothing to change')
-
 /** `GET /api/v1/proxy/list` and `GET /api/v1/admin/devices`. */
 export const deviceList = z.object({
+  /** How many there are that match, on all pages. */
   total: z.int().nonnegative(),
   devices: z.array(device),
+  /** `after` of the next page; null or left out: this was the last. */
+  next: z.string().nullable().optional(),
   /** Where to resume `GET /api/v1/events`, so that nothing is missed between the list and the stream. */
   last_event_id: z.string(),
   timestamp,

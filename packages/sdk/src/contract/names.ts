@@ -4,14 +4,16 @@ import { z } from 'zod'
 export const DEVICE_NAME_MAX = 100
 
 /**
- * A device's name, as a crontab line sends it (`name=$(hostname)`): letters of any script, digits, `.`, `_`, `-`;
- * begins with a letter or digit. Nothing in it needs escaping in a URL path, a log line, a CSV cell or a proxy user name.
+ * A device's name, as a crontab line sends it (`name=$(hostname)`): letters of any script with their combining marks (`दिल्ली-01`), digits,
+ * `.`, `_`, `-`; begins with a letter or digit. Composed and decomposed spellings (macOS sends the latter) are one name: NFC.
+ * Nothing in it needs escaping in a log line, a CSV cell or a proxy user name.
  */
 export const deviceName = z
   .string({ error: (issue) => (issue.input === undefined ? 'is missing: give the device a name, e.g. ?name=phone-07' : 'must be text') })
+  .normalize('NFC')
   .min(1, 'is empty: give the device a name, e.g. ?name=phone-07')
   .max(DEVICE_NAME_MAX, `is longer than ${DEVICE_NAME_MAX} characters`)
-  .regex(/^[\p{L}\p{N}][\p{L}\p{N}._-]*$/u, 'may hold only letters, digits, ".", "_" and "-", and begins with a letter or digit')
+  .regex(/^[\p{L}\p{N}][\p{L}\p{M}\p{N}._-]*$/u, 'may hold only letters, digits, ".", "_" and "-", and begins with a letter or digit')
 
 /** A UUID or a name, as `{id}` in a path. */
 export const deviceRef = z.union([z.uuid(), deviceName])

@@ -11,6 +11,7 @@ export const problems = {
   forbidden: { status: 403, title: 'This key may not do that' },
   address_blocked: { status: 403, title: 'Requests from this address are not taken for now' },
   not_found: { status: 404, title: 'There is no such thing' },
+  method_not_allowed: { status: 405, title: 'That is not done this way' },
   device_exists: { status: 409, title: 'A device of that name exists already' },
   user_exists: { status: 409, title: 'A user of that name or e-mail address exists already' },
   last_admin: { status: 409, title: 'Nobody could administer the hub any more' },

@@ -2,12 +2,14 @@ import type { Migration, MigrationProvider } from 'kysely/migration'
 import { firstTables } from './0001-first-tables.ts'
 import { usageAndBans } from './0002-usage-and-bans.ts'
 import { accounts } from './0003-accounts.ts'
+import { devices } from './0004-devices.ts'
 
 /** Every migration under its name, in order. Static imports, so that a bundle holds them; a name once released never changes. */
 const all: Record<string, Migration> = {
   '0001-first-tables': firstTables,
   '0002-usage-and-bans': usageAndBans,
   '0003-accounts': accounts,
+  '0004-devices': devices,
 }
 
 export const migrations: MigrationProvider = { getMigrations: () => Promise.resolve(all) }

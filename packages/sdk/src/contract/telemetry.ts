@@ -1,0 +1,21 @@
+import { z } from 'zod'
+import { label } from './names.ts'
+
+/** What an agent says of its device with each heartbeat; what it cannot tell it leaves out. */
+export const telemetry = z.strictObject({
+  /** As the SIM or the network names it. */
+  operator: label.optional(),
+  /** `LTE`, `5G`, ... as the device names it. */
+  network_type: label.optional(),
+  /** Per cent. */
+  signal: z.int().min(0).max(100).optional(),
+  /** Per cent. */
+  battery: z.int().min(0).max(100).optional(),
+  /** Degrees Celsius. */
+  temperature: z.number().min(-100).max(200).optional(),
+  sim: z.enum(['ready', 'missing', 'locked', 'unknown']).optional(),
+  roaming: z.boolean().optional(),
+  /** The network interface that its traffic leaves by, e.g. `wwan0`. */
+  interface: label.optional(),
+})
+export type TelemetryJson = z.infer<typeof telemetry>

@@ -9,6 +9,7 @@ import { sessionDefaults } from '../packages/sdk/src/clients/view-options.ts'
 import { balancers } from '../packages/sdk/src/core/balancers/index.ts'
 import { poolOptions } from '../packages/sdk/src/options/schema.ts'
 import type { ChannelMessages } from '../packages/sdk/src/telemetry/channels.ts'
+import { compatibilityTable } from '../packages/sdk/test/matrix/features.ts'
 
 const root = join(import.meta.dirname, '..')
 const docs = await readFile(join(root, 'docs/sdk.md'), 'utf8')
@@ -198,6 +199,10 @@ describe('docs/sdk.md', () => {
   it('has every balancer and every preset', () => {
     expect(new Set(firstColumn(section('Balancing')))).toEqual(new Set(Object.keys(balancers)))
     expect(firstColumn(section('Bans'))).toEqual([...presetNames])
+  })
+
+  it('has the table of what the matrix of Nodes and undicis tries', () => {
+    expect(docs).toContain(compatibilityTable())
   })
 
   it('names every example, and so does the list of examples', async () => {

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { localhostCertificate } from '../servers/certificate.ts'
 import { Stage } from '../stage.ts'
 import { builtSdk } from './built.ts'
+import { checksOf } from './features.ts'
 import { installed } from './installed.ts'
 import { runNode } from './run-node.ts'
 import { nodeVersions, pairs, undiciVersions } from './versions.ts'
@@ -54,7 +55,9 @@ describe.each(pairs)('Node $node with npm undici $undici', ({ node, undici }) =>
     const outcome = await runNode(nodePath, [script, builtSdk(), undiciPath, JSON.stringify(given)])
     expect(outcome, outcome.stderr).toMatchObject({ status: 0 })
     const { passed, stats } = JSON.parse(outcome.stdout) as { passed: string[]; stats: Record<string, number> }
-    expect(passed.length).toBeGreaterThanOrEqual((undici === 'none' ? 14 : 30) + (node === 20 ? 0 : 2))
+    const expected = checksOf(node, undici)
+    expect(expected.filter((check) => !passed.some((name) => name.startsWith(check)))).toEqual([])
+    expect(passed.filter((name) => !expected.some((check) => name.startsWith(check)))).toEqual([])
     expect(stats).toMatchObject({ inFlight: 0, queued: 0 })
   })
 })

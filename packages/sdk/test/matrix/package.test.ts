@@ -52,10 +52,10 @@ describe('packed and installed elsewhere, the package', () => {
     writeFileSync(join(folder, 'use.cjs'), `const { MobilePool } = require('@mobilepool/sdk')\nvoid (async () => {\n${use}\n})()`)
     for (const file of ['use.mjs', 'use.cjs']) expect(await runNode(process.execPath, [join(folder, file)], folder)).toMatchObject(expected)
     const subpaths =
-      "console.log(Object.keys(await import('@mobilepool/sdk/contract')).includes('deviceList'), typeof (await import('@mobilepool/sdk/proxy-server')).createProxyServer)"
+      "console.log(Object.keys(await import('@mobilepool/sdk/contract')).includes('deviceList'), typeof (await import('@mobilepool/sdk/proxy-server')).createProxyServer, typeof (await import('@mobilepool/sdk/crawlee')).crawleeProxy)"
     expect(await runNode(process.execPath, ['--input-type=module', '--eval', subpaths], folder)).toMatchObject({
       status: 0,
-      stdout: 'true function\n',
+      stdout: 'true function function\n',
     })
   })
 
@@ -107,8 +107,11 @@ describe('packed and installed elsewhere, the package', () => {
 
 /** What a user writes; with the types of a browser `fetch` knows no dispatcher, so there `pool.fetch` is the way. */
 const typescript = (hasDom: boolean): string => `
-import { type BalancerDevice, type CustomBalancer, MobilePool, MobilePoolError, type MobilePoolOptions, type MobilePoolSession, type PoolStats, type RotationResult } from '@mobilepool/sdk'
+import { type BalancerDevice, type CustomBalancer, type Lease, type LocalProxy, MobilePool, MobilePoolError, type MobilePoolOptions, type MobilePoolSession, type PlaywrightProxy, type PoolStats, type RotationResult } from '@mobilepool/sdk'
 import type { DeviceJson } from '@mobilepool/sdk/contract'
+import { type CrawleeProxyInfo, crawleeProxy } from '@mobilepool/sdk/crawlee'
+import http from 'node:http'
+import https from 'node:https'
 import { request } from 'undici'
 
 const fewest: CustomBalancer = { pick: ({ devices }) => devices[0] as BalancerDevice }
@@ -142,6 +145,18 @@ export async function main(): Promise<void> {
   const stats: PoolStats = pool.stats()
   const session: MobilePoolSession = pool.session('account-42', { onIpChange: 'fail', ttlMs: 60_000 })
   ${hasDom ? '' : "await fetch('https://example.com', { dispatcher: session })\n  await fetch('https://example.com', { dispatcher: pool.with({ hedge: false, cache: false }) })"}
+  const pages: string[] = await pool.map(['https://example.com'], async (url: string, { fetch: fetchItem, signal }) => (await fetchItem(url, { signal })).text())
+  const settled: PromiseSettledResult<number>[] = await pool.map(new Set([1, 2]), async (item: number) => item, { concurrency: 2, stopOnError: false })
+  console.log(pages.length, settled.map((one) => (one.status === 'fulfilled' ? one.value : one.reason)))
+  const local: LocalProxy = await pool.listen({ port: 0, view: { filter: { operator: 'MTS' } } })
+  console.log(local.url, local.port, local.password)
+  await local.close()
+  await use(await pool.lease({ site: 'https://example.com', onIpChange: 'follow', signal: AbortSignal.timeout(1_000) }))
+  const crawl = crawleeProxy(pool, { lease: { filter: { operator: 'MTS' } }, ttlMs: 60_000 })
+  const proxyUrl: string = await crawl.newUrlFunction('session_1')
+  const proxyInfo: CrawleeProxyInfo = await crawl.newProxyInfo()
+  console.log(proxyUrl, crawl.report(proxyInfo, { banned: true, site: 'https://example.com' }).until)
+  await crawl.close()
   const three: Response = await pool.run({ filter: { operator: 'MTS' } }, () => session.fetch('https://example.com', { view: { priority: 1 } }))
   console.log(three.status, session.device?.device, session.exitIp, pool.report(three, { banned: true, reason: 'empty' }).until)
   session.end()
@@ -153,6 +168,17 @@ export async function main(): Promise<void> {
     if (error instanceof MobilePoolError && error.code === 'MP_NO_DEVICE') console.log(error.attempts.map(({ kind }) => kind))
   }
   await pool.close({ timeoutMs: 1_000 })
+}
+async function use(given: Lease): Promise<void> {
+  await using lease = given
+  const { server, username }: PlaywrightProxy = lease.playwright
+  const flags: readonly string[] = lease.puppeteer.args
+  const page: Response = await lease.fetch('https://example.com')
+  await request('https://example.com', { dispatcher: lease.dispatcher })
+  http.get('http://example.com', { agent: lease.httpAgent })
+  https.get('https://example.com', { agent: lease.httpsAgent })
+  lease.signal.addEventListener('abort', () => console.log(server, username, flags, page.ok, lease.proxyUrl, lease.exitIp))
+  if ((await lease.rotate()).outcome !== 'changed') lease.report({ banned: true, reason: 'same IP' })
 }
 // @ts-expect-error an option that does not exist
 new MobilePool({ devices: [], ballancer: 'random' })

@@ -1,7 +1,9 @@
 // Run by matrix.test.ts on every Node, with and without an npm undici: what a user's plain JavaScript does with the built package.
 // Arguments: path of the package, path of an npm undici or "none", JSON of what it talks to. Ends by itself: nothing may be left open.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { createRequire } from 'node:module'
+import { json, text } from 'node:stream/consumers'
 import { pathToFileURL } from 'node:url'
 
 const [, , sdkPath, undiciPath, given] = process.argv
@@ -28,6 +30,11 @@ assert.deepEqual(
   [false, false],
   'require claimed a global dispatcher',
 )
+
+// Not above: on Node 26 these themselves set the global dispatchers.
+const { default: http } = await import('node:http')
+const { default: https } = await import('node:https')
+const { default: Ws } = await import('ws')
 
 const options = { balancer: 'round-robin', requestTls: { ca } }
 const pool = new MobilePool({ ...options, devices })
@@ -158,6 +165,83 @@ await check('views', async () => {
   session.end()
 })
 
+/** A request of node:http(s) through the agents of a pool, a session or a lease. */
+async function askByAgent({ httpAgent, httpsAgent }, url, init = {}, body) {
+  const [agent, { request }] = url.startsWith('https') ? [httpsAgent, https] : [httpAgent, http]
+  const asked = request(url, { agent, ...init })
+  asked.end(body)
+  const [response] = await once(asked, 'response')
+  assert.equal(response.statusCode, 200)
+  const said = await json(response)
+  assert.ok(exits.has(said.remoteAddress), `came from ${said.remoteAddress}`)
+  return said
+}
+
+for (const [name, origin] of [
+  ['httpAgent', plain],
+  ['httpsAgent', secure],
+]) {
+  await check(name, async () => {
+    const addresses = new Set()
+    for (let i = 0; i < 4; i++) addresses.add((await askByAgent(pool, `${origin}/?n=${i}`)).remoteAddress)
+    assert.deepEqual(addresses, exits)
+    const long = 'b'.repeat(300_000)
+    assert.equal((await askByAgent(pool, origin, { method: 'POST' }, long)).body, long)
+    const { get } = origin === secure ? https : http
+    const hanging = get(`${origin}/hang`, { agent: pool[name], signal: AbortSignal.timeout(100) })
+    await assert.rejects(once(hanging, 'response'), { name: /^(Abort|Timeout)Error$/ })
+    const partly = new MobilePool({ ...options, devices: [deadDevice, devices[0]] })
+    assert.equal((await askByAgent(partly, origin, { method: 'PUT' }, 'kept')).body, 'kept')
+    await partly.close()
+  })
+  await check(`${name} ws`, async () => {
+    const socket = new Ws(origin.replace('http', 'ws'), { agent: pool[name] })
+    await once(socket, 'open')
+    socket.send('hi')
+    const [said] = await once(socket, 'message')
+    assert.equal(String(said), 'hi')
+    socket.close()
+    await once(socket, 'close')
+  })
+}
+
+/** What goes through a proxy URL, as absolute form and as a tunnel. */
+async function exitsBy(proxyUrl) {
+  const { port, username, password } = new URL(proxyUrl)
+  const headers = { 'proxy-authorization': `Basic ${btoa(`${username}:${password}`)}` }
+  const [forwarded] = await once(http.get({ port, host: '127.0.0.1', path: `${plain}/`, headers, agent: false }), 'response')
+  const { remoteAddress } = await json(forwarded)
+  const connect = http.request({ port, host: '127.0.0.1', method: 'CONNECT', path: new URL(plain).host, headers, agent: false })
+  connect.end()
+  const [{ statusCode }, socket] = await once(connect, 'connect')
+  assert.equal(statusCode, 200)
+  socket.write(`GET / HTTP/1.1\r\nHost: ${new URL(plain).host}\r\nConnection: close\r\n\r\n`)
+  const [, through] = /"remoteAddress":"([^"]+)"/.exec(await text(socket)) ?? []
+  return [remoteAddress, through]
+}
+
+await check('listen', async () => {
+  const local = await pool.listen()
+  for (const exit of await exitsBy(local.url)) assert.ok(exits.has(exit))
+  await local.close()
+})
+
+await check('leases', async () => {
+  const lease = await pool.lease({ site: plain })
+  const addresses = new Set(await exitsBy(lease.proxyUrl))
+  addresses.add((await seen(await lease.fetch(secure))).remoteAddress)
+  addresses.add((await seen(await fetch(plain, { dispatcher: lease.dispatcher }))).remoteAddress)
+  addresses.add((await askByAgent(lease, secure)).remoteAddress)
+  assert.equal(addresses.size, 1)
+  await lease.release()
+  assert.equal(lease.signal.reason.code, 'MP_LEASE_RELEASED')
+})
+
+await check('map', async () => {
+  const paths = await pool.map([plain, secure, plain], async (url, { fetch: fetchItem }) => (await seen(await fetchItem(`${url}/a`))).url)
+  assert.deepEqual(paths, ['/a', '/a', '/a'])
+})
+
 await check('installGlobal', async () => {
   const installed = pool.installGlobal()
   await seen(await fetch(plain))
@@ -206,15 +290,14 @@ if (undiciPath !== 'none') {
     })
     socket.destroy()
   })
-  await check('compose', async () => {
-    const { redirect, retry, dns, cache } = undici.interceptors
-    for (const interceptor of [redirect({ maxRedirections: 2 }), retry?.(), dns?.(), cache?.()].filter(Boolean)) {
-      const composed = pool.dispatcher.compose(interceptor)
+  const { interceptors } = undici
+  for (const name of ['redirect', 'retry', 'dns', 'cache'].filter((it) => interceptors[it] !== undefined)) {
+    await check(`compose ${name}`, async () => {
+      const composed = pool.dispatcher.compose(interceptors[name](name === 'redirect' ? { maxRedirections: 2 } : {}))
       await seen(await undici.request(`${plain}/`, { dispatcher: composed }))
-    }
-    const following = pool.dispatcher.compose(redirect({ maxRedirections: 2 }))
-    assert.equal((await seen(await undici.request(`${secure}/redirect`, { dispatcher: following }))).url, '/')
-  })
+      if (name === 'redirect') assert.equal((await seen(await undici.request(`${secure}/redirect`, { dispatcher: composed }))).url, '/')
+    })
+  }
   await check('setGlobalDispatcher', async () => {
     const original = undici.getGlobalDispatcher()
     undici.setGlobalDispatcher(pool.dispatcher)

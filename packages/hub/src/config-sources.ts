@@ -138,11 +138,21 @@ const HALF_SET = [
   'PGDATABASE',
 ]
 
+type Environment = Record<string, string | undefined>
+type Flags = Partial<Record<keyof HubOptions, string>>
+
 /**
  * Flags before environment before defaults, as one typed object. An empty variable counts as unset.
  * @throws HubError `config_invalid` that lists every problem, each by the name under which it was given.
  */
-export function readConfig(env: Record<string, string | undefined>, flags: Partial<Record<keyof HubOptions, string>> = {}): HubConfig {
+export const readConfig = (env: Environment, flags: Flags = {}): HubConfig =>
+  completeConfig(hubOptions.parse(readOptions(env, flags).options))
+
+/** What was set where the hub is started, and where. @throws as `readConfig` */
+export function readOptions(
+  env: Environment,
+  flags: Flags = {},
+): { options: HubOptions; sources: ReadonlyMap<keyof HubOptions, 'flag' | 'environment'> } {
   const given = new Map<keyof HubOptions, { name: string; text: string; variable: Variable }>()
   for (const variable of variables) {
     const flag = flags[variable.option]
@@ -150,9 +160,8 @@ export function readConfig(env: Record<string, string | undefined>, flags: Parti
     if (flag !== undefined) given.set(variable.option, { name: variable.flag ?? variable.option, text: flag, variable })
     else if (name !== undefined) given.set(variable.option, { name, text: env[name] ?? '', variable })
   }
-  const parsed = hubOptions.safeParse(
-    Object.fromEntries([...given].map(([option, { text: value, variable }]) => [option, variable.read(value)])),
-  )
+  const options = Object.fromEntries([...given].map(([option, { text: value, variable }]) => [option, variable.read(value)]))
+  const parsed = hubOptions.safeParse(options)
 
   const problems = parsed.success ? [] : parsed.error.issues.map((issue) => describe(issue, given))
   const halfSet = HALF_SET.filter((name) => env[name])
@@ -161,7 +170,10 @@ export function readConfig(env: Record<string, string | undefined>, flags: Parti
 
   if (problems.length > 0 || !parsed.success)
     throw new HubError('config_invalid', `The configuration is not valid:\n${[...new Set(problems)].map((line) => `  ${line}`).join('\n')}`)
-  return completeConfig(parsed.data)
+  const sources = new Map(
+    [...given.keys()].map((option) => [option, flags[option] === undefined ? ('environment' as const) : ('flag' as const)]),
+  )
+  return { options: options as HubOptions, sources }
 }
 
 function describe(issue: z.core.$ZodIssue, given: ReadonlyMap<string, { name: string; text: string; variable: Variable }>): string {

@@ -1,13 +1,18 @@
 import { randomUUID } from 'node:crypto'
+import { Server as TlsServer } from 'node:https'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { EventFeed } from './api/event-feed.ts'
 import { pageFolder } from './api/page.ts'
 import { buildApi } from './api/server.ts'
+import { readTls, tlsFiles, watchTls } from './api/tls.ts'
 import { loadAccounts } from './auth/accounts.ts'
 import { Attempts } from './auth/attempts.ts'
 import { Enrolment } from './auth/enrolment.ts'
 import { firstAdminKey, requireAdmin } from './auth/first-key.ts'
+import { pruneAccounts } from './auth/prune.ts'
+import { startUpkeep } from './auth/upkeep.ts'
+import { Settings } from './config/settings.ts'
 import { completeConfig, type HubConfig, type HubOptions, hubOptions } from './config.ts'
 import { HubError } from './errors.ts'
 import { startClockwork } from './fleet/clockwork.ts'
@@ -41,6 +46,8 @@ export interface Hub {
 /** What an embedding program may put in the place of the hub's own. */
 export interface HubParts {
   log?: Logger
+  /** Where each of the options comes from, for those who look at the settings. */
+  sources?: ReadonlyMap<keyof HubOptions, 'flag' | 'environment'>
 }
 
 /**
@@ -48,8 +55,9 @@ export interface HubParts {
  * @throws HubError with a `StartCode` and a sentence that says what to do; nothing is left open then
  */
 export async function createHub(options: HubOptions = {}, parts: HubParts = {}): Promise<Hub> {
-  const config = configOf(options)
-  const log = parts.log ?? createLog(config.logLevel)
+  const given = configOf(options)
+  const tls = tlsFiles(given)
+  const log = parts.log ?? createLog(given.logLevel)
   const now = Date.now
   const newId = randomUUID
   const closing: (() => unknown)[] = []
@@ -64,15 +72,20 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
   }
 
   try {
-    log.debug({ database: config.databaseUrl === null ? `embedded, in ${config.dataDir}` : 'Postgres' }, 'opening the database')
-    const store = await openStore(config)
+    const certificate = tls && (await readTls(tls))
+    log.debug({ database: given.databaseUrl === null ? `embedded, in ${given.dataDir}` : 'Postgres' }, 'opening the database')
+    const store = await openStore(given)
     closing.push(() => store.close())
+    const settings = await Settings.load({ store: store.settings, options, sources: parts.sources ?? new Map(), log })
+    const { config } = settings
+    if (parts.log === undefined) log.level = config.logLevel
 
     const attempts = new Attempts(now)
-    const accounts = await loadAccounts(config, { store, attempts, now, newId })
+    const events = new FleetEvents()
+    const accounts = await loadAccounts(config, { store, attempts, events, log, now, newId })
+    closing.push(() => accounts.audit.close())
     await requireAdmin(accounts, config)
 
-    const events = new FleetEvents()
     const fleet = await Fleet.load(fleetOptions(config), { store, events, log, now, newId })
     closing.push(() => fleet.close())
     const rotations = await Rotations.load(rotationOptions(config), { fleet, store, events, log, now, newId })
@@ -91,16 +104,28 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
     const feed = new EventFeed(fleet, events, now)
     const metrics = new Metrics({ fleet, events, streams: () => feed.size, maxDevices: config.metricsMaxDevices })
     closing.push(() => metrics.close())
-    const context = { config, log, now, newId, store, ...accounts, fleet, rotations, enrolment, quarantines, feed, metrics }
-    const app = await buildApi(context, { version, pageFolder: pageFolder() })
+    const context = { config, settings, log, now, newId, store, ...accounts, fleet, rotations, enrolment, quarantines, feed, metrics }
+    const app = await buildApi(context, { version, pageFolder: pageFolder(), certificate })
     closing.push(() => closeServer(app))
     closing.push(() => Promise.all([feed.close(), rotations.close()]))
+    if (tls) closing.push(watchTls(tls, { take: (renewed) => (app.server as TlsServer).setSecureContext(renewed), log }))
     const url = await listen(app, config)
 
     const adminKey = await firstAdminKey(accounts)
     closing.push(() => vigilance.close())
     closing.push(startClockwork({ fleet, rotations, quarantines, vigilance, pulse: store.pulse, log, now }))
-    closing.push(startPruning({ store, log, now }))
+    closing.push(
+      startUpkeep({
+        ...accounts,
+        credentials: store.credentials,
+        isShared: config.databaseUrl !== null,
+        endOf: (id) => feed.endOf(id),
+        log,
+      }),
+    )
+    const { auditRetentionDays } = config
+    const others = [() => pruneAccounts({ ...store, blocks: accounts.blocks, auditRetentionDays, now: now() })]
+    closing.push(startPruning({ store, others, log, now }))
     return { url, host: config.host, port: Number(new URL(url).port), adminKey, close }
   } catch (error) {
     await close()
@@ -157,7 +182,7 @@ async function listen(app: FastifyInstance, { host, port }: HubConfig): Promise<
   const address = app.server.address()
   const actualPort = address !== null && typeof address === 'object' ? address.port : port
   const reachable = { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host
-  return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${actualPort}`
+  return `${app.server instanceof TlsServer ? 'https' : 'http'}://${reachable.includes(':') ? `[${reachable}]` : reachable}:${actualPort}`
 }
 
 /** Lets requests under way end, then ends what is left. */

@@ -2,7 +2,7 @@
 import { hostname } from 'node:os'
 import { Command } from 'commander'
 import { createKeyCommand } from './admin.ts'
-import { readConfig, variables } from './config-sources.ts'
+import { readConfig, readOptions, variables } from './config-sources.ts'
 import { HubError } from './errors.ts'
 import { createHub } from './hub.ts'
 import { version } from './version.ts'
@@ -12,7 +12,7 @@ const STOP_TIMEOUT_MS = 10_000
 /** npx hands on the Ctrl-C that the terminal has sent already: two signals so close together are one. */
 const SAME_SIGNAL_MS = 500
 
-type Flags = Record<'port' | 'host' | 'dataDir' | 'logLevel', string | undefined>
+type Flags = Record<'port' | 'host' | 'dataDir' | 'logLevel' | 'tlsCert' | 'tlsKey', string | undefined>
 
 const environment = variables.map(({ env, help }) => `  ${env.join(', ').padEnd(26)} ${help}`).join('\n')
 
@@ -32,7 +32,8 @@ const given = (flags: Record<string, string | undefined>): Record<string, string
   Object.fromEntries(Object.entries(flags).filter((entry): entry is [string, string] => entry[1] !== undefined))
 
 async function serve(flags: Flags): Promise<void> {
-  const hub = await createHub(readConfig(process.env, given(flags)))
+  const { options, sources } = readOptions(process.env, given(flags))
+  const hub = await createHub(options, { sources })
   const lines = [`MobilePool hub ${version}: ${hub.url}/`]
   if (hub.adminKey !== null) lines.push(`Admin key, shown this once: ${hub.adminKey}`)
   const fromElsewhere = /^(0\.0\.0\.0|::)$/.test(hub.host) ? `http://${hostname()}:${hub.port}` : hub.url

@@ -2,29 +2,16 @@ import type { KeyScope } from '@mobilepool/sdk/contract'
 import type { FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
 import type { Caller } from '../auth/caller.ts'
 import { HubError, refused } from '../errors.ts'
-import { normalAddress } from '../fleet/address.ts'
 import type { Device } from '../fleet/device.ts'
 import type { UserRecord } from '../store/index.ts'
+import { addressOf } from './client-address.ts'
 import type { ApiContext } from './context.ts'
+import { limitAddress, limitCaller } from './limits.ts'
 
 const HOW = 'send it as "Authorization: Bearer mp_..." or "X-API-Key: mp_..."'
 
 /** Who asks, per request: filled by `needs`, `mayBring` and `needsUser`. */
 const callers = new WeakMap<FastifyRequest, Caller>()
-
-/**
- * The address of whoever asks: the socket's, or what a trusted proxy says.
- * @throws HubError `bad_request` when a trusted proxy handed on something else than an address
- */
-export function addressOf(request: FastifyRequest): string {
-  const address = normalAddress(request.ip)
-  if (address === null)
-    throw new HubError(
-      'bad_request',
-      'X-Forwarded-For holds no IP address: the proxy in TRUST_PROXY must append the plain address of its client.',
-    )
-  return address
-}
 
 /** Whether a request brings a key or an access token at all, and which. */
 export function secretOf(request: FastifyRequest): string | null {
@@ -36,32 +23,38 @@ export function secretOf(request: FastifyRequest): string | null {
 /** Lets only keys and users of these scopes pass. Before the body is read. */
 export const needs =
   (context: ApiContext, ...scopes: KeyScope[]): onRequestAsyncHookHandler =>
-  async (request) => {
+  async (request, reply) => {
     const secret = secretOf(request)
     if (secret === null) throw new HubError('unauthorized', `This needs a key: ${HOW}.`)
-    admit(request, await identify(context, secret, request), scopes)
+    const caller = await identify(context, secret, request)
+    admit(request, caller, scopes)
+    limitCaller(context, reply, caller)
   }
 
 /** Lets requests without a key pass where `isPublic`; a key that is brought must be good. */
 export const mayBring =
   (context: ApiContext, isPublic: boolean, ...scopes: KeyScope[]): onRequestAsyncHookHandler =>
-  async (request) => {
+  async (request, reply) => {
     const secret = secretOf(request)
-    if (secret !== null) admit(request, await identify(context, secret, request), scopes)
-    else if (!isPublic)
-      throw new HubError('unauthorized', `This hub shows its status to keys only: ${HOW}, or start the hub with PUBLIC_STATUS=true.`)
+    if (secret !== null) {
+      const caller = await identify(context, secret, request)
+      admit(request, caller, scopes)
+      limitCaller(context, reply, caller)
+    } else if (isPublic) limitAddress(context, request, reply)
+    else throw new HubError('unauthorized', `This hub shows its status to keys only: ${HOW}, or start the hub with PUBLIC_STATUS=true.`)
   }
 
 /** Lets only users who are logged in pass, and admins' keys: a user's key must not make itself another. */
 export const needsUser =
   (context: ApiContext): onRequestAsyncHookHandler =>
-  async (request) => {
+  async (request, reply) => {
     const secret = secretOf(request)
     const how = 'log in with POST /api/v1/auth/login and send its access_token as "Authorization: Bearer ..."'
     if (secret === null) throw new HubError('unauthorized', `This needs a user: ${how}.`)
     const caller = await identify(context, secret, request)
     callers.set(request, caller)
     if (caller.sessionId === null && caller.scope !== 'admin') throw new HubError('forbidden', `This takes no key but an admin's: ${how}.`)
+    limitCaller(context, reply, caller)
   }
 
 /** Who asks; null where no key was brought. */

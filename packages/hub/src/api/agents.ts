@@ -14,10 +14,12 @@ import { z } from 'zod'
 import { HubError, refused } from '../errors.ts'
 import { normalAddress } from '../fleet/address.ts'
 import { isDatabaseDown } from '../store/index.ts'
-import { addressOf, needs, ownDevice } from './access.ts'
+import { needs, ownDevice } from './access.ts'
 import { emptyBodyIsObject } from './body.ts'
+import { addressOf } from './client-address.ts'
 import type { Routes } from './context.ts'
-import { allowedSource, soon } from './heartbeat.ts'
+import { allowedSource, settled } from './heartbeat.ts'
+import { limited } from './limits.ts'
 import { problemReplies } from './problem.ts'
 import { stamp } from './stamp.ts'
 import { rotationJson } from './wire.ts'
@@ -56,6 +58,7 @@ export const agentRoutes: Routes = (context) => (app, _options, done) => {
   app.post(
     '/api/v1/agents/enroll',
     {
+      onRequest: limited(context),
       schema: {
         summary: 'Trade a token for the device’s key',
         tags,
@@ -94,7 +97,7 @@ export const agentRoutes: Routes = (context) => (app, _options, done) => {
       await fleet.learn(device, request.body).catch((error: unknown) => {
         if (!isDatabaseDown(error)) throw error
       })
-      await soon(taken)
+      await settled(taken)
       return { name: device.name, remote_ip: address, ip_changed: taken.ipChanged, timestamp: stamp(now()) }
     },
   )

@@ -5,9 +5,12 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { LoggedIn, LoginOrigin } from '../auth/logins.ts'
 import { HubError, type Refusal, refused } from '../errors.ts'
-import { addressOf, certainCaller, identify, needs, needsUser, secretOf, userOf } from './access.ts'
+import { certainCaller, identify, needs, needsUser, secretOf, userOf } from './access.ts'
 import { loginJson, userJson } from './account-wire.ts'
+import { noteForAudit } from './audit-hook.ts'
+import { addressOf } from './client-address.ts'
 import type { ApiContext } from './context.ts'
+import { limited } from './limits.ts'
 import { problemReplies } from './problem.ts'
 import { clearSessionCookie, refuseOtherSites, sessionCookie, setSessionCookie } from './session-cookie.ts'
 import { stampOrNull } from './stamp.ts'
@@ -23,6 +26,7 @@ export const authRoutes =
 
     const answer = (request: FastifyRequest, reply: FastifyReply, result: LoggedIn | Refusal) => {
       if ('code' in result) throw refused(result)
+      noteForAudit(request, { actor: { id: result.user.id, name: result.user.username } })
       if (result.refreshToken !== null) setSessionCookie(request, reply, result.refreshToken, config.sessionMs)
       reply.header('cache-control', 'no-store')
       return loginJson(result, quota())
@@ -31,6 +35,7 @@ export const authRoutes =
     app.post(
       '/api/v1/auth/login',
       {
+        onRequest: limited(context),
         schema: {
           summary: 'Log in: an access token, and a cookie for the next ones',
           tags,
@@ -41,13 +46,18 @@ export const authRoutes =
       },
       async (request, reply) => {
         refuseOtherSites(request, config.corsOrigins)
-        return answer(request, reply, await logins.login(request.body.username, request.body.password, originOf(request)))
+        const { username, password } = request.body
+        const result = await logins.login(username, password, originOf(request))
+        // Only names that exist: people type their password into the wrong field.
+        noteForAudit(request, { subject: users.findByName(username)?.username ?? null })
+        return answer(request, reply, result)
       },
     )
 
     app.post(
       '/api/v1/auth/refresh',
       {
+        onRequest: limited(context),
         schema: {
           summary: 'A new access token for the cookie; the cookie is replaced, and one that was used before ends the login',
           tags,
@@ -67,7 +77,10 @@ export const authRoutes =
 
     app.post(
       '/api/v1/auth/logout',
-      { schema: { summary: 'End this login, access tokens included', tags, security: [], response: { 204: z.void(), ...problemReplies } } },
+      {
+        onRequest: limited(context),
+        schema: { summary: 'End this login, access tokens included', tags, security: [], response: { 204: z.void(), ...problemReplies } },
+      },
       async (request, reply) => {
         refuseOtherSites(request, config.corsOrigins)
         const token = sessionCookie(request)
@@ -76,7 +89,11 @@ export const authRoutes =
         // Without the cookie, as scripts do it: the access token's own login.
         const caller = secret === null || byToken !== null ? null : await identify(context, secret, request)
         const byCaller = caller?.sessionId ? await logins.end(caller.sessionId) : null
-        for (const ended of [byToken, byCaller]) if (ended !== null) feed.endOf(ended)
+        for (const ended of [byToken, byCaller]) {
+          if (ended === null) continue
+          feed.endOf(ended.id)
+          if (ended.user) noteForAudit(request, { actor: { id: ended.user.id, name: ended.user.username } })
+        }
         clearSessionCookie(request, reply)
         return reply.code(204).send()
       },

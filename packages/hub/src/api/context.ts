@@ -1,9 +1,14 @@
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod'
 import type { Logger } from 'pino'
+import type { AddressBlocks } from '../auth/address-blocks.ts'
+import type { AuditLog } from '../auth/audit-log.ts'
 import type { Enrolment } from '../auth/enrolment.ts'
 import type { KeyRing } from '../auth/key-ring.ts'
 import type { Logins } from '../auth/logins.ts'
+import type { Quotas } from '../auth/quotas.ts'
+import type { RequestLimits } from '../auth/request-limits.ts'
 import type { Users } from '../auth/users.ts'
+import type { Settings } from '../config/settings.ts'
 import type { HubConfig } from '../config.ts'
 import type { Fleet } from '../fleet/fleet.ts'
 import type { Quarantines } from '../fleet/quarantines.ts'
@@ -15,6 +20,7 @@ import type { EventFeed } from './event-feed.ts'
 /** What routes work with. */
 export interface ApiContext {
   config: HubConfig
+  settings: Settings
   log: Logger
   now: () => number
   newId: () => string
@@ -22,6 +28,10 @@ export interface ApiContext {
   keys: KeyRing
   users: Users
   logins: Logins
+  quotas: Quotas
+  limits: RequestLimits
+  blocks: AddressBlocks
+  audit: AuditLog
   fleet: Fleet
   rotations: Rotations
   enrolment: Enrolment

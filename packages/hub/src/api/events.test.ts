@@ -4,6 +4,7 @@ import Fastify from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import { expect, test, vi } from 'vitest'
 import type { Caller } from '../auth/caller.ts'
+import { RequestLimits } from '../auth/request-limits.ts'
 import type { ApiContext } from './context.ts'
 import { eventRoutes } from './events.ts'
 
@@ -12,7 +13,8 @@ test('a listener that leaves while its key is looked up is not kept', async () =
   const identify = vi.fn(() => new Promise<Caller>((resolve) => (found = resolve)))
   const added = vi.fn()
   const closed = vi.fn()
-  const context = { keys: { identify }, feed: { size: 0, add: added, remove: () => {} }, config: { publicStatus: true } }
+  const limits = new RequestLimits(() => ({ perCaller: 100, perAddress: 100 }), Date.now)
+  const context = { keys: { identify }, feed: { size: 0, add: added, remove: () => {} }, config: { publicStatus: true }, limits }
   const app = Fastify().setValidatorCompiler(validatorCompiler).setSerializerCompiler(serializerCompiler)
   app.addHook('onRequest', async (_request, reply) => void reply.raw.once('close', closed))
   await app.register(eventRoutes(context as unknown as ApiContext))

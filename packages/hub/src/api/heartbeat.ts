@@ -5,9 +5,11 @@ import { HubError, refused } from '../errors.ts'
 import { networkMatcher } from '../fleet/address.ts'
 import type { Device } from '../fleet/device.ts'
 import type { TakenHeartbeat } from '../fleet/fleet.ts'
-import { addressOf, identify, secretOf } from './access.ts'
+import { identify, secretOf } from './access.ts'
+import { addressOf } from './client-address.ts'
 import type { ApiContext, Routes } from './context.ts'
 import { problemReplies } from './problem.ts'
+import { soon } from './soon.ts'
 import { stamp } from './stamp.ts'
 
 /** A heartbeat is answered after this long at the latest, written or not. */
@@ -38,7 +40,7 @@ export const heartbeatRoutes: Routes = (context) => (app, _options, done) => {
       admitHeartbeat(context, name, known, caller)
       const taken = context.fleet.hear(name, address)
       if ('code' in taken) throw refused(taken)
-      await soon(taken)
+      await settled(taken)
       // Carriers' transparent proxies cache GETs.
       reply.header('cache-control', 'no-store')
       return { success: true as const, name, remote_ip: address, ip_changed: taken.ipChanged, timestamp: stamp(context.now()) }
@@ -57,14 +59,7 @@ export function allowedSource({ config }: ApiContext): (address: string) => void
 }
 
 /** Waits until a heartbeat is written, but never for long: a slow database must not hold the phones' connections. */
-export async function soon({ written }: TakenHeartbeat): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ANSWER_AFTER_MS)
-  })
-  await Promise.race([written, late])
-  clearTimeout(timer)
-}
+export const settled = ({ written }: TakenHeartbeat): Promise<void> => soon(written, ANSWER_AFTER_MS)
 
 /** With a name alone anybody could send a device's traffic elsewhere: a device that has a key must bring it, and a key speaks for its device only. */
 function admitHeartbeat({ keys }: ApiContext, name: string, known: Device | null, caller: Caller | null): void {

@@ -1,15 +1,10 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import helmet from '@fastify/helmet'
 import fastifyStatic from '@fastify/static'
 import type { FastifyPluginAsync } from 'fastify'
-
-/** No upgrade-insecure-requests and no HSTS: a farm's hub is reached by http on a private address, and the page would stay blank. */
-const HEADERS = {
-  'content-security-policy': "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-  'x-content-type-options': 'nosniff',
-  'referrer-policy': 'no-referrer',
-}
+import { pageHeaders } from './security-headers.ts'
 
 /** Where the built page lies; null when it is not installed or not built. */
 export function pageFolder(): string | null {
@@ -23,11 +18,9 @@ export function pageFolder(): string | null {
 
 /** The page at `/`, or a text that says why it is not there. */
 export const page =
-  (folder: string | null): FastifyPluginAsync =>
+  (folder: string | null, isTls: boolean): FastifyPluginAsync =>
   async (app) => {
-    app.addHook('onSend', async (_request, reply) => {
-      reply.headers(HEADERS)
-    })
+    await app.register(helmet, pageHeaders(isTls))
     if (folder === null) {
       app.get('/', { schema: { hide: true } }, (_request, reply) =>
         reply

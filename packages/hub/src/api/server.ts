@@ -1,10 +1,23 @@
+import { createServer } from 'node:https'
 import cors from '@fastify/cors'
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import helmet from '@fastify/helmet'
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyPluginAsync,
+  type FastifyServerFactory,
+  LogController,
+} from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
+import { keepOutAbusers } from './abuse-hook.ts'
 import { agentRoutes } from './agents.ts'
 import { allowedMethods } from './allowed-methods.ts'
+import { auditRoutes } from './audit.ts'
+import { recordChanges } from './audit-hook.ts'
 import { authRoutes } from './auth.ts'
 import { banRoutes } from './bans.ts'
+import { blockRoutes } from './blocks.ts'
+import { configRoutes } from './config.ts'
 import type { ApiContext, Routes } from './context.ts'
 import { deviceRoutes } from './devices.ts'
 import { eventRoutes } from './events.ts'
@@ -16,8 +29,11 @@ import { registerOpenApi } from './openapi.ts'
 import { page } from './page.ts'
 import { handleError, sendProblem } from './problem.ts'
 import { proxyRoutes } from './proxy.ts'
+import { keepQuotas } from './quota-hook.ts'
 import { rotationRoutes } from './rotations.ts'
+import { apiHeaders } from './security-headers.ts'
 import { statusRoutes } from './status.ts'
+import type { TlsContext } from './tls.ts'
 import { usageRoutes } from './usage.ts'
 import { userRoutes } from './users.ts'
 
@@ -30,24 +46,30 @@ const KEEP_ALIVE_MS = 75_000
 /** A name of 100 characters, percent-encoded. */
 const MAX_PARAM_LENGTH = 1_200
 
+/** What devices and monitors ask: without the browsers' headers, which a metered SIM would pay for with every heartbeat. */
+const leanResources: readonly Routes[] = [heartbeatRoutes, healthRoutes, agentRoutes]
+
 const resources: readonly Routes[] = [
-  heartbeatRoutes,
   statusRoutes,
-  healthRoutes,
   metricsRoutes,
   deviceRoutes,
   proxyRoutes,
   rotationRoutes,
   eventRoutes,
-  agentRoutes,
   userRoutes,
   keyRoutes,
+  auditRoutes,
+  blockRoutes,
+  configRoutes,
   usageRoutes,
   banRoutes,
 ]
 
 /** The HTTP face of the hub: not listening yet. */
-export async function buildApi(context: ApiContext, about: { version: string; pageFolder: string | null }): Promise<FastifyInstance> {
+export async function buildApi(
+  context: ApiContext,
+  about: { version: string; pageFolder: string | null; certificate: TlsContext | null },
+): Promise<FastifyInstance> {
   const { config, log, newId } = context
   const app = Fastify({
     loggerInstance: log as FastifyBaseLogger,
@@ -57,6 +79,7 @@ export async function buildApi(context: ApiContext, about: { version: string; pa
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
+    ...(about.certificate === null ? {} : { serverFactory: tlsServer(about.certificate) }),
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
   })
   app.setValidatorCompiler(validatorCompiler)
@@ -87,20 +110,43 @@ export async function buildApi(context: ApiContext, about: { version: string; pa
     observeAnswer(context, { route: request.routeOptions.url ?? 'none', method, status: reply.statusCode, ms: reply.elapsedTime })
     request.log.trace({ request: id, method, path: pathOf(url), status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'answered')
   })
+  keepOutAbusers(app, context)
+  keepQuotas(app, context)
+  recordChanges(app, context)
   if (config.corsOrigins.length > 0)
     await app.register(cors, {
       origin: config.corsOrigins.includes('*') ? '*' : config.corsOrigins,
       methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
       allowedHeaders: ['authorization', 'content-type', 'last-event-id', 'x-api-key'],
-      exposedHeaders: ['retry-after', 'x-request-id'],
+      exposedHeaders: ['ratelimit', 'ratelimit-policy', 'retry-after', 'x-request-id'],
       maxAge: 600,
     })
   await registerOpenApi(app, about.version)
-  await app.register(authRoutes(context))
-  for (const routes of resources) await app.register(routes(context))
-  await app.register(page(about.pageFolder))
+  const isTls = about.certificate !== null
+  for (const routes of leanResources) await app.register(routes(context))
+  await app.register(api(context, isTls))
+  await app.register(page(about.pageFolder, isTls))
   return app
 }
+
+/** What browsers ask, too. */
+const api =
+  (context: ApiContext, isTls: boolean): FastifyPluginAsync =>
+  async (app) => {
+    await app.register(helmet, apiHeaders(isTls))
+    await app.register(authRoutes(context))
+    for (const routes of resources) await app.register(routes(context))
+  }
+
+/** An https server with the limits that Fastify gives its own. */
+const tlsServer =
+  (certificate: TlsContext): FastifyServerFactory =>
+  (handler) => {
+    const server = createServer(certificate, handler)
+    server.requestTimeout = REQUEST_TIMEOUT_MS
+    server.keepAliveTimeout = KEEP_ALIVE_MS
+    return server
+  }
 
 const pathOf = (url: string): string => url.split('?', 1)[0] ?? url
 

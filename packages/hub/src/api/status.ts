@@ -1,5 +1,6 @@
 import { echoReply, statusReply } from '@mobilepool/sdk/contract'
-import { addressOf, mayBring } from './access.ts'
+import { mayBring } from './access.ts'
+import { addressOf } from './client-address.ts'
 import type { Routes } from './context.ts'
 import { statusLine } from './device-wire.ts'
 import { problemReplies } from './problem.ts'

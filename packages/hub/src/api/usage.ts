@@ -1,6 +1,7 @@
 import { usageBatch, usageReply } from '@mobilepool/sdk/contract'
 import { recordUsage } from '../stats/usage.ts'
-import { addressOf, needs } from './access.ts'
+import { certainCaller, needs } from './access.ts'
+import { addressOf } from './client-address.ts'
 import type { Routes } from './context.ts'
 import { problemReplies } from './problem.ts'
 
@@ -9,7 +10,7 @@ const BODY_LIMIT_BYTES = 1024 * 1024
 
 /** `POST /api/v1/usage`: what parsers report of their requests. */
 export const usageRoutes: Routes = (context) => (app, _options, done) => {
-  const { store, now, metrics } = context
+  const { store, quotas, now, metrics } = context
   app.post(
     '/api/v1/usage',
     {
@@ -24,7 +25,9 @@ export const usageRoutes: Routes = (context) => (app, _options, done) => {
     },
     async (request) => {
       const { stored, unknownDevices, isDuplicate } = await recordUsage(store, request.body, { clientIp: addressOf(request), now: now() })
-      if (!isDuplicate)
+      if (!isDuplicate) {
+        // Attempts that followed the first one of a request are ours, not the caller's.
+        quotas.count(certainCaller(request), request.body.records.filter(({ attempt }) => attempt === 1).length)
         metrics.observeUsage(
           request.body.records.map(({ device_id, status, outcome, duration_ms }) => ({
             deviceId: device_id,
@@ -33,6 +36,7 @@ export const usageRoutes: Routes = (context) => (app, _options, done) => {
             durationMs: duration_ms,
           })),
         )
+      }
       return { stored, unknown_devices: unknownDevices, duplicate: isDuplicate }
     },
   )

@@ -21,6 +21,7 @@ export interface KeyRingParts {
 export class KeyRing {
   readonly #parts: KeyRingParts
   readonly #byHash = new Map<string, KeyRecord>()
+  readonly #byId = new Map<string, KeyRecord>()
   /** How many valid keys each device has. */
   readonly #deviceKeys = new Map<string, number>()
   /** The key that each device was enrolled with since this start, until it is used. */
@@ -44,7 +45,8 @@ export class KeyRing {
     const before = [...this.#byHash.values()]
     const stored = await this.#parts.store.all()
     const found = new Map(stored.map((key) => [key.hash, key]))
-    const gone = before.filter((key) => key.revokedAt === null && (found.get(key.hash)?.revokedAt ?? 0) !== null)
+    const isGone = (stored: KeyRecord | undefined): boolean => stored === undefined || stored.revokedAt !== null
+    const gone = before.filter((key) => key.revokedAt === null && isGone(found.get(key.hash)))
     // Keys that were added here while the database was asked are not in its answer.
     const since = new Set(before.map(({ hash }) => hash))
     for (const key of this.#byHash.values()) if (since.has(key.hash) && !found.has(key.hash)) this.#drop(key)
@@ -63,7 +65,7 @@ export class KeyRing {
   }
 
   find(id: string): KeyRecord | null {
-    return this.keys.find((key) => key.id === id) ?? null
+    return this.#byId.get(id) ?? null
   }
 
   /** Whether the device's heartbeats must bring a key. */
@@ -127,6 +129,7 @@ export class KeyRing {
     const known = this.#byHash.get(key.hash)
     this.#count(known, -1)
     this.#byHash.set(key.hash, key)
+    this.#byId.set(key.id, key)
     this.#count(key, 1)
   }
 
@@ -145,7 +148,7 @@ export class KeyRing {
 
   /** A device was removed, its keys with it. */
   forgetDevice(deviceId: string): void {
-    for (const key of this.#byHash.values()) if (key.deviceId === deviceId) this.#byHash.delete(key.hash)
+    for (const key of this.#byHash.values()) if (key.deviceId === deviceId) this.#drop(key)
     this.#deviceKeys.delete(deviceId)
     this.#unused.delete(deviceId)
   }
@@ -159,11 +162,9 @@ export class KeyRing {
 
   /** Takes over counts as the database has them. */
   counted(counts: readonly QuotaCount[]): void {
-    if (counts.length === 0) return
-    const byId = new Map(counts.map((count) => [count.id, count]))
-    for (const key of this.#byHash.values()) {
-      const count = byId.get(key.id)
-      if (count) Object.assign(key, { requestsUsed: count.used, requestsSince: count.since })
+    for (const { id, used, since } of counts) {
+      const key = this.#byId.get(id)
+      if (key) Object.assign(key, { requestsUsed: used, requestsSince: since })
     }
   }
 
@@ -199,6 +200,7 @@ export class KeyRing {
 
   #drop(key: KeyRecord): void {
     if (!this.#byHash.delete(key.hash)) return
+    this.#byId.delete(key.id)
     this.#count(key, -1)
     this.#uses.delete(key.id)
   }

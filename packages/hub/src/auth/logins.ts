@@ -106,8 +106,8 @@ export class Logins {
     return { ...(await this.#access(user, id)), refreshToken: result.outcome === 'rotated' ? next : null }
   }
 
-  /** Ends the login of a refresh token; its id, or null when it was over. @throws HubError `database_down` */
-  async logout(refreshToken: string): Promise<string | null> {
+  /** Ends the login of a refresh token; which and whose it was, or null when it was over. @throws HubError `database_down` */
+  async logout(refreshToken: string): Promise<{ id: string; user: UserRecord | null } | null> {
     const id = sessionOf(refreshToken)
     if (id === null) return null
     // Only who has the good token may end the session; a former one ends it too, as a sign that somebody else has it.
@@ -128,10 +128,10 @@ export class Logins {
   }
 
   /** Ends a login by its id. @throws HubError `database_down` */
-  async end(id: string): Promise<string> {
-    await this.#parts.store.end(id, 'logged_out', this.#parts.now())
+  async end(id: string): Promise<{ id: string; user: UserRecord | null }> {
+    const userId = await this.#parts.store.end(id, 'logged_out', this.#parts.now())
     this.#ended.set(id, this.#parts.now())
-    return id
+    return { id, user: userId === null ? null : this.#parts.users.find(userId) }
   }
 
   /** A new password: every session of the user ends, and a new one begins. @throws HubError `database_down` */

@@ -8,7 +8,7 @@ export interface Counted {
 }
 
 /** When the period began that `now` lies in. */
-function periodStart(period: QuotaPeriod, now: number): number {
+export function periodStart(period: QuotaPeriod, now: number): number {
   if (period === 'never') return 0
   const date = new Date(now)
   return Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), period === 'day' ? date.getUTCDate() : 1)

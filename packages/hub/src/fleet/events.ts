@@ -17,6 +17,8 @@ export type FleetEvent =
   | { type: 'flapping'; device: Device; phase: 'began' | 'ended'; isUp: boolean; at: number }
   /** A pool reported that sites banned exit IPs, or no longer do (`until` is then now). */
   | { type: 'quarantine'; reporter: string; records: QuarantineRecord[] }
+  /** The request quota of a user or a key is used up; once for each period. */
+  | { type: 'limit_exceeded'; of: 'user' | 'key'; id: string; name: string; limit: number; used: number; at: number }
 
 /** Where the fleet announces its events; listeners run at once, in order. */
 export class FleetEvents extends EventEmitter<{ event: [FleetEvent] }> {

@@ -7,17 +7,20 @@ const EVERY_MS = 3_600_000
 
 export interface PruningParts {
   store: Pick<Store, 'usage' | 'quarantines'>
+  /** What other parts keep for a time only. */
+  others: readonly (() => Promise<unknown>)[]
   log: Logger
   now: () => number
 }
 
 /** Deletes what is past its time, once an hour. Returns what stops it; resolves when nothing of it is under way. */
-export function startPruning({ store, log, now }: PruningParts): () => Promise<void> {
+export function startPruning({ store, others, log, now }: PruningParts): () => Promise<void> {
   let running: Promise<void> = Promise.resolve()
   const prune = async (): Promise<void> => {
     try {
       await pruneUsage(store, now())
       await store.quarantines.prune(now())
+      for (const prune of others) await prune()
     } catch (error) {
       if (!isDatabaseDown(error)) log.error({ err: error }, 'What is past its time could not be deleted.')
     }

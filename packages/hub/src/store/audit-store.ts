@@ -6,7 +6,7 @@ import type { Tables } from './tables.ts'
 type ActorKind = 'key' | 'user' | 'cli' | 'hub' | 'anonymous'
 
 /** One line of the audit log. Times in ms. */
-interface AuditEntry {
+export interface AuditEntry {
   at: number
   actorKind: ActorKind
   actorId: string | null

@@ -3,7 +3,7 @@ import { query } from './failures.ts'
 import type { Tables } from './tables.ts'
 
 /** An address that is kept out for a while. Times in ms. */
-interface BlockRecord {
+export interface BlockRecord {
   /** An IPv4 address, or an IPv6 /64 as its first four groups. */
   address: string
   reason: string

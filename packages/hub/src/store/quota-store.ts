@@ -3,7 +3,7 @@ import { query } from './failures.ts'
 import type { Tables } from './tables.ts'
 
 /** Whose requests are counted. */
-type QuotaOwner = 'user' | 'key'
+export type QuotaOwner = 'user' | 'key'
 
 /** How far somebody's quota is used; `since` in ms: the period that `used` counts. */
 export interface QuotaCount {

@@ -1,8 +1,11 @@
 /** The contract: zod schemas of every JSON the hub speaks. Hub, agent, SDK and dashboard import them from here. */
 export * from './agent.ts'
+export * from './audit.ts'
 export * from './auth.ts'
 export * from './ban.ts'
+export * from './block.ts'
 export * from './case.ts'
+export * from './config.ts'
 export * from './device.ts'
 export * from './device-settings.ts'
 export * from './events.ts'

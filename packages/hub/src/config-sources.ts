@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { accountVariables } from './config/account-variables.ts'
 import { list, number, seconds, text, yesNo } from './config/readers.ts'
+import { rotationVariables } from './config/rotation-variables.ts'
 import { completeConfig, type HubConfig, type HubOptions, hubOptions } from './config.ts'
 import { HubError } from './errors.ts'
 
@@ -78,25 +79,7 @@ export const variables: readonly Variable[] = [
     read: number,
     help: 'rotation_interval of a device created without one, seconds (600)',
   },
-  {
-    option: 'rotationMinIntervalMs',
-    env: ['ROTATION_MIN_INTERVAL'],
-    read: seconds,
-    help: 'least seconds between two rotations of a device (60)',
-  },
-  {
-    option: 'rotationMaxParallel',
-    env: ['ROTATION_MAX_PARALLEL'],
-    read: number,
-    help: 'share of the fleet that may rotate at once, above 0 to 1 (0.25)',
-  },
-  { option: 'rotationTimeoutMs', env: ['ROTATION_TIMEOUT'], read: seconds, help: 'seconds after which a rotation has failed (60)' },
-  {
-    option: 'rotationDrainMs',
-    env: ['ROTATION_DRAIN'],
-    read: seconds,
-    help: 'seconds that requests in flight may take before a rotation (3)',
-  },
+  ...rotationVariables,
   {
     option: 'trustProxy',
     env: ['TRUST_PROXY'],
@@ -116,12 +99,6 @@ export const variables: readonly Variable[] = [
     env: ['METRICS_MAX_DEVICES'],
     read: number,
     help: 'devices with metrics of their own; the rest is counted together as "other" (1000)',
-  },
-  {
-    option: 'outboundPrivate',
-    env: ['OUTBOUND_PRIVATE'],
-    read: yesNo,
-    help: 'whether rotation links and webhooks may lead to private addresses: true or false (true)',
   },
   ...accountVariables,
 ]

@@ -6,6 +6,7 @@ import { deviceOptions } from './config/devices.ts'
 import { seconds } from './config/fields.ts'
 import { metricsOptions } from './config/metrics.ts'
 import { outboundOptions } from './config/outbound.ts'
+import { rotationOptions } from './config/rotations.ts'
 import { isCidr, isLoopbackHost } from './fleet/address.ts'
 
 const cidrs = z.array(z.string().refine(isCidr, 'must be addresses or networks like 10.0.0.0/8, separated by commas'))
@@ -60,18 +61,7 @@ export const hubOptions = z.strictObject({
     .min(1, 'must be 1 to 86400 seconds')
     .max(86_400, 'must be 1 to 86400 seconds')
     .default(600),
-  /** Least time from the end of a device's rotation to the next one, ms. */
-  rotationMinIntervalMs: seconds(0, 86_400).default(60_000),
-  /** Share of the adopted devices that may be away for a rotation at once; one always may. */
-  rotationMaxParallel: z
-    .number({ error: 'must be a share of the fleet, like 0.25' })
-    .gt(0, 'must be above 0 and at most 1')
-    .max(1, 'must be above 0 and at most 1')
-    .default(0.25),
-  /** A rotation that is not over after this long has failed, ms. Waiting for its turn does not count. */
-  rotationTimeoutMs: seconds(1, 3600).default(60_000),
-  /** How long a device may let requests in flight finish before it rotates, ms. */
-  rotationDrainMs: seconds(0, 600).default(3_000),
+  ...rotationOptions,
   /** Proxies whose X-Forwarded-For counts. */
   trustProxy: cidrs.default([]),
   /** Networks that heartbeats may come from; empty: any. */

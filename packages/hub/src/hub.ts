@@ -19,11 +19,12 @@ import { startClockwork } from './fleet/clockwork.ts'
 import { FleetEvents } from './fleet/events.ts'
 import { Fleet } from './fleet/fleet.ts'
 import { Quarantines } from './fleet/quarantines.ts'
-import { Rotations } from './fleet/rotations.ts'
+import { openRotations } from './fleet/rotations/open-rotations.ts'
 import { vigilDefaults } from './fleet/vigil.ts'
 import { Vigilance } from './fleet/vigilance.ts'
 import { createLog } from './log.ts'
 import { Metrics } from './metrics/metrics.ts'
+import { createSender } from './outbound/sender.ts'
 import { startPruning } from './stats/pruning.ts'
 import { openStore } from './store/index.ts'
 import { version } from './version.ts'
@@ -88,7 +89,9 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
 
     const fleet = await Fleet.load(fleetOptions(config), { store, events, log, now, newId })
     closing.push(() => fleet.close())
-    const rotations = await Rotations.load(rotationOptions(config), { fleet, store, events, log, now, newId })
+    const send = createSender({ allowsPrivate: config.outboundPrivate, userAgent: `MobilePool/${version}` })
+    let ownUrl: string | null = null
+    const rotations = await openRotations(config, { fleet, store, events, log, now, newId, send, ownUrl: () => ownUrl })
     const enrolment = new Enrolment({
       fleet,
       keys: accounts.keys,
@@ -110,6 +113,7 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
     closing.push(() => Promise.all([feed.close(), rotations.close()]))
     if (tls) closing.push(watchTls(tls, { take: (renewed) => (app.server as TlsServer).setSecureContext(renewed), log }))
     const url = await listen(app, config)
+    ownUrl = url
 
     const adminKey = await firstAdminKey(accounts)
     closing.push(() => vigilance.close())
@@ -154,13 +158,6 @@ const newDeviceOf = (config: HubConfig) => ({
 })
 
 const vigilOf = (config: HubConfig) => ({ ...vigilDefaults, silentAfterMs: config.deviceSilentAfterMs })
-
-const rotationOptions = (config: HubConfig) => ({
-  minIntervalMs: config.rotationMinIntervalMs,
-  maxParallel: config.rotationMaxParallel,
-  timeoutMs: config.rotationTimeoutMs,
-  drainMs: config.rotationDrainMs,
-})
 
 async function listen(app: FastifyInstance, { host, port }: HubConfig): Promise<string> {
   try {

@@ -65,6 +65,7 @@ export async function startHub(options: HubOptions = {}): Promise<TestHub> {
       secretKey: SECRET_KEY,
       databasePoolSize: 4,
       rotationMinIntervalMs: 0,
+      rotationAttempts: 1,
       ...options,
       dataDir,
       databaseUrl,

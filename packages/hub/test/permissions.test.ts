@@ -29,6 +29,7 @@ const OPEN: Record<string, readonly Credential[]> = {
   'POST /api/v1/proxy/rotate': ['proxy', 'user'],
   'GET /api/v1/rotations': ['read', 'proxy', 'user'],
   'GET /api/v1/rotations/{id}': ['read', 'proxy', 'user'],
+  'GET /api/v1/rotations/batches/{id}': ['read', 'proxy', 'user'],
   'POST /api/v1/usage': ['proxy', 'user'],
   'GET /api/v1/bans': ['proxy', 'user'],
   'POST /api/v1/bans': ['proxy', 'user'],

@@ -4,49 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import {
-  type Beat,
-  type DeviceSettings,
-  isBadValue,
-  type KeyRecord,
-  openStore,
-  type RotationRecord,
-  type Store,
-  type UsageEntry,
-} from '../src/store/index.ts'
+import { type Beat, type DeviceSettings, isBadValue, type KeyRecord, openStore, type Store, type UsageEntry } from '../src/store/index.ts'
 import { startPostgres, type TestPostgres } from './postgres.ts'
+import { deviceSettings as device, rotationRecord, T0 } from './records.ts'
 
 /** initdb in WebAssembly takes 3 s alone, and many times that beside other work. */
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 })
 
 const SECRET = 'the operator’s own secret'
-const T0 = Date.parse('2026-11-22T03:00:00.000Z')
-
-const device = (name: string, over: Partial<DeviceSettings> = {}): DeviceSettings => ({
-  id: randomUUID(),
-  name,
-  kind: 'bare',
-  deviceType: 'generic',
-  adoptedAt: T0,
-  maintenance: false,
-  proxyUrl: null,
-  operator: null,
-  region: null,
-  tags: [],
-  weight: 1,
-  methods: [],
-  agentVersion: null,
-  requestsPerMinute: null,
-  concurrency: null,
-  dataCapBytes: null,
-  dataCapDay: 1,
-  rotationMethod: null,
-  rotationInterval: 600,
-  autoRotation: true,
-  createdAt: T0,
-  updatedAt: T0,
-  ...over,
-})
 
 const beat = (of: { id: string; name: string }, over: Partial<Beat> = {}): Beat => ({
   deviceId: of.id,
@@ -57,26 +22,6 @@ const beat = (of: { id: string; name: string }, over: Partial<Beat> = {}): Beat 
   ip: '112.161.54.7',
   ipChanges: 0,
   stints: [],
-  ...over,
-})
-
-const rotation = (of: DeviceSettings, over: Partial<RotationRecord> = {}): RotationRecord => ({
-  id: randomUUID(),
-  deviceId: of.id,
-  deviceName: of.name,
-  trigger: 'forced',
-  requestedMethod: null,
-  method: null,
-  state: 'queued',
-  oldIp: '112.161.54.7',
-  newIp: null,
-  reason: null,
-  detail: null,
-  comment: null,
-  createdAt: T0,
-  startedAt: null,
-  deadlineAt: null,
-  endedAt: null,
   ...over,
 })
 
@@ -182,11 +127,11 @@ function contract(open: () => Promise<Store>) {
     const gone = device('gone-01')
     await store.devices.put(gone)
     await store.heartbeats.write([beat(gone, { stints: [{ ip: '1.2.3.4', firstSeen: T0, lastSeen: T0 }] })], newDevice)
-    await store.rotations.create(rotation(gone))
+    await store.rotations.create([rotationRecord(gone)])
     await store.keys.add(key({ scope: 'device', deviceId: gone.id }))
     expect(await store.devices.remove(gone.id)).toBe(true)
     expect(await store.devices.remove(gone.id)).toBe(false)
-    expect((await store.rotations.running()).filter((running) => running.deviceId === gone.id)).toEqual([])
+    expect((await store.rotations.running()).filter(({ rotation }) => rotation.deviceId === gone.id)).toEqual([])
     expect((await store.keys.all()).filter((candidate) => candidate.deviceId === gone.id)).toEqual([])
   })
 
@@ -274,48 +219,6 @@ function contract(open: () => Promise<Store>) {
       1_000,
     )
     for (const { id } of many.slice(0, 3)) await store.devices.remove(id)
-  })
-
-  test('a device has one running rotation at a time, in the database', async () => {
-    const omsk = device('omsk-05')
-    await store.devices.put(omsk)
-    const first = rotation(omsk, { comment: '403 from example.com', requestedMethod: 'airplane_mode' })
-    expect(await store.rotations.create(first)).toBe(true)
-    expect(await store.rotations.create(rotation(omsk))).toBe(false)
-    await reopen()
-    expect((await store.rotations.running()).filter(({ deviceId }) => deviceId === omsk.id)).toEqual([first])
-    await store.rotations.save({ ...first, state: 'failed', reason: 'canceled', endedAt: T0 + 1 })
-    expect(await store.rotations.create(rotation(omsk))).toBe(true)
-  })
-
-  test('an ended rotation is counted once and stays as it ended', async () => {
-    const tula = device('tula-01')
-    await store.devices.put(tula)
-    const running = rotation(tula, { state: 'draining', startedAt: T0 + 10, deadlineAt: T0 + 60_000 })
-    await store.rotations.create(running)
-    const ended: RotationRecord = { ...running, state: 'changed', method: 'data_toggle', newIp: '112.161.54.8', endedAt: T0 + 20_000 }
-    await store.rotations.save(ended)
-    await store.rotations.save({ ...ended, state: 'failed', reason: 'deadline_exceeded' })
-    expect(await store.rotations.byId(running.id)).toEqual(ended)
-    expect(await find('tula-01')).toMatchObject({
-      rotations: { changed: 1, unchanged: 0, failed: 0 },
-      lastIpRotation: T0 + 20_000,
-      lastRotation: { outcome: 'changed', trigger: 'forced', reason: null, endedAt: T0 + 20_000, durationMs: 20_000 },
-    })
-  })
-
-  test('rotations are listed newest first, of one device or of all, as many as asked for', async () => {
-    const perm = device('perm-01')
-    await store.devices.put(perm)
-    const ids: string[] = []
-    for (let n = 0; n < 3; n++) {
-      const one = rotation(perm, { state: 'unchanged', createdAt: T0 + 1_000_000 + n, endedAt: T0 + 1_000_000 + n })
-      await store.rotations.create(one)
-      ids.unshift(one.id)
-    }
-    expect((await store.rotations.newest({ deviceId: perm.id, limit: 10 })).map(({ id }) => id)).toEqual(ids)
-    expect((await store.rotations.newest({ limit: 2 })).map(({ id }) => id)).toEqual(ids.slice(0, 2))
-    expect(await store.rotations.byId(randomUUID())).toBeNull()
   })
 
   test('a key is found by its hash, and revoked once', async () => {

@@ -21,8 +21,8 @@ import type { Routes } from './context.ts'
 import { allowedSource, settled } from './heartbeat.ts'
 import { limited } from './limits.ts'
 import { problemReplies } from './problem.ts'
+import { rotationJson } from './rotation-wire.ts'
 import { stamp } from './stamp.ts'
-import { rotationJson } from './wire.ts'
 
 /** Longer polls are cut by carriers' NATs anyway. */
 const MAX_WAIT_S = 60

@@ -1,6 +1,7 @@
 import type { DeviceUpdateJson } from '@mobilepool/sdk/contract'
 import { HubError } from '../errors.ts'
 import type { DeviceSettings } from '../store/index.ts'
+import { rotationChange } from './rotation-wire.ts'
 
 /**
  * The body of a change, by our names; what is left out is not in it.
@@ -23,6 +24,7 @@ export function changeOf(body: DeviceUpdateJson, before: Pick<DeviceSettings, 'p
     rotationMethod: body.rotation_method,
     rotationInterval: body.rotation_interval,
     autoRotation: body.auto_rotation,
+    ...rotationChange(body),
   }
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
 }

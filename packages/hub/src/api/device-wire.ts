@@ -1,6 +1,7 @@
 import type { DeviceJson, ProxyStatusJson } from '@mobilepool/sdk/contract'
 import { type Device, exitOf } from '../fleet/device.ts'
 import type { Fleet } from '../fleet/fleet.ts'
+import { rotationSettingsJson } from './rotation-wire.ts'
 import { stamp, stampOrNull } from './stamp.ts'
 
 /** What of a device only the fleet can tell. */
@@ -89,6 +90,7 @@ function rotationJson(device: Device) {
     rotation_method: device.rotationMethod,
     rotation_interval: device.rotationInterval,
     auto_rotation: device.autoRotation,
+    ...rotationSettingsJson(device),
     last_ip_rotation: stampOrNull(device.lastIpRotation),
     rotations: device.rotations,
     rotation_success_rate: all === 0 ? null : changed / all,

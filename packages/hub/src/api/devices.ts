@@ -8,8 +8,8 @@ import type { ApiContext, Routes } from './context.ts'
 import { changeOf } from './device-change.ts'
 import { deviceJson } from './device-wire.ts'
 import { problemReplies } from './problem.ts'
+import { rotationJson } from './rotation-wire.ts'
 import { stamp } from './stamp.ts'
-import { rotationJson } from './wire.ts'
 
 const params = z.object({ id: deviceRef })
 

@@ -4,8 +4,9 @@ import { isPending } from '../fleet/device.ts'
 import type { FleetEvent, FleetEvents } from '../fleet/events.ts'
 import type { Fleet } from '../fleet/fleet.ts'
 import { deviceJson, statusLine } from './device-wire.ts'
+import { rotationJson } from './rotation-wire.ts'
 import { stamp } from './stamp.ts'
-import { banJson, rotationJson } from './wire.ts'
+import { banJson } from './wire.ts'
 
 /** Events kept for listeners that come back. */
 const RING_SIZE = 1_000

@@ -7,8 +7,8 @@ import { emptyBodyIsObject } from './body.ts'
 import type { Routes } from './context.ts'
 import { deviceJson } from './device-wire.ts'
 import { problemReplies } from './problem.ts'
+import { rotationJson } from './rotation-wire.ts'
 import { stamp } from './stamp.ts'
-import { rotationJson } from './wire.ts'
 
 /** Every filter that is given must hold; texts are compared without regard to case. */
 const filter = z.object({
@@ -21,7 +21,7 @@ const filter = z.object({
 
 /** `/api/v1/proxy`: the fleet as parsers see it. */
 export const proxyRoutes: Routes = (context) => (app, _options, done) => {
-  const { fleet, feed, rotations, now } = context
+  const { fleet, feed, rotations, now, newId } = context
   const onRequest = needs(context, 'proxy', 'admin')
   const tags = ['proxy']
 
@@ -56,9 +56,13 @@ export const proxyRoutes: Routes = (context) => (app, _options, done) => {
         if ('code' in result) throw refused(result)
         return reply.code(202).send({ rotations: [rotationJson(result)], refused: [] })
       }
-      const answers: z.output<typeof fleetRotateReply> = { rotations: [], refused: [] }
-      for (const device of fleet.devices.filter((candidate: Device) => !isPending(candidate))) {
-        const result = await rotations.request(device, wish)
+      const batchId = newId()
+      const answers: z.output<typeof fleetRotateReply> = { rotations: [], refused: [], batch_id: batchId }
+      const devices = fleet.devices.filter((candidate: Device) => !isPending(candidate))
+      const results = await rotations.requestAll(devices, { ...wish, batchId })
+      for (const [n, device] of devices.entries()) {
+        const result = results[n]
+        if (!result) continue
         if ('code' in result) answers.refused.push({ device: device.name, code: result.code, detail: result.detail })
         else answers.rotations.push(rotationJson(result))
       }

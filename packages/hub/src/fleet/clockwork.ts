@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import { isDatabaseDown, type PulseStore } from '../store/index.ts'
 import type { Fleet } from './fleet.ts'
 import type { Quarantines } from './quarantines.ts'
-import type { Rotations } from './rotations.ts'
+import type { Rotations } from './rotations/rotations.ts'
 import type { Vigilance } from './vigilance.ts'
 
 const TICK_MS = 1_000

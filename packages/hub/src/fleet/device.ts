@@ -1,4 +1,12 @@
-import type { DeviceRecord, DeviceSettings, DeviceTotals, LastRotation, RotationRecord } from '../store/index.ts'
+import {
+  type DeviceRecord,
+  type DeviceSettings,
+  type DeviceTotals,
+  type LastRotation,
+  noRotationConfig,
+  type RotationRecord,
+  rotationConfigOf,
+} from '../store/index.ts'
 import { addressFamily, isSameExit } from './address.ts'
 import { type Exit, type Exits, shownExit } from './exit-ip.ts'
 import type { Vigil } from './vigil.ts'
@@ -64,6 +72,7 @@ export const settingsOf = (device: Device): DeviceSettings => ({
   rotationMethod: device.rotationMethod,
   rotationInterval: device.rotationInterval,
   autoRotation: device.autoRotation,
+  ...rotationConfigOf(device),
   createdAt: device.createdAt,
   updatedAt: device.updatedAt,
 })
@@ -98,6 +107,7 @@ export const newPendingDevice = (id: string, name: string, now: number, defaults
   rotationMethod: null,
   rotationInterval: defaults.rotationInterval,
   autoRotation: true,
+  ...noRotationConfig,
   createdAt: now,
   updatedAt: now,
   exits: { v4: null, v6: null },

@@ -1,4 +1,6 @@
+import type { RotationState } from '@mobilepool/sdk/contract'
 import { describe, expect, test } from 'vitest'
+import { rotationRecord } from '../../test/records.ts'
 import { type Device, newPendingDevice } from './device.ts'
 import { isSilent, statusOf } from './status.ts'
 
@@ -46,24 +48,7 @@ test('a hub that never ran before knows nothing of older heartbeats', () => {
 })
 
 describe('a status', () => {
-  const rotation = (state: 'queued' | 'draining' | 'rotating' | 'verifying'): Device['rotation'] => ({
-    id: 'r',
-    deviceId: 'd',
-    deviceName: 'busan-03',
-    trigger: 'forced',
-    requestedMethod: null,
-    method: null,
-    state,
-    oldIp: null,
-    newIp: null,
-    reason: null,
-    detail: null,
-    comment: null,
-    createdAt: T0,
-    startedAt: null,
-    deadlineAt: null,
-    endedAt: null,
-  })
+  const rotation = (state: RotationState): Device['rotation'] => rotationRecord({ id: 'd', name: 'busan-03' }, { state })
   const alive = (over: Partial<Device>): Device => ({
     ...newPendingDevice('d', 'busan-03', T0, { rotationInterval: 600, requestsPerMinute: null }),
     adoptedAt: T0,

@@ -21,7 +21,7 @@ export interface OutboundAnswer {
   isAnswer: true
   status: number
   /** By lower-case name; of repeated ones the first. */
-  headers: Record<string, string>
+  headers: Readonly<Record<string, string | undefined>>
   text: string
   /** There was more than `maxBytes`. */
   isCut: boolean

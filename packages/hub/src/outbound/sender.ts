@@ -33,7 +33,7 @@ export const createSender =
   (options: SenderOptions): Send =>
   async (request) => {
     const { timeoutMs = outboundDefaults.timeoutMs, maxRedirects = outboundDefaults.maxRedirects } = request
-    const timeout = AbortSignal.timeout(timeoutMs)
+    const timeout = AbortSignal.timeout(Math.ceil(timeoutMs))
     const signal = request.signal ? AbortSignal.any([timeout, request.signal]) : timeout
     const hops = new Hops(options.allowsPrivate)
     let hop: Hop | OutboundFailure = firstHop(request, options.userAgent)

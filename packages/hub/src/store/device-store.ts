@@ -10,6 +10,7 @@ import type {
 import { type Kysely, sql } from 'kysely'
 import { isDuplicate, query } from './failures.ts'
 import { joinProxyUrl, splitProxyUrl } from './proxy-address.ts'
+import { fromRotationColumns, type RotationConfig, rotationConfigColumns, toRotationColumns } from './rotation-config.ts'
 import type { Seal } from './seal.ts'
 import type { Tables } from './tables.ts'
 
@@ -21,7 +22,7 @@ export interface Stint {
 }
 
 /** What is set for a device by people or by its agent; times in ms. */
-export interface DeviceSettings {
+export interface DeviceSettings extends RotationConfig {
   id: string
   name: string
   kind: DeviceKind
@@ -130,11 +131,12 @@ function deviceRow(device: DeviceSettings, seal: Seal) {
 }
 
 /** The row of `rotation_config` for a device. */
-const rotationConfigRow = (device: DeviceSettings) => ({
+const rotationConfigRow = (device: DeviceSettings, seal: Seal) => ({
   device_id: device.id,
   rotation_method: device.rotationMethod,
   rotation_interval: device.rotationInterval,
   auto_rotation: device.autoRotation,
+  ...toRotationColumns(device, seal),
   updated_at: new Date(device.updatedAt),
 })
 
@@ -146,7 +148,7 @@ export async function putDevice(db: Kysely<Tables>, device: DeviceSettings, seal
     .values({ id, created_at, ...row })
     .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
     .execute()
-  const { device_id, ...config } = rotationConfigRow(device)
+  const { device_id, ...config } = rotationConfigRow(device, seal)
   await db
     .insertInto('rotation_config')
     .values({ device_id, ...config })
@@ -165,6 +167,7 @@ export function deviceStore(db: Kysely<Tables>, seal: Seal): DeviceStore {
             .leftJoin('proxy_heartbeat as h', 'h.device_id', 'd.id')
             .selectAll('d')
             .select(['c.rotation_method', 'c.rotation_interval', 'c.auto_rotation', 'c.last_successful_rotation'])
+            .select(rotationConfigColumns)
             .select(['c.changed_count', 'c.unchanged_count', 'c.failed_count'])
             .leftJoin('device_telemetry as t', 't.device_id', 'd.id')
             .leftJoin('device_totals as n', 'n.device_id', 'd.id')
@@ -198,6 +201,7 @@ export function deviceStore(db: Kysely<Tables>, seal: Seal): DeviceStore {
           rotationMethod: row.rotation_method,
           rotationInterval: row.rotation_interval,
           autoRotation: row.auto_rotation,
+          ...fromRotationColumns(row, row.id, seal),
           createdAt: row.created_at.getTime(),
           updatedAt: row.updated_at.getTime(),
           exitIp: row.remote_ip,

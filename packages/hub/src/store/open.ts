@@ -18,6 +18,7 @@ import { migrationPool, postgresPool } from './postgres.ts'
 import { type PulseStore, pulseStore } from './pulse-store.ts'
 import { type QuarantineStore, quarantineStore } from './quarantine-store.ts'
 import { type QuotaStore, quotaStore } from './quota-store.ts'
+import { type RotationLinkStore, rotationLinkStore } from './rotation-link-store.ts'
 import { type RotationStore, rotationStore } from './rotation-store.ts'
 import { createSeal, type Seal } from './seal.ts'
 import { type SessionStore, sessionStore } from './session-store.ts'
@@ -56,6 +57,7 @@ export interface Store {
   readonly devices: DeviceStore
   readonly heartbeats: HeartbeatStore
   readonly rotations: RotationStore
+  readonly rotationLinks: RotationLinkStore
   readonly keys: KeyStore
   readonly enrolment: EnrolmentStore
   readonly pulse: PulseStore
@@ -146,6 +148,7 @@ function storeOver(db: Kysely<Tables>, seal: Seal, end: () => Promise<void>): St
     devices: deviceStore(db, seal),
     heartbeats: heartbeatStore(db),
     rotations: rotationStore(db),
+    rotationLinks: rotationLinkStore(db),
     keys: keyStore(db),
     enrolment: enrolmentStore(db, seal),
     pulse: pulseStore(db),

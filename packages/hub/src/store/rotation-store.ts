@@ -1,6 +1,14 @@
-import type { RotationFailure, RotationMethod, RotationState, RotationTrigger } from '@mobilepool/sdk/contract'
-import type { Kysely } from 'kysely'
-import { isDuplicate, query } from './failures.ts'
+import type {
+  AttemptCause,
+  RotationFailure,
+  RotationMethod,
+  RotationOutcome,
+  RotationState,
+  RotationTrigger,
+} from '@mobilepool/sdk/contract'
+import { type Kysely, sql } from 'kysely'
+import { query } from './failures.ts'
+import { attemptRow, fromRow, progress, rotationRow, toAttempt } from './rotation-rows.ts'
 import type { Tables } from './tables.ts'
 
 /** One rotation, running or ended; times in ms. */
@@ -14,91 +22,110 @@ export interface RotationRecord {
   method: RotationMethod | null
   state: RotationState
   oldIp: string | null
+  /** Also set while it runs on, where the first change was not the last. */
   newIp: string | null
   reason: RotationFailure | null
   detail: string | null
   comment: string | null
+  /** Attempts begun. */
+  attempt: number
+  maxAttempts: number
+  /** Its turn does not come before. */
+  notBefore: number | null
+  /** `24h`: it goes on while the new exit IP was seen within this time. */
+  uniqueWithin: string | null
+  /** Shared by the rotations of one "rotate all". */
+  batchId: string | null
   createdAt: number
-  /** When it left `queued`. */
+  /** When it first left `queued`. */
   startedAt: number | null
+  /** Of the present attempt. */
   deadlineAt: number | null
   endedAt: number | null
 }
 
-/** Reads and writes rotations. Every method throws HubError `database_down`. */
-export interface RotationStore {
-  /** False when the device has a running one already (made by another hub). */
-  create(rotation: RotationRecord): Promise<boolean>
-  /** Writes a running rotation's progress, or its end together with the device's counts. An ended one stays as it is. */
-  save(rotation: RotationRecord): Promise<void>
-  running(): Promise<RotationRecord[]>
-  byId(id: string): Promise<RotationRecord | null>
-  /** Newest first. */
-  newest(filter: { deviceId?: string; limit: number }): Promise<RotationRecord[]>
+/** One attempt of a rotation; times in ms. */
+export interface AttemptRecord {
+  /** By this an agent knows its order; of the first attempt it is the rotation's id. */
+  id: string
+  rotationId: string
+  number: number
+  cause: AttemptCause
+  method: RotationMethod | null
+  /** Null while it runs. */
+  outcome: RotationOutcome | null
+  oldIp: string | null
+  newIp: string | null
+  reason: RotationFailure | null
+  detail: string | null
+  startedAt: number
+  endedAt: number | null
 }
 
-const date = (time: number | null): Date | null => (time === null ? null : new Date(time))
-const ms = (time: Date | null): number | null => (time === null ? null : time.getTime())
+/** Which rotations to list. */
+interface RotationFilter {
+  deviceId?: string | undefined
+  batchId?: string | undefined
+  state?: RotationState | undefined
+  trigger?: RotationTrigger | undefined
+  /** Only those older than this one. */
+  after?: string | undefined
+  limit: number
+}
 
-const progress = (rotation: RotationRecord) => ({
-  method: rotation.method,
-  state: rotation.state,
-  old_ip: rotation.oldIp,
-  new_ip: rotation.newIp,
-  reason: rotation.reason,
-  detail: rotation.detail,
-  started_at: date(rotation.startedAt),
-  deadline_at: date(rotation.deadlineAt),
-  ended_at: date(rotation.endedAt),
-})
+/** Reads and writes rotations. Every method throws HubError `database_down`. */
+export interface RotationStore {
+  /** Writes new rotations and returns the ids of those that were taken: a device has one running one at most. */
+  create(rotations: readonly RotationRecord[]): Promise<Set<string>>
+  /**
+   * Writes a running rotation's progress with its attempt's, or its end together with the device's counts.
+   * An ended one stays as it is.
+   */
+  save(rotation: RotationRecord, attempt?: AttemptRecord | null): Promise<void>
+  /** Those that have not ended, the oldest first, each with the attempt that runs. */
+  running(): Promise<{ rotation: RotationRecord; attempt: AttemptRecord | null }[]>
+  byId(id: string): Promise<RotationRecord | null>
+  /** The rotation of an attempt. */
+  byAttempt(attemptId: string): Promise<RotationRecord | null>
+  /** In their order. */
+  attempts(rotationId: string): Promise<AttemptRecord[]>
+  /** Newest first. */
+  newest(filter: RotationFilter): Promise<RotationRecord[]>
+  /** How many rotations of a batch are in which state. */
+  counts(batchId: string): Promise<Partial<Record<RotationState, number>>>
+  /**
+   * When an exit (an IPv4 address, the /64 of an IPv6 one) was last seen of any device, in stretches that began before `before`;
+   * null when not since `since`.
+   */
+  lastSeen(ip: string, since: number, before: number): Promise<number | null>
+}
+
+/** Rows in one statement: each has some twenty values, and Postgres takes 65,535. */
+const ROWS_AT_ONCE = 500
 
 export function rotationStore(db: Kysely<Tables>): RotationStore {
   const rows = () =>
     db.selectFrom('rotations as r').innerJoin('proxy_devices as d', 'd.id', 'r.device_id').selectAll('r').select('d.name as device_name')
-  const toRecord = (row: Awaited<ReturnType<ReturnType<typeof rows>['executeTakeFirstOrThrow']>>): RotationRecord => ({
-    id: row.id,
-    deviceId: row.device_id,
-    deviceName: row.device_name,
-    trigger: row.trigger,
-    requestedMethod: row.requested_method,
-    method: row.method,
-    state: row.state,
-    oldIp: row.old_ip,
-    newIp: row.new_ip,
-    reason: row.reason,
-    detail: row.detail,
-    comment: row.comment,
-    createdAt: row.created_at.getTime(),
-    startedAt: ms(row.started_at),
-    deadlineAt: ms(row.deadline_at),
-    endedAt: ms(row.ended_at),
-  })
 
   return {
-    async create(rotation) {
-      try {
-        await query(
+    async create(rotations) {
+      const created = new Set<string>()
+      for (let first = 0; first < rotations.length; first += ROWS_AT_ONCE) {
+        const values = rotations.slice(first, first + ROWS_AT_ONCE).map(rotationRow)
+        const written = await query(
           db
             .insertInto('rotations')
-            .values({
-              id: rotation.id,
-              device_id: rotation.deviceId,
-              trigger: rotation.trigger,
-              requested_method: rotation.requestedMethod,
-              comment: rotation.comment,
-              created_at: new Date(rotation.createdAt),
-              ...progress(rotation),
-            })
+            .values(values)
+            .onConflict((conflict) => conflict.doNothing())
+            .returning('id')
             .execute(),
         )
-        return true
-      } catch (error) {
-        if (isDuplicate(error)) return false
-        throw error
+        for (const { id } of written) created.add(id)
       }
+      return created
     },
 
-    async save(rotation) {
+    async save(rotation, attempt = null) {
       await query(
         db.transaction().execute(async (transaction) => {
           const written = await transaction
@@ -108,12 +135,21 @@ export function rotationStore(db: Kysely<Tables>): RotationStore {
             .where('ended_at', 'is', null)
             .returning('id')
             .execute()
-          if (written.length === 0 || rotation.endedAt === null) return
+          if (written.length === 0) return
+          if (attempt) {
+            const { id, rotation_id, number, ...row } = attemptRow(attempt)
+            await transaction
+              .insertInto('rotation_attempts')
+              .values({ id, rotation_id, number, ...row })
+              .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
+              .execute()
+          }
+          if (rotation.endedAt === null) return
           const counter = `${rotation.state}_count` as 'changed_count' | 'unchanged_count' | 'failed_count'
           await transaction
             .updateTable('rotation_config')
             .set((expression) => ({ [counter]: expression(counter, '+', 1) }))
-            .$if(rotation.state === 'changed', (update) => update.set({ last_successful_rotation: date(rotation.endedAt) }))
+            .$if(rotation.state === 'changed', (update) => update.set({ last_successful_rotation: new Date(rotation.endedAt ?? 0) }))
             .where('device_id', '=', rotation.deviceId)
             .execute()
         }),
@@ -121,24 +157,75 @@ export function rotationStore(db: Kysely<Tables>): RotationStore {
     },
 
     async running() {
-      const found = await query(rows().where('r.ended_at', 'is', null).orderBy('r.created_at').execute())
-      return found.map(toRecord)
+      const [found, attempts] = await Promise.all([
+        query(rows().where('r.ended_at', 'is', null).orderBy('r.created_at').execute()),
+        query(db.selectFrom('rotation_attempts').selectAll().where('ended_at', 'is', null).execute()),
+      ])
+      const open = new Map(attempts.map((row) => [row.rotation_id, toAttempt(row)]))
+      return found.map((row) => ({ rotation: fromRow(row), attempt: open.get(row.id) ?? null }))
     },
 
     async byId(id) {
       const row = await query(rows().where('r.id', '=', id).executeTakeFirst())
-      return row ? toRecord(row) : null
+      return row ? fromRow(row) : null
     },
 
-    async newest({ deviceId, limit }) {
+    async byAttempt(attemptId) {
+      const row = await query(
+        rows().innerJoin('rotation_attempts as a', 'a.rotation_id', 'r.id').where('a.id', '=', attemptId).executeTakeFirst(),
+      )
+      return row ? fromRow(row) : null
+    },
+
+    async attempts(rotationId) {
+      const found = await query(
+        db.selectFrom('rotation_attempts').selectAll().where('rotation_id', '=', rotationId).orderBy('number').execute(),
+      )
+      return found.map(toAttempt)
+    },
+
+    async newest({ deviceId, batchId, state, trigger, after, limit }) {
       const found = await query(
         rows()
           .$if(deviceId !== undefined, (select) => select.where('r.device_id', '=', deviceId ?? ''))
+          .$if(batchId !== undefined, (select) => select.where('r.batch_id', '=', batchId ?? ''))
+          .$if(state !== undefined, (select) => select.where('r.state', '=', state ?? 'queued'))
+          .$if(trigger !== undefined, (select) => select.where('r.trigger', '=', trigger ?? 'forced'))
+          .$if(after !== undefined, (select) =>
+            select.where(sql<boolean>`(r.created_at, r.id) < (select created_at, id from rotations where id = ${after ?? ''})`),
+          )
           .orderBy('r.created_at', 'desc')
+          .orderBy('r.id', 'desc')
           .limit(limit)
           .execute(),
       )
-      return found.map(toRecord)
+      return found.map(fromRow)
+    },
+
+    async counts(batchId) {
+      const found = await query(
+        db
+          .selectFrom('rotations')
+          .select(['state', (expression) => expression.fn.countAll<string>().as('count')])
+          .where('batch_id', '=', batchId)
+          .groupBy('state')
+          .execute(),
+      )
+      return Object.fromEntries(found.map(({ state, count }) => [state, Number(count)]))
+    },
+
+    async lastSeen(ip, since, before) {
+      const isSame = ip.includes(':') ? sql<boolean>`ip_address <<= set_masklen(${ip}::inet, 64)` : sql<boolean>`ip_address = ${ip}::inet`
+      const row = await query(
+        db
+          .selectFrom('ip_history')
+          .select((expression) => expression.fn.max('last_seen').as('last_seen'))
+          .where(isSame)
+          .where('last_seen', '>=', new Date(since))
+          .where('first_seen', '<', new Date(before))
+          .executeTakeFirst(),
+      )
+      return row?.last_seen?.getTime() ?? null
     },
   }
 }

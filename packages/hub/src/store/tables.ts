@@ -1,33 +1,13 @@
-import type { RotationFailure, RotationMethod, RotationState, RotationTrigger } from '@mobilepool/sdk/contract'
 import type { Generated } from 'kysely'
 import type { AccountTables } from './tables/accounts.ts'
 import type { DeviceTables } from './tables/devices.ts'
+import type { RotationTables } from './tables/rotations.ts'
 
 /**
  * The tables as they stand after all migrations. Names are the specifications'; times are `timestamptz`.
  * A device's `status` is derived (fleet/status.ts), so no column holds it.
  */
-export interface Tables extends AccountTables, DeviceTables {
-  rotations: {
-    id: string
-    device_id: string
-    trigger: RotationTrigger
-    /** What was asked for; null: the device's own choice. */
-    requested_method: RotationMethod | null
-    /** How it was done, as the device reported it. */
-    method: RotationMethod | null
-    state: RotationState
-    old_ip: string | null
-    new_ip: string | null
-    reason: RotationFailure | null
-    detail: string | null
-    comment: string | null
-    created_at: Date
-    /** When it left `queued`. */
-    started_at: Date | null
-    deadline_at: Date | null
-    ended_at: Date | null
-  }
+export interface Tables extends AccountTables, DeviceTables, RotationTables {
   enroll_tokens: {
     /** SHA-256, hex. */
     token_hash: string

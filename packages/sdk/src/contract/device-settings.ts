@@ -3,6 +3,7 @@ import { deviceType } from './device.ts'
 import { deviceName, label } from './names.ts'
 import { proxyUrl } from './proxy-url.ts'
 import { rotationMethod } from './rotation.ts'
+import { rotationSettings } from './rotation-config.ts'
 
 /** The fields that an admin sets; the rest the hub learns. */
 const settings = {
@@ -34,6 +35,7 @@ const settings = {
   /** Seconds between automatic rotations. */
   rotation_interval: z.int().min(1).max(86_400),
   auto_rotation: z.boolean(),
+  ...rotationSettings,
 }
 
 const addressesOnce = {
@@ -64,6 +66,7 @@ export const deviceCreate = z
     /** @default the hub's DEFAULT_ROTATION_INTERVAL */
     rotation_interval: settings.rotation_interval.optional(),
     auto_rotation: settings.auto_rotation.default(true),
+    ...z.object(rotationSettings).partial().shape,
     maintenance: z.boolean().default(false),
   })
   .refine(saysAddressOnce, addressesOnce)

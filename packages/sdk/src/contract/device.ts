@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { deviceName, ipAddress, label, timestamp } from './names.ts'
 import { proxyUrl } from './proxy-url.ts'
 import { rotationFailure, rotationMethod, rotationOutcome, rotationTrigger } from './rotation.ts'
+import { rotationSettingsShown } from './rotation-config.ts'
 import { telemetry } from './telemetry.ts'
 
 export const deviceType = z.enum(['android', 'usb_modem', 'raspberry_pi', 'mini_pc', 'generic'])
@@ -88,6 +89,7 @@ export const device = z.object({
   /** Seconds between automatic rotations. */
   rotation_interval: z.int().positive(),
   auto_rotation: z.boolean(),
+  ...rotationSettingsShown.partial().shape,
   last_heartbeat: timestamp.nullable(),
   last_ip_rotation: timestamp.nullable(),
   ip_changes: z.int().nonnegative(),

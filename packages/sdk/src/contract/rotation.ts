@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { deviceName, deviceRef, ipAddress, label, timestamp } from './names.ts'
+import { duration } from './rotation-config.ts'
 
-/** Why a rotation happens. */
-export const rotationTrigger = z.enum(['interval', 'requests', 'session', 'ban', 'forced'])
+/** Why a rotation happens. `link`: somebody used the device's rotation link; only the hub says that. */
+export const rotationTrigger = z.enum(['interval', 'requests', 'session', 'ban', 'forced', 'link'])
 export type RotationTrigger = z.infer<typeof rotationTrigger>
 
 /** How a device gets a new exit IP. */
@@ -49,6 +50,25 @@ export const rotationFailure = z.enum([
 ])
 export type RotationFailure = z.infer<typeof rotationFailure>
 
+/** Why an attempt was made: the first, one more after one that brought nothing, or one more because the IP had been seen before. */
+export const attemptCause = z.enum(['asked', 'retry', 'unique'])
+export type AttemptCause = z.infer<typeof attemptCause>
+
+/** One attempt of a rotation; its outcome is null while it runs. */
+export const rotationAttempt = z.object({
+  number: z.int().positive(),
+  cause: attemptCause,
+  method: rotationMethod.nullable(),
+  outcome: rotationOutcome.nullable(),
+  old_ip: ipAddress.nullable(),
+  new_ip: ipAddress.nullable(),
+  reason: rotationFailure.nullable(),
+  detail: z.string().max(500).nullable(),
+  started_at: timestamp,
+  ended_at: timestamp.nullable(),
+})
+export type RotationAttemptJson = z.infer<typeof rotationAttempt>
+
 /** One rotation, running or ended. */
 export const rotation = z.object({
   id: z.uuid(),
@@ -67,23 +87,48 @@ export const rotation = z.object({
   ended_at: timestamp.nullable(),
   /** From the request to the final state, waiting and drain included. */
   duration_ms: z.int().nonnegative().nullable(),
+  /** Attempts begun. Between two the state is `queued` again. */
+  attempt: z.int().nonnegative().optional(),
+  max_attempts: z.int().positive().optional(),
+  /** The next attempt does not begin before. */
+  not_before: timestamp.nullable().optional(),
+  /** The new exit IP must not have been seen for this long. */
+  unique: duration.nullable().optional(),
+  /** Shared by the rotations of one "rotate all". */
+  batch_id: z.uuid().nullable().optional(),
+  /** Only where one rotation is asked for. */
+  attempts: z.array(rotationAttempt).optional(),
 })
 export type RotationJson = z.infer<typeof rotation>
 
 /** Body of `POST /api/v1/admin/devices/{id}/rotate`; every field may be left out. */
 export const rotateRequest = z.strictObject({
-  trigger: rotationTrigger.default('forced'),
+  trigger: rotationTrigger.exclude(['link']).default('forced'),
   /** The device's own choice when left out. */
   method: rotationMethod.optional(),
   /** Free text for the rotation's record, e.g. `403 from example.com`. */
   comment: label.optional(),
+  /** Rotate again, within the attempts, while the new exit IP was seen within this time. @default the device's `rotation_unique` */
+  unique: duration.optional(),
 })
 
 /** 202: accepted; follow it at `GET /api/v1/rotations/{id}` or by the `rotation` events. */
 export const rotateReply = z.object({ rotation })
 
-/** Reply of `GET /api/v1/rotations?limit=50&device=`: newest first. */
-export const rotationList = z.object({ rotations: z.array(rotation) })
+/** Reply of `GET /api/v1/rotations?limit=50&device=&state=&trigger=&batch=&after=`: newest first. */
+export const rotationList = z.object({
+  rotations: z.array(rotation),
+  /** For `?after=`; null: there are no older ones. */
+  next: z.uuid().nullable().optional(),
+})
+
+/** `GET /api/v1/rotations/batches/{id}`: how far a "rotate all" is. */
+export const rotationBatch = z.object({
+  id: z.uuid(),
+  total: z.int().nonnegative(),
+  ended: z.int().nonnegative(),
+  counts: z.record(rotationState, z.int().nonnegative()),
+})
 
 /** Body of `POST /api/v1/proxy/rotate`: one device, or the whole fleet when `device` is left out. */
 export const fleetRotateRequest = rotateRequest.extend({ device: deviceRef.optional() })
@@ -92,4 +137,6 @@ export const fleetRotateRequest = rotateRequest.extend({ device: deviceRef.optio
 export const fleetRotateReply = z.object({
   rotations: z.array(rotation),
   refused: z.array(z.object({ device: deviceName, code: z.string(), detail: z.string() })),
+  /** Of a "rotate all": see `GET /api/v1/rotations/batches/{id}`. */
+  batch_id: z.uuid().nullable().optional(),
 })

@@ -3,6 +3,7 @@ import { firstTables } from './0001-first-tables.ts'
 import { usageAndBans } from './0002-usage-and-bans.ts'
 import { accounts } from './0003-accounts.ts'
 import { devices } from './0004-devices.ts'
+import { rotations } from './0007-rotations.ts'
 
 /** Every migration under its name, in order. Static imports, so that a bundle holds them; a name once released never changes. */
 const all: Record<string, Migration> = {
@@ -10,6 +11,7 @@ const all: Record<string, Migration> = {
   '0002-usage-and-bans': usageAndBans,
   '0003-accounts': accounts,
   '0004-devices': devices,
+  '0007-rotations': rotations,
 }
 
 export const migrations: MigrationProvider = { getMigrations: () => Promise.resolve(all) }

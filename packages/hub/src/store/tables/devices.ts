@@ -49,18 +49,6 @@ export interface DeviceTables {
     failed_requests: string
     response_time_ms_sum: string
   }
-  rotation_config: {
-    device_id: string
-    rotation_method: RotationMethod | null
-    /** Seconds. */
-    rotation_interval: number
-    auto_rotation: Generated<boolean>
-    changed_count: Generated<number>
-    unchanged_count: Generated<number>
-    failed_count: Generated<number>
-    last_successful_rotation: Date | null
-    updated_at: Generated<Date>
-  }
   /** The narrow hot row: one a device, rewritten with each heartbeat, no index on its times (reference/hub.md 3.1). */
   proxy_heartbeat: {
     device_id: string

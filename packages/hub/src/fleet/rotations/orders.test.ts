@@ -1,10 +1,9 @@
 import { expect, test } from 'vitest'
-import type { RotationRecord } from '../store/index.ts'
 import { Orders } from './orders.ts'
 
-const order = { id: 'r1' } as RotationRecord
+const order = 'a1'
 const never = new AbortController().signal
-const poll = (orders: Orders, current: () => RotationRecord | null, waitMs: number, gone = never) =>
+const poll = (orders: Orders, current: () => string | null, waitMs: number, gone = never) =>
   orders.next({ deviceId: 'd1', waitMs, gone }, current)
 
 test('an order that is there is given at once', async () => {
@@ -13,7 +12,7 @@ test('an order that is there is given at once', async () => {
 
 test('an order that comes is given at that moment', async () => {
   const orders = new Orders(Date.now)
-  let current: RotationRecord | null = null
+  let current: string | null = null
   const asked = poll(orders, () => current, 60_000)
   current = order
   orders.announce('d1')
@@ -36,7 +35,7 @@ test('an order is not given twice in a row, but again to an agent that comes bac
 
 test('a newer poll ends the older one, and gets the order', async () => {
   const orders = new Orders(Date.now)
-  let current: RotationRecord | null = null
+  let current: string | null = null
   const older = poll(orders, () => current, 60_000)
   const newer = poll(orders, () => current, 60_000)
   expect(await older).toBeNull()

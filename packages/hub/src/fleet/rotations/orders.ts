@@ -1,5 +1,3 @@
-import type { RotationRecord } from '../store/index.ts'
-
 /** An order that was given but not reported on is given again after this long: its agent may have been restarted. */
 const GIVE_AGAIN_MS = 2_000
 
@@ -17,11 +15,11 @@ export interface Asker {
   gone: AbortSignal
 }
 
-/** Hands running rotations to the agents that ask for them: one long poll a device. */
+/** Hands orders to the agents that ask for them: one long poll a device. */
 export class Orders {
   readonly #now: () => number
   readonly #polls = new Map<string, Poll>()
-  /** When a rotation was last handed out. */
+  /** When an order was last handed out. */
   readonly #given = new Map<string, number>()
   #closed = false
 
@@ -30,10 +28,10 @@ export class Orders {
   }
 
   /**
-   * The device's order: at once when there is one, else as soon as there is, else null after `waitMs` or when the asker is gone.
+   * The id of the device's order: at once when there is one, else as soon as there is, else null after `waitMs` or when the asker is gone.
    * A newer poll of the same device ends the older one.
    */
-  async next(asker: Asker, current: () => RotationRecord | null): Promise<RotationRecord | null> {
+  async next(asker: Asker, current: () => string | null): Promise<string | null> {
     const until = this.#now() + asker.waitMs
     const poll: Poll = { wake: () => {}, isReplaced: false }
     const older = this.#polls.get(asker.deviceId)
@@ -46,9 +44,9 @@ export class Orders {
       while (!poll.isReplaced && !asker.gone.aborted && !this.#closed) {
         const now = this.#now()
         const order = current()
-        const due = order ? (this.#given.get(order.id) ?? Number.NEGATIVE_INFINITY) + GIVE_AGAIN_MS : Number.POSITIVE_INFINITY
-        if (order && now >= due) {
-          this.#given.set(order.id, now)
+        const due = order !== null ? (this.#given.get(order) ?? Number.NEGATIVE_INFINITY) + GIVE_AGAIN_MS : Number.POSITIVE_INFINITY
+        if (order !== null && now >= due) {
+          this.#given.set(order, now)
           return order
         }
         if (now >= until) return null
@@ -65,9 +63,9 @@ export class Orders {
     this.#polls.get(deviceId)?.wake()
   }
 
-  /** A rotation has ended. */
-  forget(rotationId: string): void {
-    this.#given.delete(rotationId)
+  /** An order is over. */
+  forget(orderId: string): void {
+    this.#given.delete(orderId)
   }
 
   /** Ends every poll, empty. */

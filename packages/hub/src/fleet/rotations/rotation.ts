@@ -1,52 +1,13 @@
-import { type CommandReportJson, isFinal, type RotationMethod, type RotationOutcome, type RotationState } from '@mobilepool/sdk/contract'
-import type { Refusal } from '../errors.ts'
-import type { RotationRecord } from '../store/index.ts'
-import { isSameExit } from './address.ts'
-import { type Device, isPending } from './device.ts'
-import { compareExit, type Exits, seeAddress } from './exit-ip.ts'
+import { type CommandReportJson, isFinal, type RotationOutcome, type RotationState } from '@mobilepool/sdk/contract'
+import type { RotationRecord } from '../../store/index.ts'
+import { isSameExit } from '../address.ts'
+import { compareExit, type Exits, seeAddress } from '../exit-ip.ts'
 
 /** The states in their order; a report never moves a rotation back. */
 const ORDER: readonly RotationState[] = ['queued', 'draining', 'rotating', 'verifying']
 
-/** Whether a rotation of the device may be asked for now, with that method; null: yes. */
-export function refuseRotation(device: Device, method: RotationMethod | null, now: number, minIntervalMs: number): Refusal | null {
-  const unsupported = (detail: string): Refusal => ({ code: 'rotation_unsupported', detail })
-  if (isPending(device)) return unsupported(`${device.name} is only pending: adopt it first with POST /api/v1/admin/devices.`)
-  if (device.maintenance) return unsupported(`${device.name} is in maintenance: end that first.`)
-  if (device.rotation)
-    return {
-      code: 'rotation_running',
-      detail: `${device.name} has a rotation under way: ${device.rotation.state}.`,
-      rotationId: device.rotation.id,
-    }
-  if (device.kind !== 'agent' || device.methods.length === 0)
-    return unsupported(
-      `The hub has no way to rotate ${device.name}: ${device.kind === 'agent' ? 'its agent reports no method' : 'it runs no agent'}.`,
-    )
-  if (method !== null && !device.methods.includes(method))
-    return unsupported(`${device.name} cannot rotate by ${method}; it can by ${device.methods.join(', ')}.`)
-  const last = device.lastRotation
-  const waitMs = last === null || last.reason === 'canceled' ? 0 : last.endedAt + minIntervalMs - now
-  if (waitMs <= 0) return null
-  const retryAfter = Math.ceil(waitMs / 1000)
-  return {
-    code: 'rotation_too_soon',
-    detail: `${device.name} ended a rotation a moment ago; at least ${minIntervalMs / 1000} s lie between two (ROTATION_MIN_INTERVAL). Try again in ${retryAfter} s.`,
-    retryAfter,
-  }
-}
-
 /** How many of the devices may be away at once: the share, rounded down, but always one. */
 export const rotationSlots = (devices: number, share: number): number => Math.max(1, Math.floor(devices * share))
-
-/** A waiting rotation's turn has come. */
-export const start = (rotation: RotationRecord, oldIp: string | null, now: number, timeoutMs: number): RotationRecord => ({
-  ...rotation,
-  state: 'draining',
-  oldIp: oldIp ?? rotation.oldIp,
-  startedAt: now,
-  deadlineAt: now + timeoutMs,
-})
 
 /** The end of a rotation. `detail` is cut to what its column holds. */
 export const end = (
@@ -56,7 +17,7 @@ export const end = (
   over: Partial<Pick<RotationRecord, 'newIp' | 'reason' | 'detail' | 'method' | 'oldIp'>> = {},
 ): RotationRecord => ({ ...rotation, ...over, state, endedAt: now, detail: (over.detail ?? rotation.detail)?.slice(0, 500) ?? null })
 
-/** A rotation whose deadline has passed has failed, whatever it was doing. */
+/** An attempt whose deadline has passed has failed, whatever it was doing. */
 export function expire(rotation: RotationRecord, now: number): RotationRecord | null {
   if (rotation.deadlineAt === null || now < rotation.deadlineAt) return null
   const detail =

@@ -1,35 +1,20 @@
 import type { CommandReportJson, RotationState } from '@mobilepool/sdk/contract'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { RotationRecord } from '../store/index.ts'
-import { type Device, newPendingDevice } from './device.ts'
-import { noExits, seeAddress } from './exit-ip.ts'
-import { applyReport, expire, refuseRotation, rotationSlots, start } from './rotation.ts'
+import { rotationRecord, T0 } from '../../../test/records.ts'
+import type { RotationRecord } from '../../store/index.ts'
+import { noExits, seeAddress } from '../exit-ip.ts'
+import { applyReport, expire, rotationSlots } from './rotation.ts'
 
-const T0 = Date.parse('2026-11-22T03:00:00.000Z')
 const OLD = '127.10.3.1'
 const NEW = '127.10.3.2'
 const before = seeAddress(noExits, OLD, T0).exits
 
-const rotation = (over: Partial<RotationRecord> = {}): RotationRecord => ({
-  id: 'r1',
-  deviceId: 'd1',
-  deviceName: 'busan-03',
-  trigger: 'forced',
-  requestedMethod: null,
-  method: null,
-  state: 'draining',
-  oldIp: OLD,
-  newIp: null,
-  reason: null,
-  detail: null,
-  comment: null,
-  createdAt: T0,
-  startedAt: T0,
-  deadlineAt: T0 + 60_000,
-  endedAt: null,
-  ...over,
-})
+const rotation = (over: Partial<RotationRecord> = {}): RotationRecord =>
+  rotationRecord(
+    { id: 'd1', name: 'busan-03' },
+    { state: 'draining', attempt: 1, oldIp: OLD, startedAt: T0, deadlineAt: T0 + 60_000, ...over },
+  )
 
 const report = (state: CommandReportJson['state'], over: Partial<CommandReportJson> = {}): CommandReportJson => ({
   state,
@@ -116,54 +101,6 @@ describe('a deadline', () => {
   })
   test('does not run while a rotation waits for its turn', () => {
     expect(expire(rotation({ state: 'queued', deadlineAt: null }), T0 + 3_600_000)).toBeNull()
-  })
-  test('begins with the turn', () => {
-    expect(start(rotation({ state: 'queued', startedAt: null, deadlineAt: null }), NEW, T0 + 5_000, 60_000)).toMatchObject({
-      state: 'draining',
-      oldIp: NEW,
-      startedAt: T0 + 5_000,
-      deadlineAt: T0 + 65_000,
-    })
-  })
-})
-
-describe('a rotation is refused', () => {
-  const device = (over: Partial<Device> = {}): Device => ({
-    ...newPendingDevice('d1', 'busan-03', T0, { rotationInterval: 600, requestsPerMinute: null }),
-    kind: 'agent',
-    adoptedAt: T0,
-    methods: ['airplane_mode', 'data_toggle'],
-    ...over,
-  })
-  const ended = (secondsAgo: number, reason: 'canceled' | null = null): Device['lastRotation'] => ({
-    outcome: reason ? 'failed' : 'changed',
-    trigger: 'forced',
-    reason,
-    endedAt: T0 - secondsAgo * 1_000,
-    durationMs: 1,
-  })
-  test.each([
-    ['for a pending name', device({ adoptedAt: null }), 'rotation_unsupported'],
-    ['in maintenance', device({ maintenance: true }), 'rotation_unsupported'],
-    ['for a bare device', device({ kind: 'bare' }), 'rotation_unsupported'],
-    ['for an agent without a method', device({ methods: [] }), 'rotation_unsupported'],
-    ['while one runs', device({ rotation: rotation() }), 'rotation_running'],
-    ['within the minimum interval', device({ lastRotation: ended(59) }), 'rotation_too_soon'],
-  ] as const)('%s', (_case, of, code) => {
-    expect(refuseRotation(of, null, T0, 60_000)?.code).toBe(code)
-  })
-  test('and says when to come back, and what is in the way', () => {
-    expect(refuseRotation(device({ lastRotation: ended(59) }), null, T0, 60_000)?.retryAfter).toBe(1)
-    expect(refuseRotation(device({ rotation: rotation() }), null, T0, 60_000)?.rotationId).toBe('r1')
-  })
-  test('by a method that the device does not have, which it names', () => {
-    expect(refuseRotation(device(), 'power_cycle', T0, 60_000)?.detail).toContain('airplane_mode, data_toggle')
-  })
-  test('no longer when the interval has passed, nor after a canceled one, nor with an interval of 0', () => {
-    expect(refuseRotation(device({ lastRotation: ended(60) }), null, T0, 60_000)).toBeNull()
-    expect(refuseRotation(device({ lastRotation: ended(1, 'canceled') }), null, T0, 60_000)).toBeNull()
-    expect(refuseRotation(device({ lastRotation: ended(0) }), null, T0, 0)).toBeNull()
-    expect(refuseRotation(device(), 'data_toggle', T0, 60_000)).toBeNull()
   })
 })
 

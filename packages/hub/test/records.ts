@@ -1,0 +1,39 @@
+import { randomUUID } from 'node:crypto'
+import { newPendingDevice, settingsOf } from '../src/fleet/device.ts'
+import type { DeviceSettings, RotationRecord } from '../src/store/index.ts'
+
+/** When the records of the tests begin. */
+export const T0 = Date.parse('2026-11-22T03:00:00.000Z')
+
+/** A device that somebody has adopted. */
+export const deviceSettings = (name: string, over: Partial<DeviceSettings> = {}): DeviceSettings => ({
+  ...settingsOf(newPendingDevice(randomUUID(), name, T0, 600)),
+  adoptedAt: T0,
+  ...over,
+})
+
+/** A rotation that waits for its turn. */
+export const rotationRecord = (of: { id: string; name: string }, over: Partial<RotationRecord> = {}): RotationRecord => ({
+  id: randomUUID(),
+  deviceId: of.id,
+  deviceName: of.name,
+  trigger: 'forced',
+  requestedMethod: null,
+  method: null,
+  state: 'queued',
+  oldIp: '112.161.54.7',
+  newIp: null,
+  reason: null,
+  detail: null,
+  comment: null,
+  attempt: 0,
+  maxAttempts: 3,
+  notBefore: null,
+  uniqueWithin: null,
+  batchId: null,
+  createdAt: T0,
+  startedAt: null,
+  deadlineAt: null,
+  endedAt: null,
+  ...over,
+})

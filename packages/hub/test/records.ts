@@ -7,7 +7,7 @@ export const T0 = Date.parse('2026-11-22T03:00:00.000Z')
 
 /** A device that somebody has adopted. */
 export const deviceSettings = (name: string, over: Partial<DeviceSettings> = {}): DeviceSettings => ({
-  ...settingsOf(newPendingDevice(randomUUID(), name, T0, 600)),
+  ...settingsOf(newPendingDevice(randomUUID(), name, T0, { rotationInterval: 600, requestsPerMinute: null })),
   adoptedAt: T0,
   ...over,
 })

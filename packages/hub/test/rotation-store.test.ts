@@ -157,7 +157,7 @@ function contract(open: () => Promise<Store>) {
       ipChanges: 0,
       stints: [{ ip, firstSeen, lastSeen }],
     })
-    const config = { rotationInterval: 600 }
+    const config = { rotationInterval: 600, requestsPerMinute: null }
     await store.heartbeats.write([beat(tver, '198.51.100.7', T0 - 10_000, T0 - 5_000)], config)
     await store.heartbeats.write([beat(kirov, '198.51.100.8', T0 + 5_000, T0 + 6_000)], config)
     await store.heartbeats.write([beat(kirov, '2001:db8:1:2::5', T0 - 10_000, T0 - 4_000)], config)

@@ -42,8 +42,10 @@ export const rotationRoutes: Routes = (context) => (app, _options, done) => {
     { onRequest, schema: { summary: 'One rotation with its attempts', tags, params, response: { 200: rotation, ...problemReplies } } },
     async (request) => {
       const { id } = request.params
-      const [found, attempts] = await Promise.all([store.rotations.byId(id), store.rotations.attempts(id)])
+      const found = await store.rotations.byId(id)
       if (!found) throw new HubError('not_found', `There is no rotation ${id}.`)
+      // After it, so that an ended rotation is never shown with an attempt that runs.
+      const attempts = await store.rotations.attempts(id)
       return { ...rotationJson(found), attempts: attempts.map(attemptJson) }
     },
   )

@@ -215,12 +215,12 @@ export function rotationStore(db: Kysely<Tables>): RotationStore {
     },
 
     async lastSeen(ip, since, before) {
-      const isSame = ip.includes(':') ? sql<boolean>`ip_address <<= set_masklen(${ip}::inet, 64)` : sql<boolean>`ip_address = ${ip}::inet`
+      const bits = ip.includes(':') ? 64 : 32
       const row = await query(
         db
           .selectFrom('ip_history')
           .select((expression) => expression.fn.max('last_seen').as('last_seen'))
-          .where(isSame)
+          .where('exit', '=', sql<string>`network(set_masklen(${ip}::inet, ${sql.lit(bits)}))`)
           .where('last_seen', '>=', new Date(since))
           .where('first_seen', '<', new Date(before))
           .executeTakeFirst(),

@@ -8,7 +8,7 @@ const URL = 'https://provider.example/changeip/t0ken'
 
 describe('a rotation is refused', () => {
   const device = (over: Partial<Device> = {}): Device => ({
-    ...newPendingDevice('d1', 'busan-03', T0, 600),
+    ...newPendingDevice('d1', 'busan-03', T0, { rotationInterval: 600, requestsPerMinute: null }),
     kind: 'agent',
     adoptedAt: T0,
     methods: ['airplane_mode', 'data_toggle'],

@@ -50,7 +50,6 @@ const statements = [
     used_count integer not null default 0
   )`,
   sql`create index rotation_links_of_device on rotation_links (device_id)`,
-  sql`create index ip_history_of_address on ip_history (ip_address, last_seen)`,
 ]
 
 /** How a device is rotated, the attempts of a rotation, and links that rotate one device. */

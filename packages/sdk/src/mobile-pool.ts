@@ -80,7 +80,7 @@ class PoolDispatcher extends ClientDispatcher {
   }
 
   stats(): PoolStats {
-    const { core, engine, clock, roster, rotations, meters, usageStats, isSourceUp } = this.#parts
+    const { cache, core, engine, clock, roster, rotations, meters, usageStats, isSourceUp } = this.#parts
     const extras = {
       generationOf: (device: Parameters<typeof roster.transportOf>[0]) => roster.transportOf(device)?.generation ?? 0,
       rotationsOf: (device: Parameters<typeof rotations.tallyOf>[0]) => rotations.tallyOf(device),
@@ -89,6 +89,7 @@ class PoolDispatcher extends ClientDispatcher {
     const devices = fleetStats(core.fleet, extras, clock.now())
     return {
       requests: { ...engine.counts, inFlight: engine.inFlight, queued: core.queued },
+      cache: cache === null ? null : { ...cache.counts },
       isSourceUp: isSourceUp(),
       ready: core.fleet.ready.length,
       rotations: { ...rotations.total },

@@ -33,6 +33,8 @@ export interface PoolParts {
   readonly core: PoolCore<Errand>
   readonly engine: DispatchEngine
   readonly carrier: Carrier
+  /** Null: nothing is cached. */
+  readonly cache: ResponseCache | null
   readonly leases: Leases
   readonly localProxies: LocalProxies
   readonly roster: Roster<Errand>
@@ -201,6 +203,7 @@ export function assemblePool(
     core,
     engine,
     carrier,
+    cache,
     leases,
     localProxies,
     roster,

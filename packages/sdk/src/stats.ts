@@ -1,3 +1,4 @@
+import type { CacheCounts } from './cache/response-cache.ts'
 import type { RotationOutcome } from './contract/index.ts'
 import type { Device, DeviceState } from './core/device.ts'
 import type { Fleet } from './core/fleet.ts'
@@ -33,6 +34,8 @@ export interface DeviceStats extends MeterReading {
 /** Where a pool stands now, and what it did since it began. */
 export interface PoolStats extends MeterReading {
   readonly requests: Readonly<RequestCounts> & { readonly inFlight: number; readonly queued: number }
+  /** Answers that the option `cache` gave, which are not among `requests`; null where there is no cache. */
+  readonly cache: Readonly<CacheCounts> | null
   /** Whether the hub's stream of changes is up; always true for a fixed list. */
   readonly isSourceUp: boolean
   /** Devices that take requests now. */

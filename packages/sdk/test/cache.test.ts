@@ -37,6 +37,7 @@ describe.each([false, true])('tls %s', (tls) => {
     const fourth = await fetch(site.url, { dispatcher: pool })
     expect(await fourth.text()).toBe('answer 1')
     expect([site.exits.length, pool.stats().requests.started]).toEqual([1, 1])
+    expect(pool.stats().cache).toEqual({ answered: 3, revalidated: 0 })
   })
 })
 
@@ -47,6 +48,7 @@ test('nothing is cached unless it is asked for, nor by another pool', async () =
   for (const mine of [one, other, one, other]) await (await mine.fetch(site.url)).text()
   expect(site.exits).toHaveLength(4)
   expect(pool.stats().requests.started).toBe(2)
+  expect([pool.stats().cache, one.stats().cache]).toEqual([null, { answered: 1, revalidated: 0 }])
 })
 
 test.each<[string, Record<string, string | string[]>, number]>([
@@ -131,6 +133,7 @@ describe('a stale answer', () => {
     // The headers on the wire are the caller's, as he wrote them.
     for (const { rawHeaders } of seen) expect(rawHeaders).toContain('X-Odd-Case')
     await eventually('all devices are free', () => pool.stats().devices.every(({ inFlight }) => inFlight === 0))
+    expect(pool.stats().cache).toEqual({ answered: 0, revalidated: 2 })
   })
 
   test('whose revalidation hangs can be aborted, and holds no device afterwards', async () => {

@@ -5,8 +5,9 @@ import type { MobilePool } from '@mobilepool/sdk'
 import axios, { type AxiosRequestConfig } from 'axios'
 import ky from 'ky'
 import nodeFetch from 'node-fetch'
-import { describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { eventually } from './eventually.ts'
+import { builtSdk } from './matrix/built.ts'
 import type { SeenRequest } from './servers/origin.ts'
 import { collect, Stage } from './stage.ts'
 
@@ -130,6 +131,7 @@ test.skipIf(!hasGot)('got’s own retries ask the agent again, and so another de
 describe('examples', () => {
   const root = join(import.meta.dirname, '../../..')
   const run = promisify(execFile)
+  beforeAll(() => void builtSdk())
 
   test.each(['got', 'axios', 'node-https'])('examples/%s.mjs prints which device answered', async (name) => {
     const origin = await stage.origin({ tls: true })

@@ -209,6 +209,35 @@ describe('triggers', () => {
     expect(pool.stats().devices[0]?.bans).toBe(1)
   })
 
+  test('a new exit IP that is itself quarantined for the site whose request waits is known at once, and the device rotates again', async () => {
+    const origin = await stage.origin({ tls: true })
+    const omsk = await stage.device('omsk-05')
+    origin.ban('127.10.5.1')
+    // What the carrier has in its pool, in the order in which it gives it: the second one this site has banned before.
+    const carrier = ['127.10.5.2', '127.10.5.3']
+    const rotate = async (): Promise<string> => {
+      omsk.egress = carrier.shift() ?? omsk.egress
+      return omsk.egress
+    }
+    const echo = await stage.site((from, response) => response.end(JSON.stringify({ ip: from })))
+    const pool = stage.open({
+      devices: [{ id: 'omsk-05', url: omsk.url, rotate }],
+      exitIpUrl: echo.url,
+      rotate: { onBan: { count: 1 }, minIntervalMs: 600_000, minSiteIntervalMs: 0 },
+    })
+    const ends = collect(pool, 'rotationEnd')
+    // Three times: a ban that lasts longer than requests wait. For the end of a short one they would wait.
+    for (let i = 0; i < 3; i++) pool.report({ deviceId: 'omsk-05', exitIp: '127.10.5.2' }, { banned: true, site: origin.url })
+    const response = await pool.fetch(origin.url)
+    expect([response.status, await exitOf(response)]).toEqual([200, '127.10.5.3'])
+    expect(origin.seen.map(({ remoteAddress }) => remoteAddress)).toEqual(['127.10.5.1', '127.10.5.3'])
+    expect(ends.map(({ trigger, outcome, newIp }) => [trigger, outcome, newIp])).toEqual([
+      ['ban', 'changed', '127.10.5.2'],
+      ['ban', 'changed', '127.10.5.3'],
+    ])
+    expect(pool.stats().requests).toMatchObject({ started: 1, answered: 1, failed: 0 })
+  })
+
   test('a rotation that does not help is not repeated without end: the answer is delivered', async () => {
     const origin = await stage.origin()
     const omsk = await stage.device('omsk-05')

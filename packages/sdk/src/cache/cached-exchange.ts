@@ -5,6 +5,8 @@ import { lowerCaseHeaders, withHeaders } from '../dispatch/request-headers.ts'
 import type { AttemptKind } from '../errors.ts'
 
 export type Send = (options: DispatchOptions, handler: DispatchHandler) => void
+/** Where an answer came from. */
+export type AnswerSource = 'stored' | 'revalidated' | 'device'
 /** undici's cache interceptor. */
 export type Intercept = (
   dispatch: (options: DispatchOptions, handler: DispatchHandler) => boolean,
@@ -21,6 +23,9 @@ export type Intercept = (
 export class CachedExchange implements DispatchHandler, DispatchController {
   /** The answer that comes is a proper one: no ban, no device's own error page. */
   isProper: boolean = false
+  /** Whose answer the caller gets: the cache's alone, the cache's after a device has asked whether it still holds, a device's. */
+  #source: AnswerSource = 'stored'
+  readonly #onAnswer: (source: AnswerSource) => void
   readonly #send: Send
   readonly #options: DispatchOptions
   readonly #handler: DispatchHandler
@@ -31,7 +36,9 @@ export class CachedExchange implements DispatchHandler, DispatchController {
   #hasHead: boolean = false
   #isOver: boolean = false
 
-  constructor(send: Send, options: DispatchOptions, handler: DispatchHandler) {
+  /** `onAnswer`: the caller gets an answer, of which this is the source. */
+  constructor(send: Send, options: DispatchOptions, handler: DispatchHandler, onAnswer: (source: AnswerSource) => void) {
+    this.#onAnswer = onAnswer
     this.#send = send
     this.#options = options
     this.#handler = handler
@@ -102,7 +109,10 @@ export class CachedExchange implements DispatchHandler, DispatchController {
 
   onResponseStart(_controller: DispatchController, statusCode: number, headers: ResponseHeaders, statusMessage?: string): void {
     if (this.#isOver) return
-    if (statusCode >= 200) this.#hasHead = true
+    if (statusCode >= 200) {
+      this.#hasHead = true
+      this.#onAnswer(this.#source)
+    }
     this.#handler.onResponseStart?.(this, statusCode, headers, statusMessage)
   }
 
@@ -126,6 +136,7 @@ export class CachedExchange implements DispatchHandler, DispatchController {
     if (this.#reason !== null) return
     const { headers } = this.#options
     const validators = validatorsOf(options.headers, headers)
+    if (!this.#hasHead) this.#source = 'device'
     this.#send(
       { ...this.#options, headers: validators === null ? headers : withHeaders(headers, validators) },
       {
@@ -137,7 +148,10 @@ export class CachedExchange implements DispatchHandler, DispatchController {
         onPoolVerdict: (kind: AttemptKind) => {
           this.isProper = kind === 'answered'
         },
-        onResponseStart: (...head) => handler.onResponseStart?.(...head),
+        onResponseStart: (...head) => {
+          if (validators !== null && head[1] === 304 && !this.#hasHead) this.#source = 'revalidated'
+          handler.onResponseStart?.(...head)
+        },
         onResponseData: (...data) => handler.onResponseData?.(...data),
         onResponseEnd: (...end) => handler.onResponseEnd?.(...end),
         onResponseError: (...failure) => handler.onResponseError?.(...failure),

@@ -3,7 +3,7 @@ import cacheInterceptor from 'undici/lib/interceptor/cache.js'
 import type { DispatchHandler, DispatchOptions } from '../dispatch/handlers.ts'
 import { headerValue } from '../dispatch/request-headers.ts'
 import type { CachedResponse, CacheKey, CacheStore } from './cache-store.ts'
-import { CachedExchange, type Send } from './cached-exchange.ts'
+import { type AnswerSource, CachedExchange, type Send } from './cached-exchange.ts'
 import { type MemoryLimits, MemoryStore } from './memory-store.ts'
 
 type CacheMethod = 'GET' | 'HEAD' | 'OPTIONS' | 'TRACE'
@@ -16,6 +16,14 @@ export interface CacheSettings extends MemoryLimits {
   readonly cacheByDefaultMs?: number | undefined
 }
 
+/** Answers that a pool's cache gave since the pool began. */
+export interface CacheCounts {
+  /** Without asking anybody. */
+  answered: number
+  /** After a device had asked the site whether it still holds (304); those requests are among the pool's own as well. */
+  revalidated: number
+}
+
 const SAFE_METHODS: readonly string[] = ['GET', 'HEAD', 'OPTIONS', 'TRACE']
 /** Of as many answers it is known where they lie, as reports can be about. */
 const REMEMBERED = 4_096
@@ -23,6 +31,7 @@ const [ATTEMPTS, REQUEST] = ['x-mobilepool-attempts', 'x-mobilepool-request'] as
 
 /** A pool's cache of answers, by the rules of RFC 9111 as undici has them, and a few of ours on what may be shared. */
 export class ResponseCache {
+  readonly counts: CacheCounts = { answered: 0, revalidated: 0 }
   readonly #settings: CacheSettings
   readonly #store: CacheStore
   /** Where the answers lie, by the number of their request; the oldest first. */
@@ -39,7 +48,7 @@ export class ResponseCache {
       send(options, handler)
       return
     }
-    const exchange = new CachedExchange(send, options, handler)
+    const exchange = new CachedExchange(send, options, handler, this.#count)
     const { methods, type, cacheByDefaultMs } = this.#settings
     exchange.start(
       cacheInterceptor({
@@ -58,6 +67,11 @@ export class ResponseCache {
     this.#keys.delete(order)
     // A store that fails must not fail the report, which has been counted.
     new Promise((resolve) => resolve(this.#store.delete(key))).catch(() => {})
+  }
+
+  readonly #count = (source: AnswerSource): void => {
+    if (source === 'stored') this.counts.answered++
+    else if (source === 'revalidated') this.counts.revalidated++
   }
 
   #concerns({ origin, method, headers, upgrade }: DispatchOptions, mayShare: boolean): boolean {

@@ -302,7 +302,10 @@ export interface MobilePoolOptions {
    * connection costs more memory, and a built-in `fetch` sees no `statusText`. WebSockets stay on HTTP/1.1. @default false
    */
   http2?: boolean
-  /** Adds `x-mobilepool-device`, `x-mobilepool-ip` and `x-mobilepool-attempts` to responses. @default true */
+  /**
+   * Adds `x-mobilepool-device`, `x-mobilepool-ip`, `x-mobilepool-attempts` and `x-mobilepool-request` to responses; without them
+   * `report(response)` does not know which request it is about. @default true
+   */
   exposeHeaders?: boolean
   /**
    * With a hub: reports each attempt of a request (device, exit IP, target, method, status, sizes, time, outcome) in batches, for its

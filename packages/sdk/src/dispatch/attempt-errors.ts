@@ -48,7 +48,8 @@ export function finalError(error: Error, host: string, attempts: readonly Attemp
   const list = attempts.map(({ device, kind, statusCode: status, errno: no }) =>
     [device, kind, status, no].filter((part) => part !== undefined).join(' '),
   )
-  return new MobilePoolError('MP_RETRIES_EXHAUSTED', `gave up on ${host} after ${attempts.length} attempts: ${list.join('; ')}`, {
+  const message = `gave up on ${host} after ${attempts.length} attempts: ${list.join('; ')}. The last: ${error.message}`
+  return new MobilePoolError('MP_RETRIES_EXHAUSTED', message, {
     phase: error.phase,
     attempts,
     cause: error,

@@ -17,6 +17,7 @@ const devices = ['http://10.0.0.5:8080']
 
 test.each([
   [{}, 'give either `hub` or `devices`'],
+  [undefined, 'give either `hub` or `devices`'],
   [{ hub: 'http://hub', devices }, 'give either `hub` or `devices`'],
   [{ hub: 'ws://hub' }, 'hub.url: must be an http:// or https:// URL'],
   [{ hub: { url: 'hub:3001', token: 'x' } }, 'hub.url: must be an http:// or https:// URL'],

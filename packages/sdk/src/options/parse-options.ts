@@ -4,8 +4,9 @@ import type { MobilePoolOptions } from './pool-options.ts'
 import { type PoolSettings, poolOptions } from './schema.ts'
 
 /** Checks options and fills in what is not given. Throws `MP_OPTIONS` that names every wrong option and what would be right. */
-export function parseOptions(options: MobilePoolOptions): PoolSettings {
-  const parsed = poolOptions.safeParse(options)
+export function parseOptions(options: MobilePoolOptions | undefined): PoolSettings {
+  // JavaScript lets people leave them out altogether: then it is the devices that are missing.
+  const parsed = poolOptions.safeParse(options ?? {})
   if (parsed.success) return parsed.data
   throw optionsError("the pool's options are wrong", parsed.error)
 }

@@ -107,7 +107,22 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
     const feed = new EventFeed(fleet, events, now)
     const metrics = new Metrics({ fleet, events, streams: () => feed.size, maxDevices: config.metricsMaxDevices })
     closing.push(() => metrics.close())
-    const context = { config, settings, log, now, newId, store, ...accounts, fleet, rotations, enrolment, quarantines, feed, metrics }
+    const context = {
+      config,
+      settings,
+      log,
+      now,
+      newId,
+      random: Math.random,
+      store,
+      ...accounts,
+      fleet,
+      rotations,
+      enrolment,
+      quarantines,
+      feed,
+      metrics,
+    }
     const app = await buildApi(context, { version, pageFolder: pageFolder(), certificate })
     closing.push(() => closeServer(app))
     closing.push(() => Promise.all([feed.close(), rotations.close()]))

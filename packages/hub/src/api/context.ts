@@ -24,6 +24,8 @@ export interface ApiContext {
   log: Logger
   now: () => number
   newId: () => string
+  /** At least 0 and less than 1. */
+  random: () => number
   store: Store
   keys: KeyRing
   users: Users

@@ -1,31 +1,55 @@
-import { device, deviceCreate, deviceList, deviceRef, deviceUpdate, rotateReply, rotateRequest } from '@mobilepool/sdk/contract'
+import {
+  device,
+  deviceCreate,
+  deviceList,
+  deviceQuery,
+  deviceRef,
+  deviceSort,
+  deviceUpdate,
+  rotateReply,
+  rotateRequest,
+} from '@mobilepool/sdk/contract'
 import { z } from 'zod'
-import { HubError, refused } from '../errors.ts'
+import { HubError, type Refusal, refused } from '../errors.ts'
 import { type Device, newPendingDevice, settingsOf } from '../fleet/device.ts'
+import { matcher, pageOf } from '../fleet/selection.ts'
 import { deviceOf, needs } from './access.ts'
 import { emptyBodyIsObject } from './body.ts'
 import type { ApiContext, Routes } from './context.ts'
 import { changeOf } from './device-change.ts'
+import { beginningOf, plainJson, selectionOf, sendDevices } from './device-list.ts'
 import { deviceJson } from './device-wire.ts'
 import { problemReplies } from './problem.ts'
 import { rotationJson } from './rotation-wire.ts'
-import { stamp } from './stamp.ts'
 
 const params = z.object({ id: deviceRef })
 
 /** `/api/v1/admin/devices`: the fleet as its owner sees it, pending names included. */
 export const deviceRoutes: Routes = (context) => (app, _options, done) => {
-  const { fleet, feed, rotations, now } = context
+  const { fleet, rotations } = context
   const onRequest = needs(context, 'admin')
   const tags = ['devices']
   const json = (of: Device) => deviceJson(of, fleet)
 
   app.get(
     '/api/v1/admin/devices',
-    { onRequest, schema: { summary: 'All devices', tags, response: { 200: deviceList, ...problemReplies } } },
-    () => {
-      const devices = fleet.devices.map(json)
-      return { total: devices.length, devices, last_event_id: feed.lastEventId, timestamp: stamp(now()) }
+    {
+      onRequest,
+      serializerCompiler: plainJson,
+      schema: {
+        summary: 'Devices, pending names too: filtered, sorted, a page at a time',
+        tags,
+        querystring: deviceQuery,
+        response: { 200: deviceList, ...problemReplies },
+      },
+    },
+    (request, reply) => {
+      const { sort, limit, after, ...filters } = request.query
+      const isFiltered = Object.values(filters).some((filter) => filter !== undefined)
+      const isMeant = isFiltered ? matcher(selectionOf(filters), fleet) : null
+      const isDown = sort.startsWith('-')
+      const by = deviceSort.parse(isDown ? sort.slice(1) : sort)
+      sendDevices(context, reply, pageOf(fleet.devices, fleet, isMeant, { sort: by, isDown, limit, after: beginningOf(after) }))
     },
   )
 
@@ -102,7 +126,36 @@ export const deviceRoutes: Routes = (context) => (app, _options, done) => {
       return reply.code(202).send({ rotation: rotationJson(result) })
     },
   )
+
+  app.post(
+    '/api/v1/admin/devices/:id/restart',
+    {
+      onRequest,
+      schema: {
+        summary: 'Restart the device by its agent; followed like a rotation, which it is: most devices come back with another address',
+        tags,
+        params,
+        response: { 202: rotateReply, ...problemReplies },
+      },
+    },
+    async (request, reply) => {
+      const of = deviceOf(context, request.params.id)
+      const cannot = refuseRestart(of)
+      if (cannot) throw refused(cannot)
+      const result = await rotations.request(of, { trigger: 'forced', method: 'device_reboot', comment: 'restart' })
+      if ('code' in result) throw refused(result)
+      return reply.code(202).send({ rotation: rotationJson(result) })
+    },
+  )
   done()
+}
+
+function refuseRestart({ name, kind, methods }: Device): Refusal | null {
+  const unsupported = (detail: string): Refusal => ({ code: 'restart_unsupported', detail })
+  if (kind === 'bare')
+    return unsupported(`${name} runs no agent, so the hub has no way to restart it: restart its box by hand, or enrol the agent on it.`)
+  if (methods.includes('device_reboot')) return null
+  return unsupported(`The agent of ${name} cannot restart it: its driver reports ${methods.join(', ') || 'no method'}, not device_reboot.`)
 }
 
 const nameTaken = (name: string): HubError => new HubError('device_exists', `A device named ${name} exists already.`)

@@ -1,39 +1,141 @@
-import { deviceList, deviceStatus, deviceType, fleetRotateReply, fleetRotateRequest, label } from '@mobilepool/sdk/contract'
-import { z } from 'zod'
+import {
+  deviceList,
+  device as deviceSchema,
+  fleetRotateReply,
+  fleetRotateRequest,
+  operatorList,
+  proxyListQuery,
+  proxyQuery,
+  proxyServiceStatus,
+} from '@mobilepool/sdk/contract'
+import type { z } from 'zod'
 import { refused } from '../errors.ts'
 import { type Device, isPending } from '../fleet/device.ts'
+import { matcher, pageOf } from '../fleet/selection.ts'
+import { version } from '../version.ts'
 import { deviceOf, needs } from './access.ts'
 import { emptyBodyIsObject } from './body.ts'
 import type { Routes } from './context.ts'
+import { beginningOf, plainJson, selectionOf, sendDevices } from './device-list.ts'
 import { deviceJson } from './device-wire.ts'
 import { problemReplies } from './problem.ts'
+import { byOperator, drawOne, isAvailable, meant, noDevice, sendLines } from './proxy-choice.ts'
 import { rotationJson } from './rotation-wire.ts'
 import { stamp } from './stamp.ts'
 
-/** Every filter that is given must hold; texts are compared without regard to case. */
-const filter = z.object({
-  operator: label.optional(),
-  region: label.optional(),
-  type: deviceType.optional(),
-  tag: label.optional(),
-  status: deviceStatus.optional(),
-})
-
-/** `/api/v1/proxy`: the fleet as parsers see it. */
+/** `/api/v1/proxy`: the fleet as clients see it. */
 export const proxyRoutes: Routes = (context) => (app, _options, done) => {
-  const { fleet, feed, rotations, now, newId } = context
+  const { fleet, rotations, quarantines, store, random, now, newId } = context
   const onRequest = needs(context, 'proxy', 'admin')
   const tags = ['proxy']
+  const startedAt = now()
 
   app.get(
     '/api/v1/proxy/list',
-    { onRequest, schema: { summary: 'The adopted devices', tags, querystring: filter, response: { 200: deviceList, ...problemReplies } } },
-    (request) => {
-      const devices = fleet.devices
-        .filter((device) => !isPending(device))
-        .map((device) => deviceJson(device, fleet))
-        .filter(matches(request.query))
-      return { total: devices.length, devices, last_event_id: feed.lastEventId, timestamp: stamp(now()) }
+    {
+      onRequest,
+      serializerCompiler: plainJson,
+      schema: {
+        summary: 'The adopted devices; with format=txt the proxy URLs of those that can be used now, one a line',
+        tags,
+        querystring: proxyListQuery,
+        response: { 200: deviceList, ...problemReplies },
+      },
+    },
+    (request, reply) => {
+      const { limit = Number.POSITIVE_INFINITY, after, format, available = format === 'txt' && !request.query.status } = request.query
+      const isMeant = meant(context, request.query)
+      const isWanted = available ? (device: Device) => isMeant(device) && isAvailable(context, device) : isMeant
+      const page = pageOf(fleet.devices, fleet, isWanted, { sort: 'name', isDown: false, limit, after: beginningOf(after) })
+      if (format === 'txt') sendLines(reply, page.devices)
+      else sendDevices(context, reply, page)
+    },
+  )
+
+  app.get(
+    '/api/v1/proxy/random',
+    {
+      onRequest,
+      schema: {
+        summary: 'One device that can be used now, by chance, in proportion to the weights',
+        tags,
+        querystring: proxyQuery,
+        response: { 200: deviceSchema, ...problemReplies },
+      },
+    },
+    (request, reply) => {
+      const matching = fleet.devices.filter(meant(context, request.query))
+      const one = drawOne(
+        matching.filter((device) => isAvailable(context, device)),
+        random(),
+      )
+      if (!one) throw noDevice(context, matching)
+      reply.header('cache-control', 'no-store')
+      if (request.query.format === 'json') return deviceJson(one, fleet)
+      return sendLines(reply, [one])
+    },
+  )
+
+  app.get(
+    '/api/v1/proxy/by-operator',
+    {
+      onRequest,
+      serializerCompiler: plainJson,
+      schema: {
+        summary: 'The devices that can be used now, by their operators',
+        tags,
+        querystring: proxyQuery,
+        response: { 200: operatorList, ...problemReplies },
+      },
+    },
+    (request, reply) => {
+      const groups = byOperator(context, fleet.devices.filter(meant(context, request.query)))
+      if (request.query.format === 'txt')
+        return sendLines(
+          reply,
+          groups.flatMap(({ usable }) => usable),
+        )
+      const operators = groups.map(({ usable, ...group }) => ({
+        ...group,
+        available: usable.length,
+        devices: usable.map((device) => deviceJson(device, fleet)),
+      }))
+      return { operators, timestamp: stamp(now()) }
+    },
+  )
+
+  app.get(
+    '/api/v1/proxy/status',
+    {
+      onRequest: needs(context, 'read', 'proxy', 'admin'),
+      schema: { summary: 'How the service is: what can be used now', tags, response: { 200: proxyServiceStatus, ...problemReplies } },
+    },
+    async (_request, reply) => {
+      reply.header('cache-control', 'no-store')
+      const adopted = fleet.devices.filter((device) => !isPending(device))
+      const devices = { online: 0, offline: 0, busy: 0, maintenance: 0, rotating: 0 }
+      for (const device of adopted) {
+        const status = fleet.status(device)
+        if (status !== 'pending') devices[status] += 1
+      }
+      const groups = byOperator(context, adopted)
+      const available = groups.reduce((sum, { usable }) => sum + usable.length, 0)
+      const database = await store.ping().then(
+        () => 'up' as const,
+        () => 'down' as const,
+      )
+      return {
+        status: available === 0 ? ('no_device' as const) : database === 'up' ? ('ok' as const) : ('degraded' as const),
+        total: adopted.length,
+        available,
+        devices,
+        operators: groups.map(({ operator, total, usable }) => ({ operator, total, available: usable.length })),
+        quarantines: quarantines.live.length,
+        database,
+        version,
+        uptime_s: Math.floor((now() - startedAt) / 1000),
+        timestamp: stamp(now()),
+      }
     },
   )
 
@@ -43,24 +145,25 @@ export const proxyRoutes: Routes = (context) => (app, _options, done) => {
       onRequest,
       preValidation: emptyBodyIsObject,
       schema: {
-        summary: 'Rotate one device, or all in turn',
+        summary: 'Rotate one device, or all that match, a share of the fleet at a time (ROTATION_MAX_PARALLEL)',
         tags,
         body: fleetRotateRequest,
         response: { 202: fleetRotateReply, ...problemReplies },
       },
     },
     async (request, reply) => {
-      const { device: ref, ...wish } = request.body
+      const { device: ref, operator, region, type, tag, status, search, ...wish } = request.body
       if (ref !== undefined) {
         const result = await rotations.request(deviceOf(context, ref), wish)
         if ('code' in result) throw refused(result)
         return reply.code(202).send({ rotations: [rotationJson(result)], refused: [] })
       }
+      const isSelected = matcher(selectionOf({ operator, region, type, tag, status, search }), fleet)
+      const chosen = fleet.devices.filter((device) => !isPending(device) && isSelected(device))
       const batchId = newId()
       const answers: z.output<typeof fleetRotateReply> = { rotations: [], refused: [], batch_id: batchId }
-      const devices = fleet.devices.filter((candidate: Device) => !isPending(candidate))
-      const results = await rotations.requestAll(devices, { ...wish, batchId })
-      for (const [n, device] of devices.entries()) {
+      const results = await rotations.requestAll(chosen, { ...wish, batchId })
+      for (const [n, device] of chosen.entries()) {
         const result = results[n]
         if (!result) continue
         if ('code' in result) answers.refused.push({ device: device.name, code: result.code, detail: result.detail })
@@ -71,14 +174,3 @@ export const proxyRoutes: Routes = (context) => (app, _options, done) => {
   )
   done()
 }
-
-const matches =
-  (wanted: z.output<typeof filter>) =>
-  (device: ReturnType<typeof deviceJson>): boolean =>
-    (wanted.operator === undefined || isSameText(device.operator, wanted.operator)) &&
-    (wanted.region === undefined || isSameText(device.region, wanted.region)) &&
-    (wanted.tag === undefined || device.tags.some((tag) => isSameText(tag, wanted.tag ?? ''))) &&
-    (wanted.type === undefined || device.device_type === wanted.type) &&
-    (wanted.status === undefined || device.status === wanted.status)
-
-const isSameText = (a: string | null, b: string): boolean => a !== null && a.toLowerCase() === b.toLowerCase()

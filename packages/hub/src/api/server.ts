@@ -19,6 +19,7 @@ import { banRoutes } from './bans.ts'
 import { blockRoutes } from './blocks.ts'
 import { configRoutes } from './config.ts'
 import type { ApiContext, Routes } from './context.ts'
+import { deviceTransferRoutes } from './device-transfer.ts'
 import { deviceRoutes } from './devices.ts'
 import { eventRoutes } from './events.ts'
 import { healthRoutes } from './health.ts'
@@ -53,6 +54,7 @@ const resources: readonly Routes[] = [
   statusRoutes,
   metricsRoutes,
   deviceRoutes,
+  deviceTransferRoutes,
   proxyRoutes,
   rotationRoutes,
   eventRoutes,

@@ -2,6 +2,7 @@ import { echoReply, statusReply } from '@mobilepool/sdk/contract'
 import { mayBring } from './access.ts'
 import { addressOf } from './client-address.ts'
 import type { Routes } from './context.ts'
+import { plainJson } from './device-list.ts'
 import { statusLine } from './device-wire.ts'
 import { problemReplies } from './problem.ts'
 import { stamp } from './stamp.ts'
@@ -13,6 +14,7 @@ export const statusRoutes: Routes = (context) => (app, _options, done) => {
     '/status',
     {
       onRequest: mayBring(context, config.publicStatus, 'admin', 'proxy', 'read'),
+      serializerCompiler: plainJson,
       schema: {
         summary: 'Every name that has sent heartbeats',
         tags: ['status'],

@@ -51,6 +51,8 @@ export class Fleet {
   /** Devices that were heard since the last tick. */
   readonly #heard = new Set<Device>()
   #pendingCount = 0
+  /** By name; null: to be sorted again. */
+  #sorted: readonly Device[] | null = null
   #turn: Promise<unknown> = Promise.resolve()
   #watch: Watch
 
@@ -83,8 +85,9 @@ export class Fleet {
   }
 
   /** Adopted and pending ones, by name. */
-  get devices(): Device[] {
-    return [...this.#byId.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))
+  get devices(): readonly Device[] {
+    this.#sorted ??= [...this.#byId.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    return this.#sorted
   }
 
   /** Devices whose latest heartbeat is not written yet. */
@@ -188,6 +191,11 @@ export class Fleet {
     if (isNews) await this.edit(device, learned)
   }
 
+  /** How many more devices may be adopted. */
+  get room(): number {
+    return Math.max(0, this.#options.maxDevices - this.adoptedCount)
+  }
+
   /** Whether one more device may be adopted; null: yes. */
   refuseAdoption(): Refusal | null {
     const { maxDevices } = this.#options
@@ -204,6 +212,20 @@ export class Fleet {
    */
   put(settings: DeviceSettings): Promise<Device | null> {
     return this.inTurn(() => this.#put(settings))
+  }
+
+  /**
+   * Writes the settings of many devices, new and known ones, all or none of them. `decide` is asked when it is their turn, so that what
+   * it sees holds. False when another hub gave one of the names away meanwhile. @throws HubError `database_down`
+   */
+  putMany(decide: () => DeviceSettings[]): Promise<boolean> {
+    return this.inTurn(async () => {
+      const all = decide().map(normal)
+      if (all.length === 0) return true
+      if (!(await this.#parts.store.devices.putMany(all))) return false
+      for (const settings of all) this.takeOver(settings)
+      return true
+    })
   }
 
   /** Changes some settings of a device; otherwise as `put`. Also null when the device is gone. */
@@ -269,7 +291,7 @@ export class Fleet {
   }
 
   async #put(given: DeviceSettings): Promise<Device | null> {
-    const settings = given.proxyUrl === null ? given : { ...given, proxyUrl: normalProxyUrl(given.proxyUrl) }
+    const settings = normal(given)
     const holder = this.#byName.get(settings.name)
     if (holder && holder.id !== settings.id) return null
     if (!(await this.#parts.store.devices.put(settings))) return null
@@ -279,12 +301,14 @@ export class Fleet {
   #add(device: Device): void {
     this.#byId.set(device.id, device)
     this.#byName.set(device.name, device)
+    this.#sorted = null
     if (isPending(device)) this.#pendingCount += 1
   }
 
   #drop(device: Device): void {
     this.#byId.delete(device.id)
     this.#byName.delete(device.name)
+    this.#sorted = null
     if (isPending(device)) this.#pendingCount -= 1
   }
 
@@ -296,3 +320,6 @@ export class Fleet {
     this.#parts.events.announce({ type: 'device', device })
   }
 }
+
+const normal = (settings: DeviceSettings): DeviceSettings =>
+  settings.proxyUrl === null ? settings : { ...settings, proxyUrl: normalProxyUrl(settings.proxyUrl) }

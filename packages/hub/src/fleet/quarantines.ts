@@ -42,6 +42,12 @@ export class Quarantines {
     return [...this.#live.values()].filter(({ until }) => until > now).toSorted((a, b) => b.until - a.until)
   }
 
+  /** Whether an exit IP is quarantined for a site. */
+  has(exitIp: string, site: string): boolean {
+    const known = this.#live.get(keyOf({ exitIp, site }))
+    return known !== undefined && known.until > this.#parts.now()
+  }
+
   /**
    * Takes what a pool reports, and tells all listeners. Of a pair that is known the later end stays. Written before it counts.
    * @throws HubError `database_down`

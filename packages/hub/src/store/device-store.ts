@@ -93,6 +93,8 @@ export interface DeviceStore {
   all(): Promise<DeviceRecord[]>
   /** Inserts a device, or takes over the row of its id. False when another device has the name. */
   put(device: DeviceSettings): Promise<boolean>
+  /** The same for many, all or none of them. False when another device has one of the names. */
+  putMany(devices: readonly DeviceSettings[]): Promise<boolean>
   /** Writes since when the told silences last, in one statement. */
   setSilences(devices: readonly { id: string; silentSince: number | null }[]): Promise<void>
   /** Removes a device with everything that belongs to it. False when it was gone already. */
@@ -226,6 +228,20 @@ export function deviceStore(db: Kysely<Tables>, seal: Seal): DeviceStore {
     async put(device) {
       try {
         await query(db.transaction().execute((transaction) => putDevice(transaction, device, seal)))
+        return true
+      } catch (error) {
+        if (isDuplicate(error)) return false
+        throw error
+      }
+    },
+
+    async putMany(devices) {
+      try {
+        await query(
+          db.transaction().execute(async (transaction) => {
+            for (const device of devices) await putDevice(transaction, device, seal)
+          }),
+        )
         return true
       } catch (error) {
         if (isDuplicate(error)) return false

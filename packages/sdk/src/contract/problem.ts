@@ -19,12 +19,14 @@ export const problems = {
   device_limit: { status: 409, title: 'The limit on the number of devices is reached' },
   rotation_running: { status: 409, title: 'A rotation of this device is under way' },
   rotation_unsupported: { status: 409, title: 'The hub has no way to rotate this device' },
+  restart_unsupported: { status: 409, title: 'The hub has no way to restart this device' },
   body_too_large: { status: 413, title: 'The request body is too large' },
   unsupported_media_type: { status: 415, title: 'The request body must be JSON' },
   rotation_too_soon: { status: 429, title: 'The device was rotated a moment ago' },
   quota_exhausted: { status: 429, title: 'The request quota is used up' },
   too_many_requests: { status: 429, title: 'Too many requests' },
   internal: { status: 500, title: 'The hub failed; its log says why' },
+  no_device: { status: 503, title: 'No device can be used now' },
   database_down: { status: 503, title: 'The database does not answer' },
 } as const satisfies Record<string, { status: number; title: string }>
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { deviceName, deviceRef, ipAddress, label, timestamp } from './names.ts'
+import { deviceName, ipAddress, label, timestamp } from './names.ts'
 import { duration } from './rotation-config.ts'
 
 /** Why a rotation happens. `link`: somebody used the device's rotation link; only the hub says that. */
@@ -129,9 +129,6 @@ export const rotationBatch = z.object({
   ended: z.int().nonnegative(),
   counts: z.record(rotationState, z.int().nonnegative()),
 })
-
-/** Body of `POST /api/v1/proxy/rotate`: one device, or the whole fleet when `device` is left out. */
-export const fleetRotateRequest = rotateRequest.extend({ device: deviceRef.optional() })
 
 /** 202: the rotations accepted, and the devices that cannot be rotated now, each with the problem's code. */
 export const fleetRotateReply = z.object({

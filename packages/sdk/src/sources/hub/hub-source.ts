@@ -154,6 +154,7 @@ export class HubSource implements DeviceSource {
 }
 
 function toRecord(device: DeviceJson): DeviceRecord {
+  const limits = limitsOf(device)
   return {
     id: device.id,
     name: device.name,
@@ -167,5 +168,12 @@ function toRecord(device: DeviceJson): DeviceRecord {
     region: device.region,
     type: device.device_type,
     tunnel: 'auto',
+    ...(limits === undefined ? {} : { limits }),
   }
+}
+
+/** The limits that the device's owner set; the pool's own hold for what is not set. */
+function limitsOf({ concurrency, requests_per_minute: requestsPerMinute }: DeviceJson): DeviceRecord['limits'] {
+  if ((concurrency ?? null) === null && (requestsPerMinute ?? null) === null) return undefined
+  return { concurrency: concurrency ?? undefined, requestsPerMinute: requestsPerMinute ?? undefined }
 }

@@ -3,7 +3,8 @@ import type { BanMatch } from '../bans/ban-rule.ts'
 import type { BodyTest } from '../bans/body-test.ts'
 import type { Device } from '../core/device.ts'
 import { MobilePoolError } from '../errors.ts'
-import type { CarriedHandler, SocketKeeper } from './connections.ts'
+import type { CarriedHandler, CarryingConnection, SocketKeeper } from './connections.ts'
+import type { Deadlines, Timed } from './deadlines.ts'
 import { DeviceAttempt } from './device-attempt.ts'
 import type { DispatchController, ResponseHeaders } from './handlers.ts'
 import { HeldResponse, type ResponseHead } from './held-response.ts'
@@ -11,6 +12,7 @@ import type { Opening } from './opening.ts'
 
 /** What an attempt needs of the request that it belongs to. */
 export interface AttemptOwner {
+  readonly deadlines: Deadlines
   readonly isPaused: boolean
   readonly isAborted: boolean
   readonly abortReason: Error
@@ -62,16 +64,20 @@ const DRAIN_BYTES = 16_384
 const DRAIN_MS = 1_000
 
 /** One attempt of a request on one device: the handler that undici drives. */
-export class Attempt extends DeviceAttempt implements CarriedHandler {
+export class Attempt extends DeviceAttempt implements CarriedHandler, Timed {
   /** It was sent to the device's proxy in absolute form. */
   isAbsoluteForm: boolean = false
+  // Its place among the deadlines.
+  row: Timed['row'] = null
+  dueAt = 0
+  earlier: Timed | null = null
+  later: Timed | null = null
   readonly #owner: AttemptOwner
   #stage: Stage = 'unsent'
   #controller: DispatchController | null = null
   #pending: Opening | null = null
   #keeper: SocketKeeper | null = null
-  #connection: { finishing(): void } | null = null
-  #timer: NodeJS.Timeout | undefined
+  #connection: CarryingConnection | null = null
   #drained = 0
   #held: HeldResponse | null = null
   #isReleased: boolean = false
@@ -100,7 +106,7 @@ export class Attempt extends DeviceAttempt implements CarriedHandler {
 
   /** The caller wants more: first what was kept back while it was paused, then what the wire brings. */
   resume(): void {
-    if (this.#stage === 'delivering') this.#timer?.refresh()
+    if (this.#stage === 'delivering') this.#owner.deadlines.refresh(this)
     if (this.#held === null) this.#controller?.resume()
     else this.#guarded(() => this.#flush())
   }
@@ -114,7 +120,7 @@ export class Attempt extends DeviceAttempt implements CarriedHandler {
     this.#keeper = keeper
   }
 
-  carriedOver(connection: { finishing(): void }): void {
+  carriedOver(connection: CarryingConnection): void {
     this.#connection = connection
   }
 
@@ -188,7 +194,7 @@ export class Attempt extends DeviceAttempt implements CarriedHandler {
       this.#owner.onInformation(controller, statusCode, headers, statusMessage)
       return
     }
-    clearTimeout(this.#timer)
+    this.#owner.deadlines.clear(this)
     const head: ResponseHead = { statusCode, headers, statusMessage }
     const verdict = this.#owner.onHead(this, statusCode, headers)
     if (verdict === 'deliver') this.#deliver(controller, head)
@@ -201,7 +207,7 @@ export class Attempt extends DeviceAttempt implements CarriedHandler {
       socket.destroy()
       return
     }
-    clearTimeout(this.#timer)
+    this.#owner.deadlines.clear(this)
     this.#stage = 'over'
     this.#keeper?.adopt(socket, () => socket.destroy())
     socket.once('close', () => this.#release())
@@ -211,7 +217,7 @@ export class Attempt extends DeviceAttempt implements CarriedHandler {
   onResponseData(controller: DispatchController, chunk: Buffer): void {
     this.bytesIn += chunk.length
     if (this.#stage === 'delivering') {
-      this.#timer?.refresh()
+      this.#owner.deadlines.refresh(this)
       if (this.#held === null || this.#held.isEmpty) this.#owner.onData(chunk)
       else this.#held.add(chunk)
     } else if (this.#stage === 'held') {
@@ -239,7 +245,8 @@ export class Attempt extends DeviceAttempt implements CarriedHandler {
   }
 
   onResponseError(_controller: DispatchController | null, error: Error): void {
-    clearTimeout(this.#timer)
+    if (this.#stage === 'unsent' && this.#connection?.lostUnused() === true) return
+    this.#owner.deadlines.clear(this)
     const counts = this.#stage !== 'over' && this.#stage !== 'draining'
     const match = this.#stage === 'held' && !this.#owner.isAborted ? (this.#held?.match() ?? null) : null
     if (counts) this.#owner.onFailure(this, error, match)
@@ -255,14 +262,14 @@ export class Attempt extends DeviceAttempt implements CarriedHandler {
     this.#stage = 'held'
     this.#held = new HeldResponse(head, test)
     if (controller.paused) controller.resume()
-    this.#timer = setTimeout(() => this.#guarded(() => this.#decide(controller)), test.maxWaitMs)
+    this.#owner.deadlines.set(this, test.maxWaitMs)
   }
 
   /** There is enough of the body, or all of it, or it was waited for long enough. */
   #decide(controller: DispatchController): void {
     const held = this.#held
     if (held === null || this.#stage !== 'held' || this.#owner.isAborted) return
-    clearTimeout(this.#timer)
+    this.#owner.deadlines.clear(this)
     if (this.#owner.onTested(this, held.match(), held.head) === 'give_up') {
       this.#giveUp(controller, held.head)
       return
@@ -273,7 +280,7 @@ export class Attempt extends DeviceAttempt implements CarriedHandler {
 
   #deliver(controller: DispatchController, head: ResponseHead): void {
     this.#stage = 'delivering'
-    this.#awaitBody(controller)
+    this.#await(this.#owner.bodyTimeoutMs)
     if (this.#held !== null && this.#isOnWire && this.#owner.isPaused) controller.pause()
     this.#owner.onDelivery(this, controller, head)
   }
@@ -284,8 +291,7 @@ export class Attempt extends DeviceAttempt implements CarriedHandler {
     else if (Number(headers['content-length']) <= DRAIN_BYTES) {
       this.#stage = 'draining'
       if (controller.paused) controller.resume()
-      this.#timer = setTimeout(() => this.#dismiss(controller), DRAIN_MS)
-      this.#timer.unref()
+      this.#owner.deadlines.set(this, DRAIN_MS)
     } else this.#dismiss(controller)
     this.#owner.onGivenUp()
   }
@@ -317,31 +323,38 @@ export class Attempt extends DeviceAttempt implements CarriedHandler {
     }
   }
 
-  /** Nothing for `firstByteTimeoutMs`: no progress in sending, no byte of an answer. */
-  #awaitProgress(): void {
-    clearTimeout(this.#timer)
-    const limit = this.#owner.firstByteTimeoutMs
-    if (limit === 0) return
-    this.#timer = setTimeout(() => {
-      const error = new MobilePoolError('MP_RESPONSE_TIMEOUT', `device ${this.device.facts.name}: no response within ${limit} ms`, {
-        phase: 'response',
-        deviceId: this.device.id,
-      })
-      this.#controller?.abort(error)
-    }, limit)
+  /** What was waited for did not come in time. */
+  onDue(): void {
+    const controller = this.#controller
+    if (controller === null) return
+    if (this.#stage === 'sent') controller.abort(this.#silence())
+    else if (this.#stage === 'held') this.#guarded(() => this.#decide(controller))
+    else if (this.#stage === 'draining') this.#dismiss(controller)
+    else if (this.#stage === 'delivering' && this.#isOnWire) this.#noteStall(controller)
   }
 
-  /** Nothing of the body for `bodyTimeoutMs`, while the caller wanted more. */
-  #awaitBody(controller: DispatchController): void {
+  /** Nothing for `firstByteTimeoutMs`: no progress in sending, no byte of an answer. */
+  #awaitProgress(): void {
+    this.#await(this.#owner.firstByteTimeoutMs)
+  }
+
+  /** `limitMs` 0: for ever. */
+  #await(limitMs: number): void {
+    if (limitMs === 0) this.#owner.deadlines.clear(this)
+    else this.#owner.deadlines.set(this, limitMs)
+  }
+
+  #silence(): MobilePoolError {
+    const { id, facts } = this.device
+    const message = `device ${facts.name}: no response within ${this.#owner.firstByteTimeoutMs} ms`
+    return new MobilePoolError('MP_RESPONSE_TIMEOUT', message, { phase: 'response', deviceId: id })
+  }
+
+  /** Nothing of the body for `bodyTimeoutMs`; it counts only while the caller wanted more. */
+  #noteStall(controller: DispatchController): void {
     const limit = this.#owner.bodyTimeoutMs
-    this.#timer = undefined
-    if (limit === 0) return
-    const timer = setTimeout(() => {
-      if (this.#stage !== 'delivering' || !this.#isOnWire) return
-      if (this.#owner.isPaused) timer.refresh()
-      else controller.abort(Object.assign(new Error(`no byte of it for ${limit} ms`), { code: 'ETIMEDOUT' }))
-    }, limit)
-    this.#timer = timer
+    if (this.#owner.isPaused) this.#await(limit)
+    else controller.abort(Object.assign(new Error(`no byte of it for ${limit} ms`), { code: 'ETIMEDOUT' }))
   }
 
   /** Ends a response that nobody wants, and its connection. */
@@ -351,7 +364,7 @@ export class Attempt extends DeviceAttempt implements CarriedHandler {
   }
 
   #leave(): void {
-    clearTimeout(this.#timer)
+    this.#owner.deadlines.clear(this)
     this.#stage = 'over'
     this.#release()
   }

@@ -1,11 +1,15 @@
 /// <reference path="./undici-deep.d.ts" />
 import type { Socket } from 'node:net'
+import symbols from 'undici/lib/core/symbols.js'
 import Client from 'undici/lib/dispatcher/client.js'
 import { LengthChecked } from './check-length.ts'
 import type { SocketCallback } from './connect-device.ts'
-import type { CarriedHandler, Route } from './connections.ts'
+import type { CarriedHandler, CarryingConnection, Route } from './connections.ts'
 import type { DispatchOptions } from './handlers.ts'
+import { IdlePlace } from './idle-connections.ts'
 import type { Opening } from './opening.ts'
+
+const kSize: typeof symbols.kSize = symbols.kSize
 
 /** What a connection tells those who keep it. */
 export interface ConnectionHost {
@@ -18,6 +22,8 @@ export interface ConnectionHost {
   onFinishing(connection: Connection): void
   /** It may carry another request. */
   onIdle(connection: Connection): void
+  /** It broke before it could carry this request. Returns whether another one carries it. */
+  onLost(connection: Connection, options: DispatchOptions, handler: CarriedHandler): boolean
   /** It is closed, or never stood. */
   onGone(connection: Connection): void
 }
@@ -26,13 +32,20 @@ export interface ConnectionHost {
  * One connection, to a target through its device or to the device's own proxy: a client of undici's that carries one request at a time,
  * over HTTP/2 as well: of several on one HTTP/2 connection undici would by itself send some again when it breaks.
  */
-export class Connection {
+export class Connection implements CarryingConnection {
+  readonly place = new IdlePlace<Connection>()
   readonly route: Route
   readonly #host: ConnectionHost
   readonly #client: Client
   /** A socket that stands and that nobody has used yet. */
   #fresh: Socket | null
+  #options: DispatchOptions | null = null
   #handler: CarriedHandler | null = null
+  /** Its last response is over, and undici has not looked yet whether the peer closes it. */
+  #isEnding: boolean = false
+  /** The request is undici's after that look. */
+  #deferred: NodeJS.Immediate | null = null
+  #isDispatching: boolean = false
   #mayOpen: boolean = false
   #isUp: boolean = false
   #isHttp2: boolean = false
@@ -71,15 +84,28 @@ export class Connection {
 
   dispatch(options: DispatchOptions, handler: CarriedHandler): void {
     clearTimeout(this.#idleTimer)
+    this.#options = options
     this.#handler = handler
     this.#mayOpen = true
     handler.carriedOver?.(this)
-    this.#client.dispatch(options, this.route.isHttp2 ? new LengthChecked(handler, options.method) : handler)
+    // Who closes after a response closes right after it: only the next turn of the event loop shows that. An immediate keeps
+    // the caller's async context.
+    if (this.#isEnding) this.#deferred = setImmediate(() => this.#sendDeferred())
+    else this.#send(options, handler)
   }
 
-  /** The response that it carried is over. */
   finishing(): void {
-    if (this.#isUp) this.#host.onFinishing(this)
+    if (!this.#isUp) return
+    this.#isEnding = true
+    this.#host.onFinishing(this)
+  }
+
+  lostUnused(): boolean {
+    const [options, handler] = [this.#options, this.#handler]
+    // Whoever is refused at once, or met a new socket's trouble, is not one whose used socket broke.
+    if (!this.#mayOpen || this.#isDispatching || options === null || handler === null) return false
+    this.#mayOpen = false
+    return this.#host.onLost(this, options, handler)
   }
 
   /** Closes it now; only for one that carries nothing. */
@@ -92,13 +118,50 @@ export class Connection {
   async close(): Promise<void> {
     clearTimeout(this.#idleTimer)
     this.#fresh?.destroy()
+    this.#sendDeferred()
     await this.#client.close()
   }
 
   async destroy(error: Error): Promise<void> {
     clearTimeout(this.#idleTimer)
     this.#fresh?.destroy()
+    if (this.#callOffDeferred() && this.#handler?.isWaiting !== false) this.#handler?.onResponseError?.(null, error)
     await this.#client.destroy(error)
+  }
+
+  #callOffDeferred(): boolean {
+    if (this.#deferred === null) return false
+    clearImmediate(this.#deferred)
+    this.#deferred = null
+    return true
+  }
+
+  #sendDeferred(): void {
+    if (!this.#callOffDeferred()) return
+    const [options, handler] = [this.#options, this.#handler]
+    if (options !== null && handler !== null && handler.isWaiting !== false) this.#send(options, handler)
+    else this.#isUp ? this.#rest() : this.#host.onGone(this)
+  }
+
+  #send(options: DispatchOptions, handler: CarriedHandler): void {
+    this.#isEnding = false
+    this.#isDispatching = true
+    this.#client.dispatch(options, this.route.isHttp2 ? new LengthChecked(handler, options.method) : handler)
+    this.#isDispatching = false
+    // undici has refused the request as such.
+    if (this.#client[kSize] === 0) this.#isUp ? this.#rest() : this.#host.onGone(this)
+  }
+
+  #rest(): void {
+    this.#isEnding = false
+    this.#options = null
+    this.#handler = null
+    this.#host.onIdle(this)
+    // undici keeps an idle HTTP/2 session for ever; HTTP/1 it closes itself.
+    if (!this.#isHttp2) return
+    clearTimeout(this.#idleTimer)
+    this.#idleTimer = setTimeout(() => this.closeIdle(), this.#host.idleMs)
+    this.#idleTimer.unref()
   }
 
   #connect(callback: SocketCallback): void {
@@ -128,22 +191,20 @@ export class Connection {
     callback(null, socket)
   }
 
-  readonly #onFreshClosed = (): void => this.#host.onGone(this)
+  readonly #onFreshClosed = (): void => {
+    clearTimeout(this.#idleTimer)
+    this.#host.onGone(this)
+  }
 
   #onDown(): void {
     this.#isUp = false
+    this.#isEnding = false
     // With a request left undici connects anew, or finds out that it was aborted.
-    if (this.#client.stats.size === 0) this.#host.onGone(this)
+    if (this.#client[kSize] === 0 && this.#deferred === null) this.#host.onGone(this)
   }
 
   #onDrain(): void {
-    if (!this.#isUp || this.#client.stats.size > 0) return
-    this.#handler = null
-    this.#host.onIdle(this)
-    // undici keeps an idle HTTP/2 session for ever; HTTP/1 it closes itself.
-    if (!this.#isHttp2) return
-    clearTimeout(this.#idleTimer)
-    this.#idleTimer = setTimeout(() => this.closeIdle(), this.#host.idleMs)
-    this.#idleTimer.unref()
+    if (!this.#isUp || this.#client[kSize] > 0 || this.#deferred !== null) return
+    this.#rest()
   }
 }

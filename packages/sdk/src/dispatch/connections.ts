@@ -1,4 +1,3 @@
-import { AsyncResource } from 'node:async_hooks'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { PendingConnection, SocketCallback } from './connect-device.ts'
@@ -25,14 +24,25 @@ export interface SocketKeeper {
   adopt(socket: Duplex, end: (error: Error) => void): void
 }
 
+/** The connection that carries a request, as its handler knows it. */
+export interface CarryingConnection {
+  /** To be called when the response is over, before anybody else hears of that. */
+  finishing(): void
+  /**
+   * To be called with an error that comes before the request was written. True: it was that of a socket that had served others and broke
+   * meanwhile, and the request goes on over another one.
+   */
+  lostUnused(): boolean
+}
+
 /** A handler that learns of the connection made for it. */
 export interface CarriedHandler extends DispatchHandler {
   /** Told first: to whom its socket belongs if it is upgraded. */
   carriedBy?(keeper: SocketKeeper): void
   /** False: it has given up, and no connection is to be made for it. */
   readonly isWaiting?: boolean
-  /** Told which connection carries it, so that it can say when its response is over, before anybody else hears of that. */
-  carriedOver?(connection: { finishing(): void }): void
+  /** Told which connection carries it. */
+  carriedOver?(connection: CarryingConnection): void
   /** Told when there is no idle connection and one is being made. */
   onConnecting?(opening: Opening): void
 }
@@ -48,20 +58,12 @@ export interface ConnectionsSettings {
 /** Idle connections beyond those to be kept are closed after this time: when many requests end together, more are about to begin. */
 const SURPLUS_MS = 1_000
 
-/** A request for which a connection is about to become idle. */
-interface Successor {
-  readonly options: DispatchOptions
-  readonly handler: CarriedHandler
-  /** Its caller's async context (AsyncLocalStorage, tracing). */
-  readonly context: AsyncResource
-}
-
 /**
  * The connections of one generation: those that carry requests, those that are idle, those that are being made.
  *
  * When a response is over, undici waits for a turn of the event loop before it uses the connection again, to see whether the peer
- * closes it. Who sends the next request at once, as everybody does who awaits one after the other, waits for that turn: it would
- * cost a connection more each time, on a mobile link a CONNECT and a TLS handshake.
+ * closes it. Who sends the next request at once, as everybody does who awaits one after the other, gets the connection all the same:
+ * another one would cost a CONNECT and a TLS handshake on a mobile link. The connection itself waits for that turn.
  */
 export class Connections implements ConnectionHost {
   readonly idleMs: number
@@ -69,9 +71,6 @@ export class Connections implements ConnectionHost {
   readonly #settings: ConnectionsSettings
   readonly #all = new Set<Connection>()
   readonly #idle: IdleConnections<Connection>
-  /** Their response is over, and they are not idle yet. */
-  readonly #finishing = new IdleConnections<Connection>(Number.POSITIVE_INFINITY)
-  readonly #successors = new Map<Connection, Successor>()
   #trimTimer: NodeJS.Timeout | undefined
   readonly #openings = new Set<Opening>()
   #isClosing: boolean = false
@@ -85,15 +84,13 @@ export class Connections implements ConnectionHost {
 
   /** Sends a request over an idle connection, or over a new one. */
   dispatch(route: Route, options: DispatchOptions, handler: CarriedHandler): void {
-    const idle = this.#idle.take(route.key)
-    const finishing = idle === undefined ? this.#finishing.take(route.key) : undefined
-    if (finishing !== undefined) this.#follow(finishing, { options, handler, context: new AsyncResource('MOBILEPOOL_CONNECTION') })
-    else (idle ?? this.#add(new Connection(this, route, null))).dispatch(options, handler)
+    const connection = this.#idle.take(route.key) ?? this.#add(new Connection(this, route, null))
+    connection.dispatch(options, handler)
   }
 
   /** Whether a request could go out at once. */
   hasIdle(key: string): boolean {
-    return this.#idle.has(key) || this.#finishing.has(key)
+    return this.#idle.has(key)
   }
 
   /** Makes a connection that no request waits for yet; it will be idle once it stands. */
@@ -106,8 +103,6 @@ export class Connections implements ConnectionHost {
     this.#isClosing = true
     clearTimeout(this.#trimTimer)
     for (const opening of [...this.#openings]) if (opening.isDetached) opening.cancel(unwantedError())
-    // undici waits for its turn itself, and closes afterwards.
-    for (const connection of [...this.#successors.keys()]) this.#sendSuccessor(connection, connection)
     await Promise.all([...this.#all].map((connection) => connection.close()))
   }
 
@@ -116,8 +111,6 @@ export class Connections implements ConnectionHost {
     this.#isClosing = true
     clearTimeout(this.#trimTimer)
     for (const opening of [...this.#openings]) opening.cancel(error)
-    for (const { handler } of this.#successors.values()) if (handler.isWaiting !== false) handler.onResponseError?.(null, error)
-    this.#successors.clear()
     await Promise.all([...this.#all].map((connection) => connection.destroy(error)))
   }
 
@@ -128,12 +121,11 @@ export class Connections implements ConnectionHost {
   }
 
   onFinishing(connection: Connection): void {
-    if (!this.#isClosing && this.#settings.maxIdlePerDevice > 0) this.#finishing.put(connection)
+    if (!this.#isClosing && this.#settings.maxIdlePerDevice > 0) this.#idle.put(connection)
   }
 
   onIdle(connection: Connection): void {
-    this.#finishing.delete(connection)
-    if (this.#sendSuccessor(connection, connection) || this.#isClosing) return
+    if (this.#isClosing) return
     if (this.#settings.maxIdlePerDevice === 0) {
       connection.closeIdle()
       return
@@ -146,26 +138,15 @@ export class Connections implements ConnectionHost {
   onGone(connection: Connection): void {
     this.#all.delete(connection)
     this.#idle.delete(connection)
-    this.#finishing.delete(connection)
-    this.#sendSuccessor(connection, null)
+  }
+
+  onLost({ route }: Connection, options: DispatchOptions, handler: CarriedHandler): boolean {
+    if (this.#isClosing) return false
+    this.#add(new Connection(this, route, null)).dispatch(options, handler)
+    return true
   }
 
   // ---- inside ----
-
-  #follow(connection: Connection, successor: Successor): void {
-    this.#successors.set(connection, successor)
-    // By the second turn undici has looked; a connection that is neither idle nor gone then is being closed.
-    setImmediate(() => setImmediate(() => this.#sendSuccessor(connection, null)))
-  }
-
-  /** Sends what waits for the connection over this one, or over a new one. False: nothing did, or nobody wants it any more. */
-  #sendSuccessor(connection: Connection, over: Connection | null): boolean {
-    const successor = this.#successors.get(connection)
-    if (successor === undefined || !this.#successors.delete(connection) || successor.handler.isWaiting === false) return false
-    const carrier = over ?? this.#add(new Connection(this, connection.route, null))
-    successor.context.runInAsyncScope(() => carrier.dispatch(successor.options, successor.handler))
-    return true
-  }
 
   #trim(): void {
     this.#trimTimer = undefined

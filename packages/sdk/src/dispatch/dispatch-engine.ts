@@ -16,6 +16,7 @@ import { ChoiceRun } from './choice-run.ts'
 import type { ResponseRules } from './classify-response.ts'
 import type { ConnectTimes } from './connect-times.ts'
 import { createHedging, type PoolHedging } from './create-hedging.ts'
+import { Deadlines } from './deadlines.ts'
 import type { Errand } from './errand.ts'
 import type { DispatchHandler, DispatchOptions } from './handlers.ts'
 import { type HashKeyOf, withHashKey } from './hash-key.ts'
@@ -26,7 +27,7 @@ import type { Path, PathReuse, PathTarget } from './path.ts'
 import { type PathHost, type PathOpening, PathRun } from './path-run.ts'
 import { RequestRun } from './request-run.ts'
 import type { RequestOutcome, RetrySettings, RunHost } from './run-host.ts'
-import { createTargetLookup } from './target.ts'
+import { createTargetLookup, type Target } from './target.ts'
 import type { PathLink, Transport } from './transport.ts'
 
 export interface EngineSettings {
@@ -80,6 +81,7 @@ export class DispatchEngine implements RunHost, PathHost {
   readonly firstByteTimeoutMs: number
   readonly bodyTimeoutMs: number
   readonly exposeHeaders: boolean
+  readonly deadlines: Deadlines
   /** What reports may be about. */
   readonly answers = new RecentAnswers()
   readonly counts: RequestCounts = { started: 0, answered: 0, failed: 0, aborted: 0, retried: 0, hedged: 0 }
@@ -102,6 +104,7 @@ export class DispatchEngine implements RunHost, PathHost {
     this.bodyTimeoutMs = settings.bodyTimeoutMs
     this.#hedging = settings.hedge === null ? null : createHedging(settings.hedge, { ...parts, host: this })
     this.exposeHeaders = settings.exposeHeaders
+    this.deadlines = new Deadlines(parts.clock)
   }
 
   /** It takes nothing any more. */
@@ -124,16 +127,8 @@ export class DispatchEngine implements RunHost, PathHost {
       handler.onResponseError?.(null, closedError())
       return
     }
-    let keyed: View
-    try {
-      keyed = withHashKey(view, this.#settings.hashKeyOf, () => {
-        const { hostname } = target
-        return { hostname, site: this.siteOf(hostname), method: options.method, path: options.path }
-      })
-    } catch (error) {
-      handler.onResponseError?.(null, error instanceof Error ? error : new Error(String(error)))
-      return
-    }
+    const keyed = this.#settings.hashKeyOf === undefined ? view : this.#keyedFor(options, handler, target, view)
+    if (keyed === null) return
     this.counts.started++
     this.#parts.budget.deposit()
     this.#hedging?.budget.deposit()
@@ -382,10 +377,23 @@ export class DispatchEngine implements RunHost, PathHost {
   destroy(error: Error): void {
     this.#isClosed = true
     for (const run of [...this.#runs]) run.abort(error)
+    this.deadlines.close()
     this.#setAlarm()
   }
 
   // ---- inside ----
+
+  /** The view with the key of the option `hashKey`; null: that threw, and the handler knows. */
+  #keyedFor(options: DispatchOptions, handler: DispatchHandler, { hostname }: Target, view: View): View | null {
+    try {
+      return withHashKey(view, this.#settings.hashKeyOf, () => {
+        return { hostname, site: this.siteOf(hostname), method: options.method, path: options.path }
+      })
+    } catch (error) {
+      handler.onResponseError?.(null, error instanceof Error ? error : new Error(String(error)))
+      return null
+    }
+  }
 
   #serveWaiting(): void {
     if (this.#parts.core.queued === 0) return

@@ -18,6 +18,9 @@ export interface GenerationSettings extends ConnectionsSettings {
   readonly http2: boolean
 }
 
+/** Routes remembered, so that a crawl of many hosts does not grow for ever. */
+const REMEMBERED_ROUTES = 1_000
+
 /**
  * One generation of a device's connections: all that was opened since its last rotation. A rotation throws the whole of it away,
  * TLS sessions included: they live in the connectors, and resuming one would link the new exit IP to the old.
@@ -29,7 +32,11 @@ export class Generation implements SocketKeeper {
   readonly #connectTls: ReturnType<typeof buildConnector>
   /** Offers HTTP/2 as well; null: it is not wanted. */
   readonly #connectHttp2: ReturnType<typeof buildConnector> | null
+  /** What undici takes requests in absolute form for. */
+  readonly origin: string
   readonly #forwardRoute: Route
+  /** To targets under their own name; made once, not once a request. */
+  readonly #tunnelRoutes = new Map<string, Route>()
   /** Sockets that are in nobody's hands here but belong to this generation, and how each is ended with an error. */
   readonly #adopted = new Map<Duplex, (error: Error) => void>()
   /** Of those, the ones that nobody uses now. */
@@ -47,8 +54,14 @@ export class Generation implements SocketKeeper {
     this.#connectHttp2 = settings.http2 ? buildConnector({ ...settings.requestTls, allowH2: true, timeout: 0 }) : null
     const { hostname, port } = link.endpoint
     // Always an http: origin: TLS towards an https:// proxy is the connector's business, and undici would take the target's name for it.
-    const origin = `http://${net.isIPv6(hostname) ? `[${hostname}]` : hostname}:${port}`
-    this.#forwardRoute = { key: 'forward', origin, kind: 'forward', isHttp2: false, open: (callback) => connectForward(link, callback) }
+    this.origin = `http://${net.isIPv6(hostname) ? `[${hostname}]` : hostname}:${port}`
+    this.#forwardRoute = {
+      key: 'forward',
+      origin: this.origin,
+      kind: 'forward',
+      isHttp2: false,
+      open: (callback) => connectForward(link, callback),
+    }
   }
 
   /** Sends a request through a tunnel to its target. */
@@ -57,9 +70,9 @@ export class Generation implements SocketKeeper {
     this.#connections.dispatch(this.#tunnelRoute(options, target), options, handler)
   }
 
-  /** Sends a request in absolute form; its path and headers are ready for that. */
+  /** Sends a request in absolute form; its origin, path and headers are ready for that. */
   forward(options: DispatchOptions, handler: CarriedHandler): void {
-    this.#connections.dispatch(this.#forwardRoute, { ...options, origin: this.#forwardRoute.origin }, handler)
+    this.#connections.dispatch(this.#forwardRoute, options, handler)
   }
 
   /**
@@ -143,21 +156,31 @@ export class Generation implements SocketKeeper {
     if (this.#adopted.size === 0 && this.#opening.size === 0) this.#onAdoptedGone?.()
   }
 
-  #tunnelRoute(options: DispatchOptions, { origin, host, hostname, isPlainHttp }: Target): Route {
-    const authority = () => ({ hostname, port: Number(new URL(origin).port) || (isPlainHttp ? 80 : 443) })
+  #tunnelRoute({ headers, upgrade }: DispatchOptions, target: Target): Route {
+    // The name in TLS is that of the Host header, as undici has it: requests with another one need another connection.
+    const host = headerValue(headers, 'host')
+    if (host !== undefined || upgrade) return this.#newTunnelRoute(target, hostnameOf(host ?? target.host), !upgrade)
+    const known = this.#tunnelRoutes.get(target.origin)
+    if (known !== undefined) return known
+    const route = this.#newTunnelRoute(target, target.hostname, true)
+    if (this.#tunnelRoutes.size >= REMEMBERED_ROUTES) this.#tunnelRoutes.clear()
+    this.#tunnelRoutes.set(target.origin, route)
+    return route
+  }
+
+  #newTunnelRoute({ origin, host, hostname, isPlainHttp }: Target, servername: string, mayHttp2: boolean): Route {
+    const port = Number(new URL(origin).port) || (isPlainHttp ? 80 : 443)
     if (isPlainHttp) {
-      const open: Route['open'] = (callback) => openTunnel(this.#link, { ...authority(), upgrade: null }, callback)
+      const open: Route['open'] = (callback) => openTunnel(this.#link, { hostname, port, upgrade: null }, callback)
       return { key: origin, origin, kind: 'tunnel', isHttp2: false, open }
     }
-    // The name in TLS is that of the Host header, as undici has it: requests with another one need another connection.
-    const servername = hostnameOf(headerValue(options.headers, 'host') ?? host)
-    const http2 = options.upgrade ? null : this.#connectHttp2
+    const http2 = mayHttp2 ? this.#connectHttp2 : null
     const connectTls = http2 ?? this.#connectTls
     const upgrade: TunnelUpgrade = (httpSocket, done) => {
       const name = net.isIP(servername) === 0 ? servername : null
       connectTls({ hostname, host, protocol: 'https:', port: '', servername: name, httpSocket }, done)
     }
-    const open: Route['open'] = (callback) => openTunnel(this.#link, { ...authority(), upgrade }, callback)
+    const open: Route['open'] = (callback) => openTunnel(this.#link, { hostname, port, upgrade }, callback)
     return { key: `${origin} ${servername}${http2 === null ? '' : ' h2'}`, origin, kind: 'tunnel', isHttp2: http2 !== null, open }
   }
 }

@@ -1,15 +1,21 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { IdleConnections } from './idle-connections.ts'
+import { IdleConnections, IdlePlace } from './idle-connections.ts'
+
+class Numbered {
+  readonly place = new IdlePlace<Numbered>()
+  readonly key: string
+  readonly n: number
+
+  constructor(key: string, n: number) {
+    this.key = key
+    this.n = n
+  }
+}
 
 test('the one used last is taken first, and of too many the longest idle are surplus, whatever they lead to', () => {
-  const idle = new IdleConnections<{ key: string; n: number }>(3)
-  const [a1, b1, a2, c1] = [
-    { key: 'a', n: 1 },
-    { key: 'b', n: 1 },
-    { key: 'a', n: 2 },
-    { key: 'c', n: 1 },
-  ]
+  const idle = new IdleConnections<Numbered>(3)
+  const [a1, b1, a2, c1] = [new Numbered('a', 1), new Numbered('b', 1), new Numbered('a', 2), new Numbered('c', 1)]
   for (const one of [a1, b1, a2]) expect(idle.put(one)).toBe(true)
   expect(idle.put(c1)).toBe(false)
   expect(idle.takeSurplus()).toEqual([a1])
@@ -23,11 +29,11 @@ test('whatever is put, taken and deleted: no more than the limit are kept, nothi
   const step = fc.record({ what: fc.constantFrom('put', 'take', 'delete', 'trim'), key: fc.constantFrom('a', 'b', 'c') })
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), fc.nat(4), (steps, max) => {
-      const idle = new IdleConnections<{ key: string; n: number }>(max)
-      let model: { key: string; n: number }[] = []
+      const idle = new IdleConnections<Numbered>(max)
+      let model: Numbered[] = []
       for (const [n, { what, key }] of steps.entries()) {
         if (what === 'put') {
-          const one = { key, n }
+          const one = new Numbered(key, n)
           model.push(one)
           expect(idle.put(one)).toBe(model.length <= max)
         } else if (what === 'take') {

@@ -1,42 +1,64 @@
 /** Something that is idle and can be used again by who needs the same key. */
-interface Idle {
+interface Idle<T> {
   readonly key: string
+  /** Where it stands among the idle; `IdleConnections` alone writes it. */
+  readonly place: IdlePlace<T>
 }
+
+/** Links of its owner's, kept with it: a set would allocate anew every few requests, and requests come and go all the time. */
+export class IdlePlace<T> {
+  isIdle: boolean = false
+  /** Idle for longer, and for less long: among all, and among those with the same key. */
+  older: T | null = null
+  newer: T | null = null
+  olderAlike: T | null = null
+  newerAlike: T | null = null
+}
+
+/** Keys remembered although nothing with them is idle. */
+const REMEMBERED_KEYS = 100
 
 /**
  * A device's idle connections, whatever they lead to. Each costs the phone a socket and us 30 KB and more (reference/sdk.md 2),
  * so at most so many are kept; of more, the ones that have been idle longest are surplus.
  */
-export class IdleConnections<T extends Idle> {
+export class IdleConnections<T extends Idle<T>> {
   readonly #max: number
-  /** Longest idle first. */
-  readonly #all = new Set<T>()
-  readonly #byKey = new Map<string, T[]>()
+  #size = 0
+  #oldest: T | null = null
+  #newest: T | null = null
+  readonly #newestByKey = new Map<string, T | null>()
 
   constructor(max: number) {
     this.#max = max
   }
 
   get size(): number {
-    return this.#all.size
+    return this.#size
   }
 
   /** Adds one; false: there are more now than are to be kept. */
   put(connection: T): boolean {
-    if (!this.#all.has(connection)) {
-      this.#all.add(connection)
-      const same = this.#byKey.get(connection.key)
-      if (same === undefined) this.#byKey.set(connection.key, [connection])
-      else same.push(connection)
+    const { place, key } = connection
+    if (!place.isIdle) {
+      place.isIdle = true
+      this.#size++
+      place.older = this.#newest
+      if (this.#newest === null) this.#oldest = connection
+      else this.#newest.place.newer = connection
+      this.#newest = connection
+      const alike = this.#newestByKey.get(key) ?? null
+      place.olderAlike = alike
+      if (alike !== null) alike.place.newerAlike = connection
+      this.#newestByKey.set(key, connection)
     }
-    return this.#all.size <= this.#max
+    return this.#size <= this.#max
   }
 
   /** Takes those out that are too many, the longest idle first. */
   takeSurplus(): T[] {
     const surplus: T[] = []
-    for (const oldest of this.#all) {
-      if (this.#all.size <= this.#max) break
+    for (let oldest = this.#oldest; oldest !== null && this.#size > this.#max; oldest = this.#oldest) {
       surplus.push(oldest)
       this.delete(oldest)
     }
@@ -45,19 +67,31 @@ export class IdleConnections<T extends Idle> {
 
   /** Takes the one that was used last: it is the least likely to be closed meanwhile. */
   take(key: string): T | undefined {
-    const newest = this.#byKey.get(key)?.at(-1)
+    const newest = this.#newestByKey.get(key) ?? undefined
     if (newest !== undefined) this.delete(newest)
     return newest
   }
 
   has(key: string): boolean {
-    return this.#byKey.has(key)
+    return (this.#newestByKey.get(key) ?? null) !== null
   }
 
-  delete(connection: T): void {
-    if (!this.#all.delete(connection)) return
-    const same = this.#byKey.get(connection.key) ?? []
-    if (same.length === 1) this.#byKey.delete(connection.key)
-    else same.splice(same.lastIndexOf(connection), 1)
+  delete({ key, place }: T): void {
+    if (!place.isIdle) return
+    place.isIdle = false
+    this.#size--
+    const { older, newer, olderAlike, newerAlike } = place
+    if (older === null) this.#oldest = newer
+    else older.place.newer = newer
+    if (newer === null) this.#newest = older
+    else newer.place.older = older
+    if (olderAlike !== null) olderAlike.place.newerAlike = newerAlike
+    if (newerAlike !== null) newerAlike.place.olderAlike = olderAlike
+    else if (olderAlike !== null || this.#newestByKey.size <= REMEMBERED_KEYS) this.#newestByKey.set(key, olderAlike)
+    else this.#newestByKey.delete(key)
+    place.older = null
+    place.newer = null
+    place.olderAlike = null
+    place.newerAlike = null
   }
 }

@@ -28,15 +28,17 @@ describe.each(shapes)('headers as %s', (_name, shape) => {
   })
 
   test('in absolute form get the host of the target and the credentials of the device', () => {
-    expect(forwardHeaders(shape([['accept', '*/*']]), 'example.com:8080', 'Basic x')).toEqual([
-      'accept',
-      '*/*',
-      'host',
-      'example.com:8080',
-      'proxy-authorization',
-      'Basic x',
-    ])
-    expect(forwardHeaders(shape([['Host', 'mine']]), 'example.com', null)).toEqual(['Host', 'mine'])
+    const pairs = (headers: unknown) => Object.fromEntries(Array.isArray(headers) ? chunked(headers) : Object.entries(headers as object))
+    const given = shape([['accept', '*/*']])
+    expect(pairs(forwardHeaders(given, 'example.com:8080', 'Basic x'))).toEqual({
+      accept: '*/*',
+      host: 'example.com:8080',
+      'proxy-authorization': 'Basic x',
+    })
+    expect(headerValue(given, 'host')).toBeUndefined()
+    expect(pairs(forwardHeaders(shape([['Host', 'mine']]), 'example.com', null))).toEqual({ Host: 'mine' })
+    const callersOwn = shape([['Proxy-Authorization', 'Basic y']])
+    expect(pairs(forwardHeaders(callersOwn, 'example.com', 'Basic x'))).toEqual({ host: 'example.com', 'proxy-authorization': 'Basic x' })
   })
 })
 
@@ -49,3 +51,6 @@ test('no headers are no headers', () => {
 test('lengths that contradict each other are left for undici to refuse', () => {
   expect(cleanHeaders(['content-length', '5, 6'])).toEqual(['content-length', '5, 6'])
 })
+
+const chunked = (flat: unknown[]): [string, unknown][] =>
+  Array.from({ length: flat.length / 2 }, (_, index) => [String(flat[2 * index]), flat[2 * index + 1]])

@@ -24,9 +24,16 @@ function some(headers: unknown, visit: (name: string, value: unknown) => boolean
 
 /** The first value of a header; undefined when it is not there. */
 export function headerValue(headers: unknown, lowerCaseName: string): string | undefined {
+  if (isPlain(headers)) {
+    // Once a request and more: without a closure.
+    for (const name in headers) {
+      if (isNamed(name, lowerCaseName) && Object.hasOwn(headers, name)) return String(headers[name])
+    }
+    return undefined
+  }
   let found: string | undefined
   some(headers, (name, value) => {
-    if (name.length !== lowerCaseName.length || name.toLowerCase() !== lowerCaseName) return false
+    if (!isNamed(name, lowerCaseName)) return false
     found = String(value)
     return true
   })
@@ -49,7 +56,13 @@ export function cleanHeaders(headers: unknown): unknown {
 }
 
 /** Headers of a request in absolute form: the target's `host` where the caller named none, and the device's credentials. */
-export function forwardHeaders(headers: unknown, targetHost: string, authorization: string | null): unknown[] {
+export function forwardHeaders(headers: unknown, targetHost: string, authorization: string | null): unknown {
+  if (isPlain(headers) && !some(headers, needsCleaning)) {
+    const copy: Record<string, unknown> = { ...headers }
+    if (headerValue(headers, 'host') === undefined) copy.host = targetHost
+    if (authorization !== null) copy['proxy-authorization'] = authorization
+    return copy
+  }
   const flat: unknown[] = []
   let hasHost = false
   some(headers, (name, value) => {
@@ -85,6 +98,13 @@ export function withHeaders(headers: unknown, added: Readonly<Record<string, str
   })
   return [...flat, ...Object.entries(added).flat()]
 }
+
+/** An object of names and values. */
+const isPlain = (headers: unknown): headers is Record<string, unknown> =>
+  typeof headers === 'object' && headers !== null && !Array.isArray(headers) && !(Symbol.iterator in headers)
+
+const isNamed = (name: string, lowerCaseName: string): boolean =>
+  name.length === lowerCaseName.length && (name === lowerCaseName || name.toLowerCase() === lowerCaseName)
 
 const needsCleaning = (name: string, value: unknown): boolean => isHopHeader(name) || onceOnly(name, value) !== value
 

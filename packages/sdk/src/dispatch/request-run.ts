@@ -14,6 +14,7 @@ import { Attempt, type AttemptOwner } from './attempt.ts'
 import { brokenResponseError, deviceWordError, finalError, noResponseError, withAttempts } from './attempt-errors.ts'
 import { classifyError } from './classify-error.ts'
 import { classifyResponse } from './classify-response.ts'
+import type { Deadlines } from './deadlines.ts'
 import type { Errand } from './errand.ts'
 import { exposeAttempt, exposeRawAttempt } from './expose-attempt.ts'
 import type { DispatchController, DispatchHandler, DispatchOptions, ResponseHeaders } from './handlers.ts'
@@ -49,7 +50,6 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
   #rawHeaders: unknown = null
   /** Whose response the raw headers are to tell of, as soon as somebody asks for them. */
   #exposed: Attempt | null = null
-  readonly #giveUpAt: number
   #isReplayable: boolean
   #isPaused: boolean = false
   #reason: Error | null = null
@@ -71,7 +71,6 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
     this.order = order
     this.site = host.siteOf(target.hostname)
     this.startedAt = host.now()
-    this.#giveUpAt = this.startedAt + host.retry.maxElapsedMs
     this.#isReplayable = isReplayable(options.body)
   }
 
@@ -185,6 +184,10 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
   }
 
   // ---- its attempt's owner ----
+
+  get deadlines(): Deadlines {
+    return this.#host.deadlines
+  }
 
   get isPaused(): boolean {
     return this.#isPaused
@@ -392,7 +395,7 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
       isDeclaredIdempotent: this.options.idempotent === true || headerValue(this.options.headers, 'idempotency-key') !== undefined,
     }
     if (!mayRepeat(facts, retry.methods)) return false
-    if (!attemptsAreLeft(this.#attempts, retry.attempts) || this.now() >= this.#giveUpAt) return false
+    if (!attemptsAreLeft(this.#attempts, retry.attempts) || this.now() >= this.startedAt + retry.maxElapsedMs) return false
     if (holdsAnswer && !this.#host.hasHope(this, attempt.kind)) return false
     return reached === 'unsent' || attempt.kind === 'draining' || this.#host.spendRetry()
   }

@@ -3,6 +3,7 @@ import type { Device } from '../core/device.ts'
 import type { AttemptKind, AttemptReport } from '../errors.ts'
 import type { Attempt } from './attempt.ts'
 import type { ResponseRules } from './classify-response.ts'
+import type { Deadlines } from './deadlines.ts'
 import type { ErrandHost } from './errand.ts'
 import type { Hedge } from './hedge.ts'
 import type { RequestRun } from './request-run.ts'
@@ -25,6 +26,7 @@ export interface RunHost extends ErrandHost {
   readonly firstByteTimeoutMs: number
   readonly bodyTimeoutMs: number
   readonly exposeHeaders: boolean
+  readonly deadlines: Deadlines
   send(run: RequestRun, attempt: Attempt): void
   /** Whether giving up an answer of this kind is worth it: another device may serve the run, now or soon. */
   hasHope(run: RequestRun, kind: AttemptKind): boolean

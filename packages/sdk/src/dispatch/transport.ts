@@ -73,7 +73,9 @@ export class Transport {
     const generation = this.#open()
     if (isAbsoluteForm) {
       const headers = forwardHeaders(options.headers, target.host, this.#authorization)
-      generation.forward({ ...options, path: target.origin + options.path, headers, ...OWN_TIMERS }, handler)
+      // One literal: a second copy would cost more than all the rest of this.
+      const { origin } = generation
+      generation.forward({ ...options, origin, path: target.origin + options.path, headers, headersTimeout: 0, bodyTimeout: 0 }, handler)
       return
     }
     const headers = cleanHeaders(options.headers)

@@ -53,6 +53,7 @@ declare module 'undici/lib/dispatcher/pool.js' {
 
 declare module 'undici/lib/dispatcher/client.js' {
   import { EventEmitter } from 'node:events'
+  import symbols from 'undici/lib/core/symbols.js'
 
   type Callback = (error: Error | null, socket: import('node:net').Socket | null) => void
   interface Options {
@@ -68,8 +69,8 @@ declare module 'undici/lib/dispatcher/client.js' {
   /** Emits `connect`, `disconnect`, `connectionError`, and `drain` when it may carry a request again. */
   export default class Client extends EventEmitter {
     constructor(origin: string, options: Options)
-    /** `size`: requests in it, those under way included. */
-    readonly stats: { readonly size: number }
+    /** Requests in it, those under way included. `stats.size`, without an object made for every look. */
+    readonly [symbols.kSize]: number
     dispatch(options: object, handler: object): boolean
     close(): Promise<void>
     destroy(error?: Error): Promise<void>
@@ -103,6 +104,11 @@ declare module 'undici/lib/core/connect.js' {
   export default function buildConnector(
     options: ConnectionOptions & { allowH2: boolean; timeout: number },
   ): (target: ConnectTarget, callback: (error: Error | null, socket: Socket | null) => void) => Socket
+}
+
+declare module 'undici/lib/core/symbols.js' {
+  const symbols: { readonly kSize: unique symbol }
+  export default symbols
 }
 
 declare module 'undici/lib/core/errors.js' {

@@ -197,6 +197,7 @@ export class Connection implements CarryingConnection {
   }
 
   #onDown(): void {
+    clearTimeout(this.#idleTimer)
     this.#isUp = false
     this.#isEnding = false
     // With a request left undici connects anew, or finds out that it was aborted.

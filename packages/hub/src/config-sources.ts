@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { accountVariables } from './config/account-variables.ts'
+import { alertVariables } from './config/alert-variables.ts'
 import { list, number, seconds, text, yesNo } from './config/readers.ts'
 import { rotationVariables } from './config/rotation-variables.ts'
 import { completeConfig, type HubConfig, type HubOptions, hubOptions } from './config.ts'
@@ -101,6 +102,7 @@ export const variables: readonly Variable[] = [
     help: 'devices with metrics of their own; the rest is counted together as "other" (1000)',
   },
   ...accountVariables,
+  ...alertVariables,
 ]
 
 /** Set without DATABASE_URL they mean that somebody wants Postgres; PGlite in their place would lose data in silence. */

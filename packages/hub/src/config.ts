@@ -2,6 +2,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { accountOptions } from './config/accounts.ts'
+import { alertOptions, refineAlertOptions } from './config/alerts.ts'
 import { deviceOptions } from './config/devices.ts'
 import { seconds } from './config/fields.ts'
 import { metricsOptions } from './config/metrics.ts'
@@ -16,8 +17,7 @@ const origin = z
   .string()
   .refine((text) => text === '*' || (URL.canParse(text) && new URL(text).origin === text), 'must be origins like https://page.example.com')
 
-/** A hub's options, each with its default. `readConfig` fills them from the environment and the command line. */
-export const hubOptions = z.strictObject({
+const options = z.strictObject({
   /** Address to listen on. Beyond loopback the hub starts only when its database holds an admin key. */
   host: z.string().min(1, 'must be an address or a host name').default('127.0.0.1'),
   /** 0 lets the system choose. The Korean specification's port. */
@@ -74,12 +74,16 @@ export const hubOptions = z.strictObject({
   ...outboundOptions,
   ...accountOptions,
   ...metricsOptions,
+  ...alertOptions,
   logLevel: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
       error: 'must be trace, debug, info, warn, error, fatal or silent',
     })
     .default('info'),
 })
+
+/** A hub's options, each with its default. `readConfig` fills them from the environment and the command line. */
+export const hubOptions = options.superRefine(refineAlertOptions)
 
 /** What `createHub` takes: every option may be left out. */
 export type HubOptions = z.input<typeof hubOptions>

@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { Server as TlsServer } from 'node:https'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
+import { environmentChannels } from './alerts/environment.ts'
+import { startAlerting } from './alerts/start.ts'
 import { EventFeed } from './api/event-feed.ts'
 import { pageFolder } from './api/page.ts'
 import { buildApi } from './api/server.ts'
@@ -104,6 +106,19 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
 
     const quarantines = await Quarantines.load({ store, events, now })
     const vigilance = new Vigilance({ fleet, store, events, settings: vigilOf(config), log, now })
+    const alerting = await startAlerting({
+      store,
+      fleet,
+      events,
+      send,
+      environment: environmentChannels(config),
+      rates: () => ({ fleet: { attempts: 0, succeeded: 0 }, devices: new Map() }),
+      dataPlans: () => new Map(),
+      log,
+      now,
+      newId,
+    })
+    closing.push(() => alerting.close())
     const feed = new EventFeed(fleet, events, now)
     const metrics = new Metrics({ fleet, events, streams: () => feed.size, maxDevices: config.metricsMaxDevices })
     closing.push(() => metrics.close())
@@ -120,6 +135,7 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
       rotations,
       enrolment,
       quarantines,
+      alerting,
       feed,
       metrics,
     }

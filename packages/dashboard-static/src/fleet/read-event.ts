@@ -10,8 +10,8 @@ export type FleetEvent =
   | { readonly name: 'ip_changed'; readonly id: string; readonly isFirst: boolean; readonly ip: string; readonly at: number }
   | { readonly name: 'rotation'; readonly rotation: RotationNews }
 
-/** How each event of the contract is read; `reset` is the follower's own affair, `quarantine` the parsers'. */
-const readers: Record<Exclude<HubEventName, 'reset' | 'quarantine'>, (json: unknown) => FleetEvent | null> = {
+/** How each event of the contract is read; `reset` is the follower's own affair, `quarantine` the parsers'; alerts the page does not show yet. */
+const readers: Record<Exclude<HubEventName, 'reset' | 'quarantine' | 'alert'>, (json: unknown) => FleetEvent | null> = {
   device: (json) => {
     const sighting = readDevice(json)
     return sighting && { name: 'device', sighting }

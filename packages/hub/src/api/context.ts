@@ -1,5 +1,6 @@
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod'
 import type { Logger } from 'pino'
+import type { Alerting } from '../alerts/start.ts'
 import type { AddressBlocks } from '../auth/address-blocks.ts'
 import type { AuditLog } from '../auth/audit-log.ts'
 import type { Enrolment } from '../auth/enrolment.ts'
@@ -38,6 +39,7 @@ export interface ApiContext {
   rotations: Rotations
   enrolment: Enrolment
   quarantines: Quarantines
+  alerting: Alerting
   feed: EventFeed
   metrics: Metrics
 }

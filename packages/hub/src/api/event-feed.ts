@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { HubEvent, PublicEvent } from '@mobilepool/sdk/contract'
+import { alertJson } from '../alerts/alert-json.ts'
 import { isPending } from '../fleet/device.ts'
 import type { FleetEvent, FleetEvents } from '../fleet/events.ts'
 import type { Fleet } from '../fleet/fleet.ts'
@@ -26,7 +27,7 @@ export interface Listener {
   end(): void
 }
 
-const TOLD = ['device', 'device_removed', 'heartbeats', 'ip_changed', 'rotation', 'quarantine'] as const
+const TOLD = ['device', 'device_removed', 'heartbeats', 'ip_changed', 'rotation', 'quarantine', 'alert'] as const
 
 /** The events that leave the hub; the others are between its parts. */
 type ToldEvent = Extract<FleetEvent, { type: (typeof TOLD)[number] }>
@@ -139,6 +140,7 @@ export class EventFeed {
       const told = frame({ name: 'quarantine', data: { reporter: event.reporter, bans } }, id)
       return { public: null, proxy: told, admin: told }
     }
+    if (event.type === 'alert') return { public: null, proxy: null, admin: frame({ name: 'alert', data: alertJson(event.alert) }, id) }
     const same = frame(plain(event), id)
     if (event.type !== 'rotation') return { public: same, proxy: same, admin: same }
     // Its remark may say which site had banned the exit: that is nobody's business.
@@ -147,7 +149,7 @@ export class EventFeed {
 }
 
 /** The events that everybody gets alike. */
-function plain(event: Exclude<ToldEvent, { type: 'device' | 'quarantine' }>): HubEvent {
+function plain(event: Exclude<ToldEvent, { type: 'device' | 'quarantine' | 'alert' }>): HubEvent {
   switch (event.type) {
     case 'device_removed':
       return { name: 'device_removed', data: { id: event.id, name: event.name } }

@@ -11,6 +11,8 @@ import Fastify, {
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import { keepOutAbusers } from './abuse-hook.ts'
 import { agentRoutes } from './agents.ts'
+import { alertChannelRoutes } from './alert-channels.ts'
+import { alertRoutes } from './alerts.ts'
 import { allowedMethods } from './allowed-methods.ts'
 import { auditRoutes } from './audit.ts'
 import { recordChanges } from './audit-hook.ts'
@@ -65,6 +67,8 @@ const resources: readonly Routes[] = [
   configRoutes,
   usageRoutes,
   banRoutes,
+  alertRoutes,
+  alertChannelRoutes,
 ]
 
 /** The HTTP face of the hub: not listening yet. */

@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import type { QuarantineRecord, RotationRecord } from '../store/index.ts'
+import type { AlertRecord, QuarantineRecord, RotationRecord } from '../store/index.ts'
 import type { Device } from './device.ts'
 
 /** What happens in the fleet, as the parts of the hub tell each other. Times in ms. */
@@ -19,6 +19,10 @@ export type FleetEvent =
   | { type: 'quarantine'; reporter: string; records: QuarantineRecord[] }
   /** The request quota of a user or a key is used up; once for each period. */
   | { type: 'limit_exceeded'; of: 'user' | 'key'; id: string; name: string; limit: number; used: number; at: number }
+  /** Something was refused because of a limit that an admin set; `detail` says which, and what to do. */
+  | { type: 'limit_refused'; subject: AlertRecord['subject']; detail: string; at: number }
+  /** An alert began, changed, was acknowledged or is over. */
+  | { type: 'alert'; alert: AlertRecord }
 
 /** Where the fleet announces its events; listeners run at once, in order. */
 export class FleetEvents extends EventEmitter<{ event: [FleetEvent] }> {

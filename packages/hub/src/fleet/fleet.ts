@@ -121,6 +121,11 @@ export class Fleet {
     }
   }
 
+  /** From when on a device's silence counts, ms, for one who waits `patienceMs` before minding it; null: never heard. */
+  silentFrom(device: Device, patienceMs: number): number | null {
+    return silentFrom(device, this.#watch, { agentMs: patienceMs, bareMs: patienceMs })
+  }
+
   /** How steadily a device is heard. */
   condition(device: Device): DeviceCondition {
     return conditionOf(device.vigil, this.sight(device), this.#options.vigil)
@@ -145,6 +150,7 @@ export class Fleet {
     }
     if (this.#pendingCount >= maxDevices) {
       const detail = `${maxDevices} names wait to be adopted, and no more are taken (MAX_DEVICES). Adopt or delete some, or raise the limit.`
+      this.#tellLimit(detail)
       return { code: 'device_limit', detail }
     }
     const device = newPendingDevice(this.#parts.newId(), name, now, newDevice)
@@ -200,10 +206,9 @@ export class Fleet {
   refuseAdoption(): Refusal | null {
     const { maxDevices } = this.#options
     if (this.adoptedCount < maxDevices) return null
-    return {
-      code: 'device_limit',
-      detail: `${maxDevices} devices are adopted, which is the limit (MAX_DEVICES). Delete some, or raise it.`,
-    }
+    const detail = `${maxDevices} devices are adopted, which is the limit (MAX_DEVICES). Delete some, or raise it.`
+    this.#tellLimit(detail)
+    return { code: 'device_limit', detail }
   }
 
   /**
@@ -310,6 +315,11 @@ export class Fleet {
     this.#byName.delete(device.name)
     this.#sorted = null
     if (isPending(device)) this.#pendingCount -= 1
+  }
+
+  #tellLimit(detail: string): void {
+    const subject = { kind: 'hub', id: 'max_devices', name: 'MAX_DEVICES' } as const
+    this.#parts.events.announce({ type: 'limit_refused', subject, detail, at: this.#parts.now() })
   }
 
   #announce(device: Device): void {

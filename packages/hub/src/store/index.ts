@@ -1,5 +1,9 @@
 /** The store: the only place that knows SQL and the two databases. */
 
+export type { ChannelRecord, ChannelStore } from './alert-channel-store.ts'
+export type { Attempt, DeliveryRecord, DeliveryStore, DueDelivery } from './alert-delivery-store.ts'
+export type { AlertSettingsStore } from './alert-settings-store.ts'
+export type { AlertCursor, AlertMessage, AlertRecord, Telling } from './alert-store.ts'
 export type { AuditEntry, AuditStore } from './audit-store.ts'
 export type { BlockRecord, BlockStore } from './block-store.ts'
 export type { CredentialWatch } from './credential-watch.ts'

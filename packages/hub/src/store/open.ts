@@ -2,6 +2,10 @@ import { join } from 'node:path'
 import { Kysely, PostgresDialect, type PostgresPool, sql } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import { HubError } from '../errors.ts'
+import { type ChannelStore, channelStore } from './alert-channel-store.ts'
+import { type DeliveryStore, deliveryStore } from './alert-delivery-store.ts'
+import { type AlertSettingsStore, alertSettingsStore } from './alert-settings-store.ts'
+import { type AlertStore, alertStore } from './alert-store.ts'
 import { type AuditStore, auditStore } from './audit-store.ts'
 import { type BlockStore, blockStore } from './block-store.ts'
 import { type CredentialWatch, credentialWatch } from './credential-watch.ts'
@@ -39,6 +43,7 @@ const HOT_TABLES = [
   'users',
   'sessions',
   'api_keys',
+  'alert_deliveries',
 ] as const
 const SEAL_CHECK_KEY = 'secret_key_check'
 
@@ -72,6 +77,10 @@ export interface Store {
   readonly credentials: CredentialWatch
   /** A key for one purpose, derived from the secret key: 32 bytes. */
   derive(purpose: string): Uint8Array
+  readonly alerts: AlertStore
+  readonly alertChannels: ChannelStore
+  readonly alertDeliveries: DeliveryStore
+  readonly alertSettings: AlertSettingsStore
   /** Asks the database for an answer. @throws HubError `database_down` */
   ping(): Promise<void>
   /** Ends every connection or the database's thread, and frees the data folder. */
@@ -162,6 +171,10 @@ function storeOver(db: Kysely<Tables>, seal: Seal, end: () => Promise<void>): St
     settings: settingStore(db),
     credentials: credentialWatch(db),
     derive: seal.derive,
+    alerts: alertStore(db),
+    alertChannels: channelStore(db, seal),
+    alertDeliveries: deliveryStore(db),
+    alertSettings: alertSettingsStore(db),
     ping: async () => void (await query(sql`select 1`.execute(db))),
     close: () => {
       closing ??= end()

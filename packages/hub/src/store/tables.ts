@@ -1,5 +1,6 @@
 import type { Generated } from 'kysely'
 import type { AccountTables } from './tables/accounts.ts'
+import type { AlertTables } from './tables/alerts.ts'
 import type { DeviceTables } from './tables/devices.ts'
 import type { RotationTables } from './tables/rotations.ts'
 
@@ -7,7 +8,7 @@ import type { RotationTables } from './tables/rotations.ts'
  * The tables as they stand after all migrations. Names are the specifications'; times are `timestamptz`.
  * A device's `status` is derived (fleet/status.ts), so no column holds it.
  */
-export interface Tables extends AccountTables, DeviceTables, RotationTables {
+export interface Tables extends AccountTables, AlertTables, DeviceTables, RotationTables {
   enroll_tokens: {
     /** SHA-256, hex. */
     token_hash: string

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { alert } from './alert.ts'
 import { quarantineEvent } from './ban.ts'
 import { device } from './device.ts'
 import { proxyStatus } from './heartbeat.ts'
@@ -21,6 +22,8 @@ export const hubEvents = {
   rotation,
   /** Only for those with a key. */
   quarantine: quarantineEvent,
+  /** An alert began, changed, was acknowledged or is over. Only for admins. */
+  alert,
   reset: z.object({}),
 } as const
 

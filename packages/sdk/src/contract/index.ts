@@ -1,5 +1,9 @@
 /** The contract: zod schemas of every JSON the hub speaks. Hub, agent, SDK and dashboard import them from here. */
 export * from './agent.ts'
+export * from './alert.ts'
+export * from './alert-channel.ts'
+export * from './alert-rule.ts'
+export * from './alert-webhook.ts'
 export * from './audit.ts'
 export * from './auth.ts'
 export * from './ban.ts'

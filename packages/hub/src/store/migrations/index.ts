@@ -3,6 +3,7 @@ import { firstTables } from './0001-first-tables.ts'
 import { usageAndBans } from './0002-usage-and-bans.ts'
 import { accounts } from './0003-accounts.ts'
 import { devices } from './0004-devices.ts'
+import { alerts } from './0006-alerts.ts'
 import { rotations } from './0007-rotations.ts'
 
 /** Every migration under its name, in order. Static imports, so that a bundle holds them; a name once released never changes. */
@@ -11,6 +12,7 @@ const all: Record<string, Migration> = {
   '0002-usage-and-bans': usageAndBans,
   '0003-accounts': accounts,
   '0004-devices': devices,
+  '0006-alerts': alerts,
   '0007-rotations': rotations,
 }
 

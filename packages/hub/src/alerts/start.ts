@@ -1,0 +1,130 @@
+import type { Logger } from 'pino'
+import { type Device, exitOf, isPending } from '../fleet/device.ts'
+import type { FleetEvent, FleetEvents } from '../fleet/events.ts'
+import type { Fleet } from '../fleet/fleet.ts'
+import type { Send } from '../outbound/outbound.ts'
+import { isDatabaseDown, type Store } from '../store/index.ts'
+import { Alerts } from './alerts.ts'
+import { ChannelList, type EnvironmentChannel } from './channel-list.ts'
+import { Dispatcher } from './dispatcher.ts'
+import { RuleBook } from './rule-book.ts'
+import type { DataUse } from './rules/data-caps.ts'
+import { DatabaseHealth } from './rules/database.ts'
+import type { WatchedDevice } from './rules/subjects.ts'
+import type { Rates } from './rules/success-rate.ts'
+import { Watch } from './watch.ts'
+import { WithoutDatabase } from './without-database.ts'
+
+/** How often the rules look. Thresholds are minutes. */
+const LOOK_MS = 5_000
+/** What is over is kept as long as statistics are. */
+const KEPT_MS = 90 * 86_400_000
+const PRUNE_EVERY_MS = 3_600_000
+
+export interface AlertingParts {
+  store: Store
+  fleet: Fleet
+  events: FleetEvents
+  send: Send
+  environment: readonly EnvironmentChannel[]
+  /** Attempts of the latest so many seconds. */
+  rates: (windowSeconds: number) => Rates
+  /** What SIMs have used of their plans. */
+  dataPlans: () => ReadonlyMap<string, DataUse>
+  log: Logger
+  now: () => number
+  newId: () => string
+}
+
+/** Alerts as the API works with them. */
+export interface Alerting {
+  readonly alerts: Alerts
+  readonly rules: RuleBook
+  readonly channels: ChannelList
+  readonly dispatcher: Dispatcher
+  /** Stops looking and sending; what waits is sent by the next start. */
+  close(): Promise<void>
+}
+
+/** Starts the rules and the sending of what they find. @throws HubError `database_down` */
+export async function startAlerting(parts: AlertingParts): Promise<Alerting> {
+  const { store, events, send, log, now, newId } = parts
+  const rules = await RuleBook.load({ store: store.alertSettings, deliveries: store.alertDeliveries })
+  const channels = await ChannelList.load({ store: store.alertChannels, log, now, newId }, parts.environment)
+  const dispatcher = new Dispatcher({
+    store: store.alertDeliveries,
+    channels,
+    send,
+    heldUntil: ({ alert }, at) => rules.heldUntil(alert, at),
+    log,
+    now,
+    random: Math.random,
+  })
+  const withoutDatabase = new WithoutDatabase({ store, dispatcher, rules, now })
+  const alerts = await Alerts.load({ store, rules, channels, dispatcher, withoutDatabase, events, log, now, newId })
+  const database = new DatabaseHealth(() => store.ping(), now)
+  const watch = new Watch(sightsOf(parts, rules, database), rules, now)
+
+  const hear = (event: FleetEvent): void => watch.hear(event)
+  events.on('event', hear)
+  const look = (): void => {
+    database.ask()
+    withoutDatabase.tick()
+    dispatcher.poll()
+    // An answer that does not come must not pile up looks.
+    if (!alerts.isBusy) void alerts.take(watch.look(alerts))
+  }
+  const looking = setInterval(look, LOOK_MS)
+  const pruning = setInterval(() => {
+    store.alerts.prune(now() - KEPT_MS).catch((error: unknown) => {
+      if (!isDatabaseDown(error)) log.error({ err: error }, 'Old alerts could not be deleted.')
+    })
+  }, PRUNE_EVERY_MS)
+
+  return {
+    alerts,
+    rules,
+    channels,
+    dispatcher,
+    async close() {
+      clearInterval(looking)
+      clearInterval(pruning)
+      events.off('event', hear)
+      await Promise.all([alerts.close(), dispatcher.close()])
+    },
+  }
+}
+
+function sightsOf(
+  { fleet, rates, dataPlans }: AlertingParts,
+  rules: RuleBook,
+  database: DatabaseHealth,
+): ConstructorParameters<typeof Watch>[0] {
+  const watched = (device: Device, patienceMs: number): WatchedDevice => ({
+    id: device.id,
+    name: device.name,
+    operator: device.operator,
+    region: device.region,
+    lastHeartbeat: device.lastHeartbeat,
+    silentSince: fleet.silentFrom(device, patienceMs),
+    isExempt: isPending(device) || device.maintenance,
+    isRotating: device.rotation !== null && device.rotation.state !== 'queued',
+    battery: device.telemetry?.said.battery ?? null,
+  })
+  return {
+    devices: () => {
+      const patienceMs = rules.of('device_silent').threshold * 1_000
+      return new Map([...fleet.all].map((device) => [device.id, watched(device, patienceMs)]))
+    },
+    isOnline: ({ device }) => {
+      const status = fleet.status(device)
+      if (status === 'offline') return false
+      return status === 'online' || status === 'busy' ? true : null
+    },
+    exits: () =>
+      new Set([...fleet.all].filter((device) => fleet.status(device) === 'online').map((device) => exitOf(device)?.current)).size,
+    rates,
+    dataPlans,
+    database,
+  }
+}

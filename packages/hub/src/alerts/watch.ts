@@ -1,0 +1,111 @@
+import type { AlertRule } from '@mobilepool/sdk/contract'
+import type { FleetEvent } from '../fleet/events.ts'
+import type { Alerts } from './alerts.ts'
+import type { Finding } from './episode.ts'
+import type { RuleBook } from './rule-book.ts'
+import { BanStorms } from './rules/ban-storms.ts'
+import { batteryFindings } from './rules/batteries.ts'
+import { type DataUse, dataCapFindings } from './rules/data-caps.ts'
+import type { DatabaseHealth } from './rules/database.ts'
+import { Flaps } from './rules/flapping.ts'
+import { IpChanges } from './rules/ip-changes.ts'
+import { RefusedLimits } from './rules/refused-limits.ts'
+import { RotationOutcomes } from './rules/rotation-outcomes.ts'
+import { silenceFindings } from './rules/silence.ts'
+import type { DeviceMap, Firing } from './rules/subjects.ts'
+import { type Rates, successFindings } from './rules/success-rate.ts'
+
+/** What the rules look at, as it stands. */
+export interface Sights {
+  devices: () => DeviceMap
+  /** Whether a device is online; null where its status says neither (maintenance, rotating, pending). */
+  isOnline: (event: Extract<FleetEvent, { type: 'device' }>) => boolean | null
+  /** Exit IPs that the fleet works with. */
+  exits: () => number
+  /** Of the latest so many seconds. */
+  rates: (windowSeconds: number) => Rates
+  dataPlans: () => ReadonlyMap<string, DataUse>
+  database: DatabaseHealth
+}
+
+/** Looks at the fleet with every rule: hears its events, and says at each look what is bad and what is well. */
+export class Watch {
+  readonly #sights: Sights
+  readonly #rules: RuleBook
+  readonly #now: () => number
+  readonly #flaps: Flaps
+  readonly #rotations = new RotationOutcomes()
+  readonly #bans = new BanStorms()
+  readonly #limits = new RefusedLimits()
+  readonly #ipChanges = new IpChanges()
+
+  constructor(sights: Sights, rules: RuleBook, now: () => number) {
+    this.#sights = sights
+    this.#rules = rules
+    this.#now = now
+    this.#flaps = new Flaps(now())
+  }
+
+  /** Something happened in the fleet. */
+  hear(event: FleetEvent): void {
+    switch (event.type) {
+      case 'device': {
+        const isOnline = this.#sights.isOnline(event)
+        if (isOnline !== null) this.#flaps.see(event.device.id, isOnline, this.#now())
+        break
+      }
+      case 'device_removed':
+        this.#flaps.forget(event.id)
+        this.#rotations.forget(event.id)
+        break
+      case 'rotation':
+        this.#rotations.see(event.rotation)
+        break
+      case 'quarantine':
+        this.#bans.see(event.records, this.#now())
+        break
+      case 'ip_changed':
+        this.#ipChanges.see(event)
+        break
+      case 'limit_exceeded': {
+        const { of, id, name, used, limit, at } = event
+        const detail = `${used} of ${limit} requests of this period are used; further ones are refused until the next begins.`
+        this.#limits.see({ subject: { kind: of, id, name: `${of} ${name}` }, detail, at })
+        break
+      }
+      case 'limit_refused':
+        this.#limits.see(event)
+        break
+    }
+  }
+
+  /** What every rule finds now. */
+  look(alerts: Pick<Alerts, 'firing' | 'find'>): Finding[] {
+    const now = this.#now()
+    const { devices: allDevices, exits, rates, dataPlans, database } = this.#sights
+    const devices = allDevices()
+    const firing = (rule: AlertRule): Firing => ({ all: alerts.firing(rule), find: (id) => alerts.find(rule, id) })
+    const of = (rule: AlertRule) => this.#rules.of(rule)
+    const flapping = this.#flaps.findings(devices, firing('flapping'), of('flapping'), now)
+    const flaps = new Set(flapping.filter(({ verdict }) => verdict === 'bad').map(({ subject }) => subject.id))
+    // A device that has just begun to flap is not told as silent, too.
+    const isFlapping = (id: string): boolean => of('flapping').enabled && (flaps.has(id) || alerts.find('flapping', id) !== null)
+    const rotations = { rotation_failed: of('rotation_failed'), same_ip: of('same_ip'), egress_leak: of('egress_leak') }
+    return [
+      ...database.findings(firing('database_trouble'), of('database_trouble'), now),
+      ...flapping,
+      ...silenceFindings(devices, firing('device_silent'), isFlapping, of('device_silent'), now),
+      ...successFindings(rates(of('success_rate').window ?? 0), devices, firing('success_rate'), of('success_rate')),
+      ...this.#rotations.findings(
+        devices,
+        { rotation_failed: firing('rotation_failed'), same_ip: firing('same_ip'), egress_leak: firing('egress_leak') },
+        rotations,
+      ),
+      ...this.#limits.findings(firing('limits_exceeded'), of('limits_exceeded'), now),
+      ...this.#bans.findings(exits(), firing('ban_storm'), of('ban_storm'), now),
+      ...dataCapFindings(dataPlans(), devices, firing('data_cap'), of('data_cap')),
+      ...batteryFindings(devices, firing('low_battery'), of('low_battery')),
+      ...this.#ipChanges.take(of('ip_changed')),
+    ]
+  }
+}

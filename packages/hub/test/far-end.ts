@@ -4,7 +4,7 @@ import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 
 /** What arrived at a far end. */
-export interface Arrived {
+interface Arrived {
   method: string
   path: string
   headers: IncomingHttpHeaders

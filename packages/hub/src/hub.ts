@@ -21,6 +21,8 @@ import { startClockwork } from './fleet/clockwork.ts'
 import { FleetEvents } from './fleet/events.ts'
 import { Fleet } from './fleet/fleet.ts'
 import { Quarantines } from './fleet/quarantines.ts'
+import { IntervalRotations } from './fleet/rotations/interval-rotations.ts'
+import { RotationLinks } from './fleet/rotations/links.ts'
 import { openRotations } from './fleet/rotations/open-rotations.ts'
 import { vigilDefaults } from './fleet/vigil.ts'
 import { Vigilance } from './fleet/vigilance.ts'
@@ -94,6 +96,15 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
     const send = createSender({ allowsPrivate: config.outboundPrivate, userAgent: `MobilePool/${version}` })
     let ownUrl: string | null = null
     const rotations = await openRotations(config, { fleet, store, events, log, now, newId, send, ownUrl: () => ownUrl })
+    const links = new RotationLinks({ store, key: store.derive('mobilepool rotation links'), now, newId })
+    const intervals = new IntervalRotations({
+      fleet,
+      request: (devices, wish) => rotations.requestAll(devices, wish),
+      log,
+      now,
+      random: Math.random,
+      startGraceMs: config.rotationStartGraceMs,
+    })
     const enrolment = new Enrolment({
       fleet,
       keys: accounts.keys,
@@ -133,6 +144,7 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
       ...accounts,
       fleet,
       rotations,
+      links,
       enrolment,
       quarantines,
       alerting,
@@ -148,7 +160,7 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
 
     const adminKey = await firstAdminKey(accounts)
     closing.push(() => vigilance.close())
-    closing.push(startClockwork({ fleet, rotations, quarantines, vigilance, pulse: store.pulse, log, now }))
+    closing.push(startClockwork({ fleet, rotations, intervals, quarantines, vigilance, pulse: store.pulse, log, now }))
     closing.push(
       startUpkeep({
         ...accounts,

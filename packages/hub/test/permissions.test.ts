@@ -36,6 +36,9 @@ const OPEN: Record<string, readonly Credential[]> = {
   'GET /api/v1/alerts': ['read', 'proxy', 'user'],
   'GET /api/v1/alerts/{id}': ['read', 'proxy', 'user'],
   'GET /api/v1/alerts/rules': ['read', 'proxy', 'user'],
+  // The URL is the credential.
+  'GET /api/v1/rotation-links/{secret}': ['nobody', 'read', 'proxy', 'device', 'user'],
+  'POST /api/v1/rotation-links/{secret}': ['nobody', 'read', 'proxy', 'device', 'user'],
   'POST /api/v1/usage': ['proxy', 'user'],
   'GET /api/v1/bans': ['proxy', 'user'],
   'POST /api/v1/bans': ['proxy', 'user'],

@@ -13,6 +13,7 @@ import type { Settings } from '../config/settings.ts'
 import type { HubConfig } from '../config.ts'
 import type { Fleet } from '../fleet/fleet.ts'
 import type { Quarantines } from '../fleet/quarantines.ts'
+import type { RotationLinks } from '../fleet/rotations/links.ts'
 import type { Rotations } from '../fleet/rotations/rotations.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import type { Store } from '../store/index.ts'
@@ -37,6 +38,7 @@ export interface ApiContext {
   audit: AuditLog
   fleet: Fleet
   rotations: Rotations
+  links: RotationLinks
   enrolment: Enrolment
   quarantines: Quarantines
   alerting: Alerting

@@ -4,10 +4,11 @@ import type {
   RotationJson,
   RotationState,
   rotationBatch,
+  rotationLink,
   rotationSettingsShown,
 } from '@mobilepool/sdk/contract'
 import type { z } from 'zod'
-import type { AttemptRecord, RotationConfig, RotationRecord } from '../store/index.ts'
+import type { AttemptRecord, RotationConfig, RotationLinkRecord, RotationRecord } from '../store/index.ts'
 import { stamp, stampOrNull } from './stamp.ts'
 
 /** How a device is rotated, without the secrets. */
@@ -79,3 +80,11 @@ export function batchJson(id: string, counts: Partial<Record<RotationState, numb
   const ended = all.changed + all.unchanged + all.failed
   return { id, total: Object.values(all).reduce((sum, count) => sum + count, 0), ended, counts: all }
 }
+
+export const rotationLinkJson = (link: RotationLinkRecord): z.output<typeof rotationLink> => ({
+  id: link.id,
+  name: link.name,
+  created_at: stamp(link.createdAt),
+  last_used_at: stampOrNull(link.lastUsedAt),
+  used_count: link.usedCount,
+})

@@ -33,11 +33,13 @@ import { page } from './page.ts'
 import { handleError, sendProblem } from './problem.ts'
 import { proxyRoutes } from './proxy.ts'
 import { keepQuotas } from './quota-hook.ts'
+import { rotationLinkRoutes } from './rotation-links.ts'
 import { rotationRoutes } from './rotations.ts'
 import { apiHeaders } from './security-headers.ts'
 import { statusRoutes } from './status.ts'
 import type { TlsContext } from './tls.ts'
 import { usageRoutes } from './usage.ts'
+import { useRotationLinkRoutes } from './use-rotation-link.ts'
 import { userRoutes } from './users.ts'
 
 /** Bodies here are a few hundred bytes. */
@@ -59,6 +61,8 @@ const resources: readonly Routes[] = [
   deviceTransferRoutes,
   proxyRoutes,
   rotationRoutes,
+  rotationLinkRoutes,
+  useRotationLinkRoutes,
   eventRoutes,
   userRoutes,
   keyRoutes,
@@ -113,8 +117,11 @@ export async function buildApi(
   app.addHook('onResponse', async (request, reply) => {
     // The path only: a query may hold a key.
     const { method, url, id } = request
-    observeAnswer(context, { route: request.routeOptions.url ?? 'none', method, status: reply.statusCode, ms: reply.elapsedTime })
-    request.log.trace({ request: id, method, path: pathOf(url), status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'answered')
+    const route = request.routeOptions.url ?? 'none'
+    observeAnswer(context, { route, method, status: reply.statusCode, ms: reply.elapsedTime })
+    // A rotation link's path is its credential.
+    const path = route.includes(':secret') ? route : pathOf(url)
+    request.log.trace({ request: id, method, path, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'answered')
   })
   keepOutAbusers(app, context)
   keepQuotas(app, context)

@@ -12,6 +12,7 @@ const start = (beat: (at: number) => Promise<void> = async () => {}) => {
   const parts = {
     fleet: { tick: vi.fn(), resumeWatch: vi.fn() },
     rotations: { tick: vi.fn() },
+    intervals: { tick: vi.fn() },
     quarantines: { tick: vi.fn() },
     vigilance: { tick: vi.fn() },
     pulse: { beat: vi.fn(beat) },

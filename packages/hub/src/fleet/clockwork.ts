@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import { isDatabaseDown, type PulseStore } from '../store/index.ts'
 import type { Fleet } from './fleet.ts'
 import type { Quarantines } from './quarantines.ts'
+import type { IntervalRotations } from './rotations/interval-rotations.ts'
 import type { Rotations } from './rotations/rotations.ts'
 import type { Vigilance } from './vigilance.ts'
 
@@ -14,6 +15,7 @@ const GAP_MS = 10_000
 export interface ClockworkParts {
   fleet: Pick<Fleet, 'tick' | 'resumeWatch'>
   rotations: Pick<Rotations, 'tick'>
+  intervals: Pick<IntervalRotations, 'tick'>
   quarantines: Pick<Quarantines, 'tick'>
   vigilance: Pick<Vigilance, 'tick'>
   pulse: Pick<PulseStore, 'beat'>
@@ -22,7 +24,7 @@ export interface ClockworkParts {
 }
 
 /** Starts what the hub does by itself: silences, deadlines and turns once a second, its own pulse every ten. Returns what stops it. */
-export function startClockwork({ fleet, rotations, quarantines, vigilance, pulse, log, now }: ClockworkParts): () => void {
+export function startClockwork({ fleet, rotations, intervals, quarantines, vigilance, pulse, log, now }: ClockworkParts): () => void {
   let last = now()
   let pulseAt = Number.NEGATIVE_INFINITY
   const tick = (): void => {
@@ -35,6 +37,7 @@ export function startClockwork({ fleet, rotations, quarantines, vigilance, pulse
     fleet.tick()
     vigilance.tick()
     rotations.tick()
+    intervals.tick()
     if (at - pulseAt < PULSE_MS) return
     pulseAt = at
     quarantines.tick()

@@ -90,6 +90,11 @@ export class Fleet {
     return this.#sorted
   }
 
+  /** The same in no order, for whoever looks at all of them once a second. */
+  each(): Iterable<Device> {
+    return this.#byId.values()
+  }
+
   /** Devices whose latest heartbeat is not written yet. */
   get waiting(): number {
     return this.#writer.waiting

@@ -3,7 +3,7 @@ import { query } from './failures.ts'
 import type { Tables } from './tables.ts'
 
 /** A plain URL that rotates one device; times in ms. */
-interface RotationLinkRecord {
+export interface RotationLinkRecord {
   id: string
   deviceId: string
   /** For people: who has it. */

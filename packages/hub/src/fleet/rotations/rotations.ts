@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { type AgentCommandJson, type CommandReportJson, isFinal } from '@mobilepool/sdk/contract'
 import type { Logger } from 'pino'
 import type { Refusal } from '../../errors.ts'
@@ -18,6 +19,8 @@ import { applyReport, end, expire, rotationSlots } from './rotation.ts'
 const GRACE_AFTER_START_MS = 15_000
 /** A rotation by URL ends itself at its deadline; this check is behind it. */
 const CALL_SLACK_MS = 10_000
+/** Between two looks of somebody who waits for an outcome. */
+const FOLLOW_EVERY_MS = 100
 
 export interface RotationOptions {
   minIntervalMs: number
@@ -167,6 +170,15 @@ export class Rotations {
       if (ended?.reason === 'canceled') canceled += 1
     }
     return canceled
+  }
+
+  /** The rotation as it is when it has ended, or after `waitMs`, or when nobody waits any more. @throws HubError `database_down` */
+  async follow(device: Device, rotation: RotationRecord, waitMs: number, gone: AbortSignal): Promise<RotationRecord> {
+    const until = this.#parts.now() + waitMs
+    while (device.rotation?.id === rotation.id && this.#parts.now() < until && !gone.aborted)
+      await delay(Math.min(FOLLOW_EVERY_MS, Math.max(1, until - this.#parts.now())), undefined, { signal: gone }).catch(() => {})
+    if (device.rotation?.id === rotation.id) return device.rotation
+    return (await this.#parts.store.rotations.byId(rotation.id)) ?? rotation
   }
 
   /** A device was removed, its rotations with it. */

@@ -14,7 +14,7 @@ export function heartbeatComposer(device: Pick<OpenDevice, 'driver' | 'call'>, p
       agent_version: agentVersion,
       proxy_url: proxyUrl,
       methods,
-      ...(status ? { telemetry: toSnake(status.telemetry) } : {}),
+      ...(status ? { telemetry: { ...toSnake(status.telemetry), sim: status.sim } } : {}),
     }
   }
 }

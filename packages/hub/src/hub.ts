@@ -20,10 +20,13 @@ import { HubError } from './errors.ts'
 import { startClockwork } from './fleet/clockwork.ts'
 import { FleetEvents } from './fleet/events.ts'
 import { Fleet } from './fleet/fleet.ts'
+import { IpRecall } from './fleet/ip-recall.ts'
 import { Quarantines } from './fleet/quarantines.ts'
 import { IntervalRotations } from './fleet/rotations/interval-rotations.ts'
 import { RotationLinks } from './fleet/rotations/links.ts'
 import { openRotations } from './fleet/rotations/open-rotations.ts'
+import { Tallies } from './fleet/tallies.ts'
+import { TelemetryKeeper } from './fleet/telemetry-keeper.ts'
 import { vigilDefaults } from './fleet/vigil.ts'
 import { Vigilance } from './fleet/vigilance.ts'
 import { createLog } from './log.ts'
@@ -130,6 +133,9 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
       newId,
     })
     closing.push(() => alerting.close())
+    const recall = await IpRecall.load({ fleet, store, events, log })
+    const tallies = new Tallies({ fleet, store, events, log, now })
+    const telemetry = new TelemetryKeeper({ store, events, log, now })
     const feed = new EventFeed(fleet, events, now)
     const metrics = new Metrics({ fleet, events, streams: () => feed.size, maxDevices: config.metricsMaxDevices })
     closing.push(() => metrics.close())
@@ -148,6 +154,7 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
       enrolment,
       quarantines,
       alerting,
+      tallies,
       feed,
       metrics,
     }
@@ -159,8 +166,10 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
     ownUrl = url
 
     const adminKey = await firstAdminKey(accounts)
-    closing.push(() => vigilance.close())
-    closing.push(startClockwork({ fleet, rotations, intervals, quarantines, vigilance, pulse: store.pulse, log, now }))
+    closing.push(() => Promise.all([vigilance, recall, tallies, telemetry].map((part) => part.close())))
+    closing.push(
+      startClockwork({ fleet, rotations, intervals, quarantines, vigilance, recall, tallies, telemetry, pulse: store.pulse, log, now }),
+    )
     closing.push(
       startUpkeep({
         ...accounts,

@@ -15,6 +15,7 @@ import type { Fleet } from '../fleet/fleet.ts'
 import type { Quarantines } from '../fleet/quarantines.ts'
 import type { RotationLinks } from '../fleet/rotations/links.ts'
 import type { Rotations } from '../fleet/rotations/rotations.ts'
+import type { Tallies } from '../fleet/tallies.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import type { Store } from '../store/index.ts'
 import type { EventFeed } from './event-feed.ts'
@@ -42,6 +43,7 @@ export interface ApiContext {
   enrolment: Enrolment
   quarantines: Quarantines
   alerting: Alerting
+  tallies: Tallies
   feed: EventFeed
   metrics: Metrics
 }

@@ -28,6 +28,7 @@ export function deviceJson(device: Device, fleet: Teller): DeviceJson {
     condition: fleet.condition(device),
     exit_ip: exit?.current ?? null,
     ip_since: stampOrNull(exit?.firstSeen ?? null),
+    ip_seen_before: device.seenBefore && { times: device.seenBefore.times, last_seen: stamp(device.seenBefore.lastSeen) },
     proxy_url: device.proxyUrl,
     ...proxyAddress(device),
     operator: device.operator,

@@ -21,6 +21,7 @@ import { banRoutes } from './bans.ts'
 import { blockRoutes } from './blocks.ts'
 import { configRoutes } from './config.ts'
 import type { ApiContext, Routes } from './context.ts'
+import { deviceIpRoutes } from './device-ips.ts'
 import { deviceTransferRoutes } from './device-transfer.ts'
 import { deviceRoutes } from './devices.ts'
 import { eventRoutes } from './events.ts'
@@ -58,6 +59,7 @@ const resources: readonly Routes[] = [
   statusRoutes,
   metricsRoutes,
   deviceRoutes,
+  deviceIpRoutes,
   deviceTransferRoutes,
   proxyRoutes,
   rotationRoutes,

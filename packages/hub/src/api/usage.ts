@@ -10,7 +10,7 @@ const BODY_LIMIT_BYTES = 1024 * 1024
 
 /** `POST /api/v1/usage`: what parsers report of their requests. */
 export const usageRoutes: Routes = (context) => (app, _options, done) => {
-  const { store, quotas, now, metrics } = context
+  const { store, quotas, now, metrics, tallies } = context
   app.post(
     '/api/v1/usage',
     {
@@ -28,6 +28,14 @@ export const usageRoutes: Routes = (context) => (app, _options, done) => {
       if (!isDuplicate) {
         // Attempts that followed the first one of a request are ours, not the caller's.
         quotas.count(certainCaller(request), request.body.records.filter(({ attempt }) => attempt === 1).length)
+        tallies.use(
+          request.body.records.map(({ device_id, exit_ip, outcome, duration_ms }) => ({
+            deviceId: device_id,
+            exitIp: exit_ip,
+            outcome,
+            durationMs: duration_ms,
+          })),
+        )
         metrics.observeUsage(
           request.body.records.map(({ device_id, status, outcome, duration_ms }) => ({
             deviceId: device_id,

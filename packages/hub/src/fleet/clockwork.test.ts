@@ -15,6 +15,9 @@ const start = (beat: (at: number) => Promise<void> = async () => {}) => {
     intervals: { tick: vi.fn() },
     quarantines: { tick: vi.fn() },
     vigilance: { tick: vi.fn() },
+    recall: { tick: vi.fn() },
+    tallies: { tick: vi.fn() },
+    telemetry: { tick: vi.fn() },
     pulse: { beat: vi.fn(beat) },
   }
   return { ...parts, stop: startClockwork({ ...parts, log, now: Date.now }) }

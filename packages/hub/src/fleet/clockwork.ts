@@ -1,9 +1,12 @@
 import type { Logger } from 'pino'
 import { isDatabaseDown, type PulseStore } from '../store/index.ts'
 import type { Fleet } from './fleet.ts'
+import type { IpRecall } from './ip-recall.ts'
 import type { Quarantines } from './quarantines.ts'
 import type { IntervalRotations } from './rotations/interval-rotations.ts'
 import type { Rotations } from './rotations/rotations.ts'
+import type { Tallies } from './tallies.ts'
+import type { TelemetryKeeper } from './telemetry-keeper.ts'
 import type { Vigilance } from './vigilance.ts'
 
 const TICK_MS = 1_000
@@ -18,13 +21,28 @@ export interface ClockworkParts {
   intervals: Pick<IntervalRotations, 'tick'>
   quarantines: Pick<Quarantines, 'tick'>
   vigilance: Pick<Vigilance, 'tick'>
+  recall: Pick<IpRecall, 'tick'>
+  tallies: Pick<Tallies, 'tick'>
+  telemetry: Pick<TelemetryKeeper, 'tick'>
   pulse: Pick<PulseStore, 'beat'>
   log: Logger
   now: () => number
 }
 
 /** Starts what the hub does by itself: silences, deadlines and turns once a second, its own pulse every ten. Returns what stops it. */
-export function startClockwork({ fleet, rotations, intervals, quarantines, vigilance, pulse, log, now }: ClockworkParts): () => void {
+export function startClockwork({
+  fleet,
+  rotations,
+  intervals,
+  quarantines,
+  vigilance,
+  recall,
+  tallies,
+  telemetry,
+  pulse,
+  log,
+  now,
+}: ClockworkParts): () => void {
   let last = now()
   let pulseAt = Number.NEGATIVE_INFINITY
   const tick = (): void => {
@@ -35,7 +53,7 @@ export function startClockwork({ fleet, rotations, intervals, quarantines, vigil
     }
     last = at
     fleet.tick()
-    vigilance.tick()
+    for (const part of [vigilance, recall, tallies, telemetry]) part.tick()
     rotations.tick()
     intervals.tick()
     if (at - pulseAt < PULSE_MS) return

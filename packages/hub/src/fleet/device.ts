@@ -4,6 +4,7 @@ import {
   type DeviceTotals,
   type LastRotation,
   noRotationConfig,
+  type Recall,
   type RotationRecord,
   rotationConfigOf,
 } from '../store/index.ts'
@@ -21,6 +22,8 @@ export interface Device extends DeviceSettings {
   lastIpRotation: number | null
   telemetry: DeviceRecord['telemetry']
   totals: DeviceTotals
+  /** Whether it had its exit IP before; null: it had not, or that is not known yet. */
+  seenBefore: Recall | null
   /** Since when the silence lasts that was told, as the database has it. */
   silentSince: number | null
   /** Its comings and goings; null until it is looked at, and while nobody watches over it. */
@@ -47,7 +50,7 @@ export function fromRecord(record: DeviceRecord): Device {
     const lastSeen = isShown ? Math.max(stint.lastSeen, record.lastHeartbeat ?? 0) : stint.lastSeen
     return { ...stint, current: isShown ? exitIp : stint.ip, lastSeen }
   }
-  return { ...rest, exits: { v4: exit('v4'), v6: exit('v6') }, vigil: null, rotation: null, isStored: true }
+  return { ...rest, exits: { v4: exit('v4'), v6: exit('v6') }, seenBefore: null, vigil: null, rotation: null, isStored: true }
 }
 
 /** The part of a device that people or its agent set. */
@@ -118,6 +121,7 @@ export const newPendingDevice = (id: string, name: string, now: number, defaults
   lastIpRotation: null,
   telemetry: null,
   totals: { requests: 0, successful: 0, failed: 0, durationMs: 0 },
+  seenBefore: null,
   silentSince: null,
   vigil: null,
   rotation: null,

@@ -15,8 +15,10 @@ export type FleetEvent =
   | { type: 'back'; device: Device; silentSince: number; at: number; because: 'heard' | 'maintenance' }
   /** It comes and goes (six times within an hour), or no longer does (30 min without); `isUp`: how it stands at this moment. */
   | { type: 'flapping'; device: Device; phase: 'began' | 'ended'; isUp: boolean; at: number }
-  /** A pool reported that sites banned exit IPs, or no longer do (`until` is then now). */
-  | { type: 'quarantine'; reporter: string; records: QuarantineRecord[] }
+  /** A pool reported that sites banned exit IPs, or no longer do (`until` is then now). `begun`: those of them that were not quarantined before. */
+  | { type: 'quarantine'; reporter: string; records: QuarantineRecord[]; begun: QuarantineRecord[] }
+  /** An agent said how its device is: `device.telemetry`. */
+  | { type: 'telemetry'; device: Device }
   /** The request quota of a user or a key is used up; once for each period. */
   | { type: 'limit_exceeded'; of: 'user' | 'key'; id: string; name: string; limit: number; used: number; at: number }
   /** Something was refused because of a limit that an admin set; `detail` says which, and what to do. */

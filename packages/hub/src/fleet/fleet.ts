@@ -61,11 +61,12 @@ export class Fleet {
     this.#parts = parts
     this.#watch = watch
     this.#newNames = new RateLimit(options.newNamesPerMinute)
-    const markStored = (ids: readonly string[]): void => {
+    const markStored = (ids: readonly string[], renamed: ReadonlyMap<string, string>): void => {
       for (const id of ids) {
         const device = this.#byId.get(id)
         if (device) device.isStored = true
       }
+      for (const [given, id] of renamed) this.#takeId(given, id)
     }
     this.#writer = new HeartbeatWriter(parts.store.heartbeats, options.newDevice, markStored, parts.log)
   }
@@ -192,6 +193,10 @@ export class Fleet {
 
   /** What an agent says of its device; written when it is news. @throws HubError `database_down` */
   async learn(device: Device, said: AgentHeartbeatJson): Promise<void> {
+    if (said.telemetry) {
+      device.telemetry = { said: said.telemetry, at: this.#parts.now() }
+      this.#parts.events.announce({ type: 'telemetry', device })
+    }
     const learned = {
       proxyUrl: said.proxy_url === null ? device.proxyUrl : normalProxyUrl(said.proxy_url),
       methods: said.methods,
@@ -325,6 +330,24 @@ export class Fleet {
   #tellLimit(detail: string): void {
     const subject = { kind: 'hub', id: 'max_devices', name: 'MAX_DEVICES' } as const
     this.#parts.events.announce({ type: 'limit_refused', subject, detail, at: this.#parts.now() })
+  }
+
+  /** Another hub had heard the name first: the device has the id that it got there, and what has been set there. */
+  #takeId(given: string, id: string): void {
+    const device = this.#byId.get(given)
+    if (!device) return
+    this.#byId.delete(given)
+    this.#announced.delete(given)
+    device.id = id
+    this.#byId.set(id, device)
+    this.#parts.events.announce({ type: 'device_removed', id: given, name: device.name })
+    this.#announce(device)
+    void this.inTurn(async () => {
+      const record = await this.#parts.store.devices.one(id)
+      if (record) this.takeOver(settingsOf(fromRecord(record)))
+    }).catch((error: unknown) =>
+      this.#parts.log.warn({ err: error, device: device.name }, 'What another hub set for a device could not be read.'),
+    )
   }
 
   #announce(device: Device): void {

@@ -24,9 +24,10 @@ const beat = (name: string, over: Partial<Beat> = {}): Beat => ({
 function writerOver(answer: (group: readonly Beat[]) => Promise<void>) {
   const groups: Beat[][] = []
   const stored: string[] = []
-  const write = async (group: readonly Beat[]): Promise<void> => {
+  const write = async (group: readonly Beat[]): Promise<ReadonlyMap<string, string>> => {
     groups.push([...group])
     await answer(group)
+    return new Map()
   }
   const writer = new HeartbeatWriter(
     { write },

@@ -22,7 +22,7 @@ interface Waiting {
 export class HeartbeatWriter {
   readonly #store: HeartbeatStore
   readonly #newDevice: NewDevice
-  readonly #onStored: (deviceIds: readonly string[]) => void
+  readonly #onStored: (deviceIds: readonly string[], renamed: ReadonlyMap<string, string>) => void
   readonly #log: Logger
   #waiting = new Map<string, Waiting>()
   #timer: NodeJS.Timeout | null = null
@@ -30,7 +30,12 @@ export class HeartbeatWriter {
   #database: 'up' | 'down' = 'up'
   #closed = false
 
-  constructor(store: HeartbeatStore, newDevice: NewDevice, onStored: (deviceIds: readonly string[]) => void, log: Logger) {
+  constructor(
+    store: HeartbeatStore,
+    newDevice: NewDevice,
+    onStored: (deviceIds: readonly string[], renamed: ReadonlyMap<string, string>) => void,
+    log: Logger,
+  ) {
     this.#store = store
     this.#newDevice = newDevice
     this.#onStored = onStored
@@ -87,8 +92,15 @@ export class HeartbeatWriter {
     const group = [...this.#waiting.values()].slice(0, MAX_GROUP)
     for (const { beat } of group) this.#waiting.delete(beat.deviceId)
     try {
-      await this.#writeOrSplit(group.map(({ beat }) => beat))
-      this.#onStored(group.map(({ beat }) => beat.deviceId))
+      const renamed = new Map<string, string>()
+      await this.#writeOrSplit(
+        group.map(({ beat }) => beat),
+        renamed,
+      )
+      this.#onStored(
+        group.map(({ beat }) => beat.deviceId),
+        renamed,
+      )
       if (this.#database === 'down') this.#log.info('Heartbeats are written again.')
       this.#database = 'up'
       return true
@@ -110,9 +122,9 @@ export class HeartbeatWriter {
   }
 
   /** One value that the database refuses must not take its whole group along. */
-  async #writeOrSplit(beats: Beat[]): Promise<void> {
+  async #writeOrSplit(beats: Beat[], renamed: Map<string, string>): Promise<void> {
     try {
-      await this.#store.write(beats, this.#newDevice)
+      for (const [given, id] of await this.#store.write(beats, this.#newDevice)) renamed.set(given, id)
     } catch (error) {
       if (isDatabaseDown(error) || !isBadValue(error)) throw error
       if (beats.length === 1) {
@@ -120,8 +132,8 @@ export class HeartbeatWriter {
         return
       }
       const half = Math.ceil(beats.length / 2)
-      await this.#writeOrSplit(beats.slice(0, half))
-      await this.#writeOrSplit(beats.slice(half))
+      await this.#writeOrSplit(beats.slice(0, half), renamed)
+      await this.#writeOrSplit(beats.slice(half), renamed)
     }
   }
 }

@@ -66,13 +66,14 @@ export class Quarantines {
     }
     if (set.length > 0) await store.quarantines.put(set, at)
     if (lifted.length > 0) await store.quarantines.remove(lifted)
+    const begun = set.filter(({ exitIp, site }) => !this.has(exitIp, site))
     const told: QuarantineRecord[] = []
     for (const record of set) told.push(this.#put(record))
     for (const { exitIp, site, rule } of lifted) {
       this.#live.delete(keyOf({ exitIp, site }))
       told.push({ exitIp, site, rule, until: at })
     }
-    events.announce({ type: 'quarantine', reporter, records: told })
+    events.announce({ type: 'quarantine', reporter, records: told, begun })
     return { accepted: told.length }
   }
 

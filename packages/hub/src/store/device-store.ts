@@ -91,6 +91,8 @@ export interface DeviceRecord extends DeviceSettings {
 export interface DeviceStore {
   /** All of them; the hub keeps the fleet in memory. */
   all(): Promise<DeviceRecord[]>
+  /** One, without its addresses and rotations; null when it is gone. */
+  one(id: string): Promise<DeviceRecord | null>
   /** Inserts a device, or takes over the row of its id. False when another device has the name. */
   put(device: DeviceSettings): Promise<boolean>
   /** The same for many, all or none of them. False when another device has one of the names. */
@@ -159,70 +161,77 @@ export async function putDevice(db: Kysely<Tables>, device: DeviceSettings, seal
 }
 
 export function deviceStore(db: Kysely<Tables>, seal: Seal): DeviceStore {
+  const rows = (id: string | null) =>
+    db
+      .selectFrom('proxy_devices as d')
+      .innerJoin('rotation_config as c', 'c.device_id', 'd.id')
+      .leftJoin('proxy_heartbeat as h', 'h.device_id', 'd.id')
+      .selectAll('d')
+      .select(['c.rotation_method', 'c.rotation_interval', 'c.auto_rotation', 'c.last_successful_rotation'])
+      .select(rotationConfigColumns)
+      .select(['c.changed_count', 'c.unchanged_count', 'c.failed_count'])
+      .leftJoin('device_telemetry as t', 't.device_id', 'd.id')
+      .leftJoin('device_totals as n', 'n.device_id', 'd.id')
+      .select(['t.telemetry', 't.reported_at'])
+      .select(['n.total_requests', 'n.successful_requests', 'n.failed_requests', 'n.response_time_ms_sum'])
+      .select(['h.remote_ip', 'h.ip_changes', 'h.updated_at as beat_at'])
+      .$if(id !== null, (select) => select.where('d.id', '=', id ?? ''))
+      .execute()
+
+  const toRecord = (
+    row: Awaited<ReturnType<typeof rows>>[number],
+    stints: DeviceRecord['stints'] | undefined,
+    lastRotation: LastRotation | null,
+  ): DeviceRecord => ({
+    id: row.id,
+    name: row.name,
+    kind: row.kind,
+    deviceType: row.device_type,
+    adoptedAt: ms(row.adopted_at),
+    maintenance: row.maintenance,
+    proxyUrl: openProxyUrl(row, seal),
+    operator: row.operator,
+    region: row.region,
+    tags: row.tags,
+    weight: row.weight,
+    methods: row.methods,
+    agentVersion: row.agent_version,
+    requestsPerMinute: row.requests_per_minute,
+    concurrency: row.max_concurrency,
+    dataCapBytes: row.data_cap_bytes === null ? null : Number(row.data_cap_bytes),
+    dataCapDay: row.data_cap_day,
+    rotationMethod: row.rotation_method,
+    rotationInterval: row.rotation_interval,
+    autoRotation: row.auto_rotation,
+    ...fromRotationColumns(row, row.id, seal),
+    createdAt: row.created_at.getTime(),
+    updatedAt: row.updated_at.getTime(),
+    exitIp: row.remote_ip,
+    lastHeartbeat: ms(row.beat_at),
+    ipChanges: row.ip_changes ?? 0,
+    stints: stints ?? { v4: null, v6: null },
+    rotations: { changed: row.changed_count, unchanged: row.unchanged_count, failed: row.failed_count },
+    lastRotation,
+    lastIpRotation: ms(row.last_successful_rotation),
+    telemetry: row.telemetry === null || row.reported_at === null ? null : { said: row.telemetry, at: row.reported_at.getTime() },
+    totals: {
+      requests: Number(row.total_requests ?? 0),
+      successful: Number(row.successful_requests ?? 0),
+      failed: Number(row.failed_requests ?? 0),
+      durationMs: Number(row.response_time_ms_sum ?? 0),
+    },
+    silentSince: ms(row.silent_since),
+  })
+
   return {
     async all() {
-      const [devices, stints, ended] = await Promise.all([
-        query(
-          db
-            .selectFrom('proxy_devices as d')
-            .innerJoin('rotation_config as c', 'c.device_id', 'd.id')
-            .leftJoin('proxy_heartbeat as h', 'h.device_id', 'd.id')
-            .selectAll('d')
-            .select(['c.rotation_method', 'c.rotation_interval', 'c.auto_rotation', 'c.last_successful_rotation'])
-            .select(rotationConfigColumns)
-            .select(['c.changed_count', 'c.unchanged_count', 'c.failed_count'])
-            .leftJoin('device_telemetry as t', 't.device_id', 'd.id')
-            .leftJoin('device_totals as n', 'n.device_id', 'd.id')
-            .select(['t.telemetry', 't.reported_at'])
-            .select(['n.total_requests', 'n.successful_requests', 'n.failed_requests', 'n.response_time_ms_sum'])
-            .select(['h.remote_ip', 'h.ip_changes', 'h.updated_at as beat_at'])
-            .execute(),
-        ),
-        query(newestStints(db)),
-        query(lastRotations(db)),
-      ])
-      return devices.map(
-        (row): DeviceRecord => ({
-          id: row.id,
-          name: row.name,
-          kind: row.kind,
-          deviceType: row.device_type,
-          adoptedAt: ms(row.adopted_at),
-          maintenance: row.maintenance,
-          proxyUrl: openProxyUrl(row, seal),
-          operator: row.operator,
-          region: row.region,
-          tags: row.tags,
-          weight: row.weight,
-          methods: row.methods,
-          agentVersion: row.agent_version,
-          requestsPerMinute: row.requests_per_minute,
-          concurrency: row.max_concurrency,
-          dataCapBytes: row.data_cap_bytes === null ? null : Number(row.data_cap_bytes),
-          dataCapDay: row.data_cap_day,
-          rotationMethod: row.rotation_method,
-          rotationInterval: row.rotation_interval,
-          autoRotation: row.auto_rotation,
-          ...fromRotationColumns(row, row.id, seal),
-          createdAt: row.created_at.getTime(),
-          updatedAt: row.updated_at.getTime(),
-          exitIp: row.remote_ip,
-          lastHeartbeat: ms(row.beat_at),
-          ipChanges: row.ip_changes ?? 0,
-          stints: stints.get(row.id) ?? { v4: null, v6: null },
-          rotations: { changed: row.changed_count, unchanged: row.unchanged_count, failed: row.failed_count },
-          lastRotation: ended.get(row.id) ?? null,
-          lastIpRotation: ms(row.last_successful_rotation),
-          telemetry: row.telemetry === null || row.reported_at === null ? null : { said: row.telemetry, at: row.reported_at.getTime() },
-          totals: {
-            requests: Number(row.total_requests ?? 0),
-            successful: Number(row.successful_requests ?? 0),
-            failed: Number(row.failed_requests ?? 0),
-            durationMs: Number(row.response_time_ms_sum ?? 0),
-          },
-          silentSince: ms(row.silent_since),
-        }),
-      )
+      const [devices, stints, ended] = await Promise.all([query(rows(null)), query(newestStints(db)), query(lastRotations(db))])
+      return devices.map((row) => toRecord(row, stints.get(row.id), ended.get(row.id) ?? null))
+    },
+
+    async one(id) {
+      const [row] = await query(rows(id))
+      return row === undefined ? null : toRecord(row, undefined, null)
     },
 
     async put(device) {

@@ -11,6 +11,7 @@ export type { DeviceRecord, DeviceSettings, DeviceTotals, LastRotation, Stint } 
 export type { EnrolmentStore } from './enrolment-store.ts'
 export { isBadValue, isDatabaseDown } from './failures.ts'
 export type { Beat, HeartbeatStore, NewDevice } from './heartbeat-store.ts'
+export type { IpRecord, Recall, UseCounts } from './ip-history-store.ts'
 export type { KeyChange, KeyRecord, KeyStore, KeyUse } from './key-store.ts'
 export { openStore, type Store } from './open.ts'
 export { normalProxyUrl } from './proxy-address.ts'

@@ -15,6 +15,7 @@ import { lockDirectory } from './directory-lock.ts'
 import { type EnrolmentStore, enrolmentStore } from './enrolment-store.ts'
 import { query } from './failures.ts'
 import { type HeartbeatStore, heartbeatStore } from './heartbeat-store.ts'
+import { type IpHistoryStore, ipHistoryStore } from './ip-history-store.ts'
 import { type KeyStore, keyStore } from './key-store.ts'
 import { migrations } from './migrations/index.ts'
 import { pglitePool } from './pglite.ts'
@@ -28,6 +29,7 @@ import { createSeal, type Seal } from './seal.ts'
 import { type SessionStore, sessionStore } from './session-store.ts'
 import { type SettingStore, settingStore } from './setting-store.ts'
 import type { Tables } from './tables.ts'
+import { type TelemetryStore, telemetryStore } from './telemetry-store.ts'
 import { type UsageStore, usageStore } from './usage-store.ts'
 import { type UserStore, userStore } from './user-store.ts'
 
@@ -35,6 +37,8 @@ import { type UserStore, userStore } from './user-store.ts'
 const VACUUM_EVERY_MS = 600_000
 const HOT_TABLES = [
   'proxy_heartbeat',
+  'device_telemetry',
+  'device_totals',
   'rotations',
   'rotation_config',
   'system_config',
@@ -61,6 +65,8 @@ export interface StoreOptions {
 export interface Store {
   readonly devices: DeviceStore
   readonly heartbeats: HeartbeatStore
+  readonly ipHistory: IpHistoryStore
+  readonly telemetry: TelemetryStore
   readonly rotations: RotationStore
   readonly rotationLinks: RotationLinkStore
   readonly keys: KeyStore
@@ -156,6 +162,8 @@ function storeOver(db: Kysely<Tables>, seal: Seal, end: () => Promise<void>): St
   return {
     devices: deviceStore(db, seal),
     heartbeats: heartbeatStore(db),
+    ipHistory: ipHistoryStore(db),
+    telemetry: telemetryStore(db),
     rotations: rotationStore(db),
     rotationLinks: rotationLinkStore(db),
     keys: keyStore(db),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ipSeenBefore } from './ip-history.ts'
 import { deviceName, ipAddress, label, timestamp } from './names.ts'
 import { proxyUrl } from './proxy-url.ts'
 import { rotationFailure, rotationMethod, rotationOutcome, rotationTrigger } from './rotation.ts'
@@ -46,6 +47,8 @@ const details = {
   ip_address: z.string().nullable(),
   port: z.int().nullable(),
   condition: deviceCondition,
+  /** Whether the device had its exit IP before; null: it had not. A moment after a change it is not known yet. */
+  ip_seen_before: ipSeenBefore.nullable(),
   maintenance: z.boolean(),
   agent_version: z.string().nullable(),
   /** How its agent can rotate it, best first. */

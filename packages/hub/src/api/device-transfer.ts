@@ -68,7 +68,17 @@ export const deviceTransferRoutes: Routes = (context) => (app, _options, done) =
         summary: 'The adopted devices as a file; without passwords unless they are asked for',
         tags,
         querystring: exportQuery,
-        response: problemReplies,
+        response: {
+          200: {
+            description: 'The file',
+            content: {
+              'text/csv': { schema: z.string() },
+              'application/json': { schema: z.object({ devices: z.array(z.looseObject({ name: z.string() })) }) },
+              'text/plain': { schema: z.string() },
+            },
+          },
+          ...problemReplies,
+        },
       },
     },
     (request, reply) => {

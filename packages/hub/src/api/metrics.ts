@@ -17,7 +17,7 @@ export const metricsRoutes: Routes = (context) => (app, _options, done) => {
       schema: {
         summary: 'Metrics in the text format of Prometheus',
         tags: ['health'],
-        response: { 200: z.string(), ...problemReplies },
+        response: { 200: { description: 'Metrics', content: { 'text/plain': { schema: z.string() } } }, ...problemReplies },
       },
     },
     async (_request, reply) => {

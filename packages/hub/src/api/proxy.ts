@@ -8,7 +8,7 @@ import {
   proxyQuery,
   proxyServiceStatus,
 } from '@mobilepool/sdk/contract'
-import type { z } from 'zod'
+import { z } from 'zod'
 import { refused } from '../errors.ts'
 import { type Device, isPending } from '../fleet/device.ts'
 import { matcher, pageOf } from '../fleet/selection.ts'
@@ -22,6 +22,12 @@ import { problemReplies } from './problem.ts'
 import { byOperator, drawOne, isAvailable, meant, noDevice, sendLines } from './proxy-choice.ts'
 import { rotationJson } from './rotation-wire.ts'
 import { stamp } from './stamp.ts'
+
+/** JSON, or with `format=txt` proxy URLs, one a line. */
+const listedAs = <T extends z.ZodType>(schema: T) => ({
+  description: 'JSON; with format=txt proxy URLs, one a line',
+  content: { 'application/json': { schema }, 'text/plain': { schema: z.string() } },
+})
 
 /** `/api/v1/proxy`: the fleet as clients see it. */
 export const proxyRoutes: Routes = (context) => (app, _options, done) => {
@@ -39,7 +45,7 @@ export const proxyRoutes: Routes = (context) => (app, _options, done) => {
         summary: 'The adopted devices; with format=txt the proxy URLs of those that can be used now, one a line',
         tags,
         querystring: proxyListQuery,
-        response: { 200: deviceList, ...problemReplies },
+        response: { 200: listedAs(deviceList), ...problemReplies },
       },
     },
     (request, reply) => {
@@ -60,7 +66,7 @@ export const proxyRoutes: Routes = (context) => (app, _options, done) => {
         summary: 'One device that can be used now, by chance, in proportion to the weights',
         tags,
         querystring: proxyQuery,
-        response: { 200: deviceSchema, ...problemReplies },
+        response: { 200: listedAs(deviceSchema), ...problemReplies },
       },
     },
     (request, reply) => {
@@ -85,7 +91,7 @@ export const proxyRoutes: Routes = (context) => (app, _options, done) => {
         summary: 'The devices that can be used now, by their operators',
         tags,
         querystring: proxyQuery,
-        response: { 200: operatorList, ...problemReplies },
+        response: { 200: listedAs(operatorList), ...problemReplies },
       },
     },
     (request, reply) => {

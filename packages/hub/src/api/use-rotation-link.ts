@@ -21,10 +21,15 @@ const querystring = z.object({
   wait: z.coerce.number().min(0).max(MAX_WAIT_S).default(0),
 })
 const params = z.object({ secret: z.string().max(200) })
+const text = { schema: z.string() }
+const result = {
+  description: 'What became of it, in words or as JSON',
+  content: { 'text/plain': text, 'application/json': { schema: rotateReply } },
+}
 const response = {
-  200: z.union([z.string(), rotateReply]),
-  202: z.union([z.string(), rotateReply]),
-  '4xx': z.union([problem, z.string()]),
+  200: { ...result, content: { ...result.content, 'text/html': text } },
+  202: result,
+  '4xx': { description: 'A problem, in words or as JSON', content: { 'text/plain': text, 'application/json': { schema: problem } } },
   '5xx': problem,
 }
 

@@ -10,6 +10,8 @@ export type StartCode =
   | 'database_unreachable'
   | 'secret_key_wrong'
   | 'no_admin_key'
+  | 'database_not_empty'
+  | 'backup_unusable'
 
 /** What a problem document may carry besides its code and sentence. */
 export interface ProblemExtras {

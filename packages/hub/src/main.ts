@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { hostname } from 'node:os'
 import { Command } from 'commander'
-import { createKeyCommand } from './admin.ts'
+import { addAdminCommands } from './admin/commands.ts'
 import { readConfig, readOptions, variables } from './config-sources.ts'
 import { HubError } from './errors.ts'
 import { createHub } from './hub.ts'
@@ -26,7 +26,9 @@ for (const { flag, option, help } of variables) if (flag !== undefined) program.
 program.addHelpText('after', `\nEnvironment (a flag goes before its variable):\n${environment}\n`).action((flags: Flags) => serve(flags))
 
 const admin = program.command('admin').description('work on the database while no hub is running on it (Postgres: also while one is)')
-admin.addCommand(createKeyCommand((flags) => readConfig(process.env, given({ ...program.opts<Flags>(), ...flags }))))
+addAdminCommands(admin, ({ dataDir }) =>
+  readConfig(process.env, given({ ...program.opts<Flags>(), ...(dataDir === undefined ? {} : { dataDir }) })),
+)
 
 const given = (flags: Record<string, string | undefined>): Record<string, string> =>
   Object.fromEntries(Object.entries(flags).filter((entry): entry is [string, string] => entry[1] !== undefined))

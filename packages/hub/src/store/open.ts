@@ -12,6 +12,7 @@ import { type CredentialWatch, credentialWatch } from './credential-watch.ts'
 import { prepareDataDir, secretFor } from './data-dir.ts'
 import { type DeviceStore, deviceStore } from './device-store.ts'
 import { lockDirectory } from './directory-lock.ts'
+import { dump } from './dump.ts'
 import { type EnrolmentStore, enrolmentStore } from './enrolment-store.ts'
 import { query } from './failures.ts'
 import { type HeartbeatStore, heartbeatStore } from './heartbeat-store.ts'
@@ -87,6 +88,8 @@ export interface Store {
   readonly alertChannels: ChannelStore
   readonly alertDeliveries: DeliveryStore
   readonly alertSettings: AlertSettingsStore
+  /** Every row at one moment, as the lines of a backup. @throws HubError `database_down` */
+  dump(): AsyncIterable<string>
   /** Asks the database for an answer. @throws HubError `database_down` */
   ping(): Promise<void>
   /** Ends every connection or the database's thread, and frees the data folder. */
@@ -98,26 +101,45 @@ export interface Store {
  * @throws HubError `data_dir_locked`, `data_dir_unusable`, `database_unreachable` or `secret_key_wrong`
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
-  await prepareDataDir(options.dataDir)
-  const seal = createSeal(await secretFor(options.dataDir, options.secretKey))
-  return options.databaseUrl === null
-    ? openEmbedded(options.dataDir, seal)
-    : openPostgres(options.databaseUrl, options.databasePoolSize, seal)
+  const connection = await connectTo(options)
+  return options.databaseUrl === null ? openEmbedded(connection) : openPostgres(options.databaseUrl, connection)
 }
 
-async function openEmbedded(dataDir: string, seal: Seal): Promise<Store> {
+/** A database that is open: not migrated, nothing in it looked at. */
+interface Connection {
+  db: Kysely<Tables>
+  seal: Seal
+  end: () => Promise<void>
+}
+
+/** Opens the database as it is. @throws HubError `data_dir_locked`, `data_dir_unusable`, `database_unreachable` */
+export async function connectTo(options: StoreOptions): Promise<Connection> {
+  await prepareDataDir(options.dataDir)
+  const seal = createSeal(await secretFor(options.dataDir, options.secretKey))
+  if (options.databaseUrl === null) return { ...(await connectEmbedded(options.dataDir)), seal }
+  const pool = postgresPool(options.databaseUrl, options.databasePoolSize)
+  return { db: kysely(pool), seal, end: () => pool.end() }
+}
+
+async function connectEmbedded(dataDir: string): Promise<{ db: Kysely<Tables>; end: () => Promise<void> }> {
   const lock = await lockDirectory(dataDir)
   const dir = join(dataDir, 'pglite')
   const pool = pglitePool(dir)
-  const db = kysely(pool)
   const end = async (): Promise<void> => {
     await pool.end()
     await lock.release()
   }
   try {
-    await pool.open().catch((cause: unknown) => {
-      throw new HubError('database_unreachable', `The embedded database in ${dir} does not open: ${message(cause)}.`, { cause })
-    })
+    await pool.open()
+    return { db: kysely(pool), end }
+  } catch (cause) {
+    await end()
+    throw new HubError('database_unreachable', `The embedded database in ${dir} does not open: ${message(cause)}.`, { cause })
+  }
+}
+
+async function openEmbedded({ db, seal, end }: Connection): Promise<Store> {
+  try {
     await migrate(db)
     await checkSeal(db, seal)
   } catch (error) {
@@ -131,7 +153,7 @@ async function openEmbedded(dataDir: string, seal: Seal): Promise<Store> {
   })
 }
 
-async function openPostgres(url: string, size: number, seal: Seal): Promise<Store> {
+async function openPostgres(url: string, { db, seal, end }: Connection): Promise<Store> {
   const unreachable = (cause: unknown): HubError =>
     cause instanceof HubError
       ? cause
@@ -139,20 +161,14 @@ async function openPostgres(url: string, size: number, seal: Seal): Promise<Stor
   const migrating = migrationPool(url)
   try {
     await migrate(kysely(migrating))
+    await checkSeal(db, seal)
   } catch (error) {
+    await end()
     throw unreachable(error)
   } finally {
     await migrating.end()
   }
-  const pool = postgresPool(url, size)
-  const db = kysely(pool)
-  try {
-    await checkSeal(db, seal)
-  } catch (error) {
-    await pool.end()
-    throw unreachable(error)
-  }
-  return storeOver(db, seal, () => pool.end())
+  return storeOver(db, seal, end)
 }
 
 const kysely = (pool: PostgresPool): Kysely<Tables> => new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
@@ -183,6 +199,7 @@ function storeOver(db: Kysely<Tables>, seal: Seal, end: () => Promise<void>): St
     alertChannels: channelStore(db, seal),
     alertDeliveries: deliveryStore(db),
     alertSettings: alertSettingsStore(db),
+    dump: () => dump(db, Date.now()),
     ping: async () => void (await query(sql`select 1`.execute(db))),
     close: () => {
       closing ??= end()
@@ -202,7 +219,7 @@ async function migrate(db: Kysely<Tables>): Promise<void> {
 }
 
 /** A constant that was sealed on the first start tells a wrong SECRET_KEY before anything is read or written with it. */
-async function checkSeal(db: Kysely<Tables>, seal: Seal): Promise<void> {
+export async function checkSeal(db: Kysely<Tables>, seal: Seal): Promise<void> {
   await db
     .insertInto('system_config')
     .values({ key: SEAL_CHECK_KEY, value: seal.close(SEAL_CHECK_KEY, SEAL_CHECK_KEY) })

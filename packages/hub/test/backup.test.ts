@@ -2,11 +2,14 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { keyRecord } from '../src/auth/key.ts'
 import { newPendingDevice, settingsOf } from '../src/fleet/device.ts'
 import { openStore, restoreStore, type Store } from '../src/store/index.ts'
 import { sharedPostgres } from './hub.ts'
+
+/** initdb in WebAssembly takes 3 s alone, and many times that beside other work. */
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 })
 
 const T0 = Date.parse('2026-11-22T03:00:00.123Z')
 const secretKey = 'a secret key of the tests'

@@ -2,6 +2,7 @@ import { type Kysely, sql } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import { HubError } from '../errors.ts'
 import { columnsOf, type DumpHeader, type DumpLine, tablesInOrder } from './dump.ts'
+import { query } from './failures.ts'
 import { migrations } from './migrations/index.ts'
 import { checkSeal, connectTo, type StoreOptions } from './open.ts'
 import type { Seal } from './seal.ts'
@@ -20,11 +21,12 @@ interface Restored {
 /**
  * Reads a backup's lines into a database that holds nothing yet, or, with `replace`, in the place of what it holds. The rows are read
  * back all or none, in the shape that they had, and then migrated to this version.
- * @throws HubError `backup_unusable`, `database_not_empty`, `secret_key_wrong`, or as `openStore` does
+ * @throws HubError `backup_unusable`, `database_not_empty`, `secret_key_wrong`, `database_down`, or as `openStore` does
  */
 export async function restoreStore(options: StoreOptions, lines: AsyncIterable<string>, replace: boolean): Promise<Restored> {
   const { db, seal, end } = await connectTo(options)
   try {
+    await query(sql`select 1`.execute(db))
     const reader = lines[Symbol.asyncIterator]()
     const header = readHeader((await reader.next()).value)
     const known = Object.keys(await migrations.getMigrations())

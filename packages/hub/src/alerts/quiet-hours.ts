@@ -8,8 +8,8 @@ const MINUTE_MS = 60_000
 const DAY_MINUTES = 1_440
 
 /**
- * When the quiet hours that reign at `now` are over, ms; null: none reign. On the night of a clock change it may be an hour off:
- * ask again then.
+ * When the quiet hours that reign at `now` are over, ms; null: none reign. Where a clock change skips
+ * that very minute it may be an hour off: ask again then.
  */
 function quietUntil({ from, to, time_zone: timeZone }: QuietHours, now: number): number | null {
   const local = minuteOfDay(now, timeZone)
@@ -17,7 +17,11 @@ function quietUntil({ from, to, time_zone: timeZone }: QuietHours, now: number):
   const isQuiet = begin < end ? local >= begin && local < end : local >= begin || local < end
   if (!isQuiet) return null
   const left = (end - local + DAY_MINUTES) % DAY_MINUTES
-  return Math.floor(now / MINUTE_MS) * MINUTE_MS + left * MINUTE_MS
+  const guess = Math.floor(now / MINUTE_MS) * MINUTE_MS + left * MINUTE_MS
+  // The clock may be changed until then.
+  const off = ((minuteOfDay(guess, timeZone) - end + DAY_MINUTES * 1.5) % DAY_MINUTES) - DAY_MINUTES / 2
+  const exact = guess - off * MINUTE_MS
+  return exact > now ? exact : guess
 }
 
 /** Until when a notice of this severity must wait, ms; null: it may go now. */

@@ -40,18 +40,23 @@ export class Flaps {
     const findings: Finding[] = []
     const windowMs = (window ?? 0) * 1_000
     for (const [id, changes] of this.#changes) {
-      while (changes[0] !== undefined && changes[0] < now - windowMs) changes.shift()
+      // A short window must not make it forget since when a device is steady.
+      const keptFrom = now - Math.max(windowMs, STEADY_MS)
+      while (changes[0] !== undefined && changes[0] < keptFrom) changes.shift()
       if (changes.length === 0) this.#changes.delete(id)
       const device = devices.get(id)
-      if (!device || device.isExempt || changes.length < threshold) continue
+      const count = changes.filter((at) => at >= now - windowMs).length
+      // Steady already, though the window still holds the changes: it would be told as over and as begun at every look.
+      const isSteady = now - (changes.at(-1) ?? this.#startedAt) >= STEADY_MS
+      if (!device || device.isExempt || isSteady || count < threshold) continue
       findings.push({
         rule: 'flapping',
         subject: deviceSubject(device),
         verdict: 'bad',
         severity,
         title: `${device.name} comes and goes`,
-        detail: `${changes.length} changes between online and offline within ${inWords(windowMs)}. Nothing more is said of it until it is steady for ${inWords(STEADY_MS)}.`,
-        value: changes.length,
+        detail: `${count} changes between online and offline within ${inWords(windowMs)}. Nothing more is said of it until it is steady for ${inWords(STEADY_MS)}.`,
+        value: count,
       })
     }
     for (const { subject } of firing.all) {

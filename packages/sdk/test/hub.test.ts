@@ -219,6 +219,28 @@ describe('a hub that is wrong', () => {
   })
 })
 
+describe('between two attempts of a rotation', () => {
+  test('the device serves; it drains anew for the next one', async () => {
+    const busan = await stage.device('busan-03')
+    put('busan-03', busan)
+    const pool = open()
+    await (await pool.fetch(origin.url)).text()
+    await eventually('the stream is open', () => hub.streams === 1)
+    hub.rotation('busan-03', { state: 'queued', attempt: 0 })
+    hub.rotation('busan-03', { state: 'draining', attempt: 1 })
+    await eventually('it drains', () => stateOf(pool, 'busan-03') === 'rotating')
+    hub.rotation('busan-03', { state: 'queued', attempt: 1 })
+    await eventually('it serves', () => stateOf(pool, 'busan-03') !== 'rotating')
+    expect(await exitOf(await pool.fetch(origin.url))).toBe(busan.egress)
+    hub.rotation('busan-03', { state: 'draining', attempt: 2 })
+    await eventually('it drains anew', () => stateOf(pool, 'busan-03') === 'rotating')
+    const changes = collect(pool, 'ipChanged')
+    hub.rotation('busan-03', { state: 'changed', new_ip: '127.10.3.2', attempt: 2 })
+    await eventually('it serves again', () => stateOf(pool, 'busan-03') !== 'rotating')
+    expect(changes).toHaveLength(1)
+  })
+})
+
 describe('rotation through the hub', () => {
   const prepare = async () => {
     const busan = await stage.device('busan-03')

@@ -59,6 +59,12 @@ export class Rotations {
     if (device !== undefined) void this.#parts.drains.begin(device, 'rotation')
   }
 
+  /** A rotation waits, for its first attempt or another: the device takes requests meanwhile. */
+  noteWaiting(id: string): void {
+    const device = this.#parts.find(id)
+    if (device !== undefined) this.#parts.drains.end(device, 'rotation')
+  }
+
   /** A rotation is over: the device takes requests again, with the exit IP that it has now. */
   noteEnd(result: RotationResult): void {
     const { find, drains, emit, setExitIp, vouchFor, onEnd } = this.#parts

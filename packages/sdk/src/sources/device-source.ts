@@ -31,6 +31,8 @@ export interface SourceListener {
   onExitIp(id: string, exitIp: string): void
   /** A rotation of the device is announced or under way. */
   onRotationRunning(id: string): void
+  /** A rotation of the device waits for its turn or for its next attempt: until then the device serves. */
+  onRotationWaiting(id: string): void
   /** It is over. Told once a rotation. */
   onRotationEnd(result: RotationResult): void
   /** The stream of changes is up again. */

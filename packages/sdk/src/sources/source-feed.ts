@@ -68,6 +68,10 @@ export class SourceFeed implements SourceListener {
     this.#parts.rotations.noteRunning(id)
   }
 
+  onRotationWaiting(id: string): void {
+    this.#parts.rotations.noteWaiting(id)
+  }
+
   onRotationEnd(result: RotationResult): void {
     this.#parts.rotations.noteEnd(result)
   }

@@ -14,7 +14,7 @@ const GIVE_UP_MS = 600_000
 export interface HubRotationsParts {
   readonly client: HubClient
   readonly clock: Clock
-  readonly listener: Pick<SourceListener, 'onRotationRunning' | 'onRotationEnd'>
+  readonly listener: Pick<SourceListener, 'onRotationRunning' | 'onRotationWaiting' | 'onRotationEnd'>
   readonly signal: AbortSignal
 }
 
@@ -25,6 +25,8 @@ export class HubRotations {
   readonly #waiting = new Map<string, (result: RotationResult) => void>()
   /** The last rotation of each device that ended: its end may be told by an event and by an answer, but counts once. */
   readonly #ended = new Map<string, string>()
+  /** How far each device's rotation has come: an answer may be older than an event that came before it. */
+  readonly #reached = new Map<string, { readonly id: string; readonly step: number }>()
 
   constructor(parts: HubRotationsParts) {
     this.#parts = parts
@@ -35,9 +37,15 @@ export class HubRotations {
     const { id, device_id: deviceId, state } = rotation
     if (this.#ended.get(deviceId) === id) return
     if (!isFinal(state)) {
-      if (state !== 'queued') this.#parts.listener.onRotationRunning(deviceId)
+      const reached = this.#reached.get(deviceId)
+      const step = stepOf(rotation)
+      if (reached?.id === id && reached.step > step) return
+      this.#reached.set(deviceId, { id, step })
+      if (state === 'queued') this.#parts.listener.onRotationWaiting(deviceId)
+      else this.#parts.listener.onRotationRunning(deviceId)
       return
     }
+    this.#reached.delete(deviceId)
     const result = toResult(rotation, state)
     this.#ended.set(deviceId, id)
     this.#parts.listener.onRotationEnd(result)
@@ -90,6 +98,10 @@ export class HubRotations {
     }
   }
 }
+
+/** Grows as a rotation goes on: waiting after attempt n comes after attempt n, and before the next one. A hub that names none makes one attempt. */
+const stepOf = ({ attempt, state }: RotationJson): number =>
+  attempt === undefined ? Number(state !== 'queued') : attempt * 2 + Number(state === 'queued')
 
 function toResult(rotation: RotationJson, outcome: RotationOutcome): RotationResult {
   const {

@@ -88,7 +88,9 @@ describe('a path', () => {
     const { engine } = assemble([kazan, omsk])
     await expect(engine.openPath({ hostname: 'site.example', port: 443, isPlainHttp: false })).rejects.toMatchObject({
       code: 'MP_RETRIES_EXHAUSTED',
-      message: expect.stringMatching(/^gave up on site\.example:443 after 3 attempts: kazan-02 tunnel_refused 502; .*\. The last: device \S+: /),
+      message: expect.stringMatching(
+        /^gave up on site\.example:443 after 3 attempts: kazan-02 tunnel_refused 502; .*\. The last: device \S+: /,
+      ),
       attempts: [{ deviceId: 'kazan-02', kind: 'tunnel_refused', statusCode: 502 }, { deviceId: 'omsk-05' }, {}],
     })
     expect(engine.counts).toMatchObject({ started: 1, failed: 1, retried: 2 })

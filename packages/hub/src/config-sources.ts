@@ -3,6 +3,7 @@ import { accountVariables } from './config/account-variables.ts'
 import { alertVariables } from './config/alert-variables.ts'
 import { list, number, seconds, text, yesNo } from './config/readers.ts'
 import { rotationVariables } from './config/rotation-variables.ts'
+import { statisticsVariables } from './config/statistics-variables.ts'
 import { completeConfig, type HubConfig, type HubOptions, hubOptions } from './config.ts'
 import { HubError } from './errors.ts'
 
@@ -103,6 +104,7 @@ export const variables: readonly Variable[] = [
   },
   ...accountVariables,
   ...alertVariables,
+  ...statisticsVariables,
 ]
 
 /** Set without DATABASE_URL they mean that somebody wants Postgres; PGlite in their place would lose data in silence. */

@@ -33,6 +33,7 @@ import { createLog } from './log.ts'
 import { Metrics } from './metrics/metrics.ts'
 import { createSender } from './outbound/sender.ts'
 import { startPruning } from './stats/pruning.ts'
+import { Statistics } from './stats/statistics.ts'
 import { openStore } from './store/index.ts'
 import { version } from './version.ts'
 
@@ -120,14 +121,16 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
 
     const quarantines = await Quarantines.load({ store, events, now })
     const vigilance = new Vigilance({ fleet, store, events, settings: vigilOf(config), log, now })
+    const statistics = await Statistics.load({ store, fleet, events, config, now })
+    closing.push(() => statistics.close())
     const alerting = await startAlerting({
       store,
       fleet,
       events,
       send,
       environment: environmentChannels(config),
-      rates: () => ({ fleet: { attempts: 0, succeeded: 0 }, devices: new Map() }),
-      dataPlans: () => new Map(),
+      rates: (windowSeconds) => statistics.rates(windowSeconds),
+      dataPlans: () => statistics.dataPlans(),
       log,
       now,
       newId,
@@ -155,6 +158,7 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
       quarantines,
       alerting,
       tallies,
+      statistics,
       feed,
       metrics,
     }
@@ -181,7 +185,7 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
     )
     const { auditRetentionDays } = config
     const others = [() => pruneAccounts({ ...store, blocks: accounts.blocks, auditRetentionDays, now: now() })]
-    closing.push(startPruning({ store, others, log, now }))
+    closing.push(startPruning({ store, statistics, others, log, now }))
     return { url, host: config.host, port: Number(new URL(url).port), adminKey, close }
   } catch (error) {
     await close()

@@ -48,6 +48,9 @@ const usage = (of: DeviceSettings, over: Partial<UsageEntry> = {}): UsageEntry =
   deviceId: of.id,
   exitIp: '112.161.54.7',
   target: 'shop.com/a',
+  site: 'shop.com',
+  error: null,
+  userAgent: null,
   method: 'GET',
   status: 200,
   outcome: 'answered',
@@ -58,6 +61,10 @@ const usage = (of: DeviceSettings, over: Partial<UsageEntry> = {}): UsageEntry =
   at: T0,
   ...over,
 })
+
+const HOUR = 3_600_000
+const ALL = { from: T0 - 100 * 24 * HOUR, to: T0 + 100 * 24 * HOUR, limit: 100 }
+const batchOf = (entries: UsageEntry[]) => ({ id: randomUUID(), clientIp: '10.0.0.9', reporter: randomUUID(), receivedAt: T0, entries })
 
 const newDevice = { rotationInterval: 600, requestsPerMinute: null }
 
@@ -265,61 +272,82 @@ function contract(open: () => Promise<Store>) {
     expect(await store.enrolment.usableToken(third.hash, T0 + 5, null)).toEqual(third)
   })
 
-  test('a batch of usage is logged and counted once, by device and hour; devices that are gone are left out', async () => {
+  test('a batch of usage is logged and counted once, by device, hour and site; devices that are gone are left out', async () => {
     const [seoul, moscow] = [device('usage-01'), device('usage-02')]
     for (const one of [seoul, moscow]) await store.devices.put(one)
     const entries = [
       usage(seoul, { at: T0 }),
-      usage(seoul, { at: T0 + 1_000, outcome: 'banned', status: 403, attempt: 1, target: null }),
-      usage(moscow, { at: T0 + 2_000, outcome: 'tunnel_timeout', status: null, exitIp: null, attempt: 2, bytesIn: 0 }),
+      usage(seoul, { at: T0 + 1_000, outcome: 'banned', status: 403, attempt: 1, target: null, site: 'bank.com', durationMs: 900 }),
+      usage(moscow, { at: T0 + 2_000, outcome: 'tunnel_timeout', status: null, exitIp: null, attempt: 2, bytesIn: 0, error: 'no answer' }),
       usage(seoul, { at: T0 + 3_600_000, bytesIn: 5_000_000_000 }),
-      usage(device('gone')),
+      usage(device('gone'), { site: null }),
     ]
-    const batch = { id: randomUUID(), clientIp: '10.0.0.9', receivedAt: T0, entries }
-    expect(await store.usage.write(batch)).toBe(4)
-    expect(await store.usage.write(batch)).toBeNull()
-    expect(await store.usage.write({ ...batch, id: randomUUID(), entries: [usage(seoul, { at: T0 + 4_000 })] })).toBe(1)
-    const hours = (await store.usage.hours(T0 - 3_600_000)).filter(({ deviceId }) => deviceId === seoul.id)
-    const hour = Math.floor(T0 / 3_600_000) * 3_600_000
+    expect(await store.usage.write(batchOf(entries))).toBe(4)
+    const again = batchOf([usage(seoul, { at: T0 + 4_000 })])
+    expect(await store.usage.write(again)).toBe(1)
+    expect(await store.usage.write(again)).toBeNull()
+
+    const hours = await store.statistics.hours({ deviceIds: [seoul.id] }, T0 - HOUR, T0 + 2 * HOUR)
     expect(hours).toEqual([
-      { deviceId: seoul.id, hour, requests: 3, successful: 2, banned: 1, failed: 0, durationMs: 600, bytesOut: 30, bytesIn: 300 },
       {
-        deviceId: seoul.id,
-        hour: hour + 3_600_000,
-        requests: 1,
-        successful: 1,
-        banned: 0,
-        failed: 0,
-        durationMs: 200,
-        bytesOut: 10,
+        ...{ key: seoul.id, hour: T0, requests: 3, successful: 2, banned: 1, failed: 0, durationMs: 1_300, bytesOut: 30, bytesIn: 300 },
+        latency: [...Array(14).fill(0), 2, ...Array(6).fill(0), 1],
+      },
+      {
+        ...{ key: seoul.id, hour: T0 + HOUR, requests: 1, successful: 1, banned: 0, failed: 0, durationMs: 200, bytesOut: 10 },
         bytesIn: 5_000_000_000,
+        latency: [...Array(14).fill(0), 1],
       },
     ])
-    expect(await store.usage.newest({ deviceId: moscow.id, limit: 10 })).toEqual([entries[2]])
-    const logged = await store.usage.newest({ deviceId: seoul.id, limit: 10 })
-    expect(logged.map(({ at }) => at - T0)).toEqual([3_600_000, 4_000, 1_000, 0])
-    expect(logged[3]).toEqual(entries[0])
+    expect((await store.statistics.topSites(T0, T0 + 2 * HOUR, 9)).filter(({ site }) => site === 'bank.com')).toEqual([
+      { site: 'bank.com', requests: 1, successful: 0, banned: 1 },
+    ])
+    expect(await store.statistics.bytesSince(new Map([[seoul.id, T0 + HOUR]]))).toEqual(new Map([[seoul.id, 5_000_000_010]]))
+    const logged = await store.statistics.log({ ...ALL, deviceIds: [moscow.id] })
+    expect(logged).toEqual([{ ...entries[2], id: expect.any(String), deviceName: 'usage-02', clientIp: '10.0.0.9' }])
+  })
+
+  test('the log is read from its newest line on, page by page, and outlives its device', async () => {
+    const seoul = device('usage-05')
+    await store.devices.put(seoul)
+    // Two of one moment, and one of another day.
+    const times = [T0, T0 + 5, T0 + 5, T0 + 24 * HOUR]
+    await store.usage.write(batchOf(times.map((at) => usage(seoul, { at }))))
+    await store.devices.remove(seoul.id)
+    const seen: number[] = []
+    let before: { at: number; id: string } | undefined
+    for (;;) {
+      const page = await store.statistics.log({ ...ALL, deviceIds: [seoul.id], limit: 1, before })
+      const [line] = page
+      if (!line) break
+      seen.push(line.at)
+      before = line
+    }
+    expect(seen).toEqual(times.toReversed())
   })
 
   test('two writers of the same batch at once count it once', async () => {
     const seoul = device('usage-03')
     await store.devices.put(seoul)
-    const batch = { id: randomUUID(), clientIp: '::1', receivedAt: T0, entries: [usage(seoul)] }
+    const batch = batchOf([usage(seoul)])
     const written = await Promise.all([store.usage.write(batch), store.usage.write(batch), store.usage.write(batch)])
     expect(written.toSorted()).toEqual([1, null, null])
-    expect(await store.usage.newest({ deviceId: seoul.id, limit: 10 })).toHaveLength(1)
+    expect(await store.statistics.log({ ...ALL, deviceIds: [seoul.id] })).toHaveLength(1)
   })
 
-  test('old usage is deleted, newer stays', async () => {
+  test('old usage goes, the log by whole days, and a late line gets its day back', async () => {
     const seoul = device('usage-04')
     await store.devices.put(seoul)
-    const entries = [usage(seoul, { at: T0 - 7_200_000 }), usage(seoul, { at: T0 + 7_200_000 })]
-    const old = { id: randomUUID(), clientIp: '::1', receivedAt: T0 - 7_200_000, entries }
+    const day = 24 * HOUR
+    const old = { ...batchOf([usage(seoul, { at: T0 - 3 * day }), usage(seoul, { at: T0 - day })]), receivedAt: T0 - 3 * day }
     await store.usage.write(old)
-    expect(await store.usage.prune({ logs: T0 - 1, stats: T0 - 1, batches: T0 - 1 })).toBe(false)
-    expect((await store.usage.newest({ deviceId: seoul.id, limit: 10 })).map(({ at }) => at)).toEqual([T0 + 7_200_000])
-    expect((await store.usage.hours(0)).filter(({ deviceId }) => deviceId === seoul.id)).toHaveLength(1)
+    await store.usage.prepare(T0)
+    expect(await store.usage.prune({ logs: T0 - 2 * day, stats: T0 - 2 * day, batches: T0 - 2 * day })).toBe(false)
+    const times = async () => (await store.statistics.log({ ...ALL, deviceIds: [seoul.id] })).map(({ at }) => at)
+    expect(await times()).toEqual([T0 - day])
+    expect(await store.statistics.hours({ deviceIds: [seoul.id] }, 0, T0)).toHaveLength(1)
     expect(await store.usage.write(old)).toBe(2)
+    expect(await times()).toEqual([T0 - day, T0 - day, T0 - 3 * day])
   })
 
   test('of a quarantine the later end stays; it is lifted, and gone when it is over', async () => {

@@ -103,4 +103,33 @@ describe('a batch of usage', () => {
       expect((await report(key, batch)).status).toBe(status)
     expect(await rows('select 1 from usage_batches')).toEqual([])
   })
+
+  test('of NDJSON is taken whole or not at all, and bad lines are named by their numbers', async () => {
+    const { id } = await hub.addDevice({ name: 'seoul-01' })
+    const lines = (...records: unknown[]) => records.map((one) => (typeof one === 'string' ? one : JSON.stringify(one))).join('\n')
+    const headers = { 'content-type': 'application/x-ndjson' }
+    const send = (query: string, raw: string) => hub.ask(`/api/v1/usage${query}`, { method: 'POST', key: 'admin', raw, headers })
+    const batch = `?id=${randomUUID()}`
+    const bad = await send(batch, lines(record(id), '{"device_id":', record(id, { status: 99 })))
+    expect([bad.status, bad.json.errors.map(({ field }: { field: string }) => field)]).toEqual([400, ['line 2', 'line 3']])
+    expect(await send('', lines(record(id)))).toMatchObject({ status: 400, json: { errors: [{ field: 'id' }] } })
+    expect(await rows('select 1 from request_logs')).toEqual([])
+    const good = Array.from({ length: 2_000 }, () => record(id))
+    expect((await send(batch, lines(...good, ''))).json).toEqual({ stored: 2_000, unknown_devices: 0, duplicate: false })
+    expect((await send(batch, lines(...good))).json).toMatchObject({ duplicate: true })
+    const [device] = (await hub.ask('/api/v1/admin/devices', { key: 'admin' })).json.devices
+    expect(device).toMatchObject({ total_requests: 2_000 })
+  })
+
+  test('leaves neither a query nor credentials in the log', async () => {
+    const { id } = await hub.addDevice({ name: 'seoul-01' })
+    const records = [record(id, { target: 'https://user:pa55@shop.com/a?token=s3cret#x' })]
+    await report('admin', { id: randomUUID(), records })
+    expect(await rows('select target_url, site from request_logs')).toEqual([{ target_url: 'https://shop.com/a', site: 'shop.com' }])
+    hub = await hub.restart({ logQueryStrings: true })
+    await report('admin', { id: randomUUID(), records })
+    expect(await rows("select count(*)::int as n from request_logs where target_url = 'https://shop.com/a?token=s3cret'")).toEqual([
+      { n: 1 },
+    ])
+  })
 })

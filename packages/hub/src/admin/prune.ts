@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { AddressBlocks } from '../auth/address-blocks.ts'
 import { pruneAccounts } from '../auth/prune.ts'
-import { pruneUsage } from '../stats/usage.ts'
+import { pruneUsage } from '../stats/prune-usage.ts'
 import type { ReadConfig } from './commands.ts'
 import { auditCommand, withStore } from './open.ts'
 
@@ -14,7 +14,7 @@ export const pruneCommand = (config: ReadConfig): Command =>
       const settings = config(flags)
       await withStore(settings, 'A running hub does this itself, once an hour.', async (store) => {
         const now = Date.now()
-        await pruneUsage(store, now)
+        await pruneUsage(store, settings, now)
         await store.quarantines.prune(now)
         const none = () => ({ after: 0, firstMs: 0 })
         const blocks = await AddressBlocks.load({ store: store.blocks, trustProxy: [], settings: none, now: () => now })

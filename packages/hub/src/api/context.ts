@@ -17,6 +17,7 @@ import type { RotationLinks } from '../fleet/rotations/links.ts'
 import type { Rotations } from '../fleet/rotations/rotations.ts'
 import type { Tallies } from '../fleet/tallies.ts'
 import type { Metrics } from '../metrics/metrics.ts'
+import type { Statistics } from '../stats/statistics.ts'
 import type { Store } from '../store/index.ts'
 import type { EventFeed } from './event-feed.ts'
 
@@ -44,6 +45,7 @@ export interface ApiContext {
   quarantines: Quarantines
   alerting: Alerting
   tallies: Tallies
+  statistics: Statistics
   feed: EventFeed
   metrics: Metrics
 }

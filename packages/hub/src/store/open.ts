@@ -29,6 +29,7 @@ import { type RotationStore, rotationStore } from './rotation-store.ts'
 import { createSeal, type Seal } from './seal.ts'
 import { type SessionStore, sessionStore } from './session-store.ts'
 import { type SettingStore, settingStore } from './setting-store.ts'
+import { type StatisticsStore, statisticsStore } from './statistics-store.ts'
 import type { Tables } from './tables.ts'
 import { type TelemetryStore, telemetryStore } from './telemetry-store.ts'
 import { type UsageStore, usageStore } from './usage-store.ts'
@@ -44,6 +45,9 @@ const HOT_TABLES = [
   'rotation_config',
   'system_config',
   'usage_stats',
+  'usage_sites',
+  'usage_reporters',
+  'device_totals',
   'quarantines',
   'users',
   'sessions',
@@ -74,6 +78,7 @@ export interface Store {
   readonly enrolment: EnrolmentStore
   readonly pulse: PulseStore
   readonly usage: UsageStore
+  readonly statistics: StatisticsStore
   readonly quarantines: QuarantineStore
   readonly users: UserStore
   readonly sessions: SessionStore
@@ -186,6 +191,7 @@ function storeOver(db: Kysely<Tables>, seal: Seal, end: () => Promise<void>): St
     enrolment: enrolmentStore(db, seal),
     pulse: pulseStore(db),
     usage: usageStore(db),
+    statistics: statisticsStore(db),
     quarantines: quarantineStore(db),
     users: userStore(db),
     sessions: sessionStore(db),

@@ -24,10 +24,20 @@ export const usageRecord = z.strictObject({
   duration_ms: z.int().nonnegative().max(2_147_483_647),
   /** When it began. */
   at: timestamp,
+  /** What went wrong, for people; never a secret. */
+  error: z.string().max(500).nullish(),
+  /** `User-Agent` that the target was shown. */
+  user_agent: z.string().max(500).nullish(),
 })
 export type UsageRecordJson = z.infer<typeof usageRecord>
 
-/** Body of `POST /api/v1/usage`. A batch that is sent again under its id counts once. */
+/** Records of one NDJSON batch, at most. */
+export const USAGE_LINES_MAX = 5_000
+
+/**
+ * Body of `POST /api/v1/usage`. A batch that is sent again under its id counts once.
+ * The same as `application/x-ndjson`, a record a line, with the id in the query: `?id=UUID`; up to `USAGE_LINES_MAX` lines.
+ */
 export const usageBatch = z.strictObject({ id: z.uuid(), records: z.array(usageRecord).min(1).max(USAGE_BATCH_MAX) })
 export type UsageBatchJson = z.infer<typeof usageBatch>
 

@@ -3,6 +3,7 @@ import { firstTables } from './0001-first-tables.ts'
 import { usageAndBans } from './0002-usage-and-bans.ts'
 import { accounts } from './0003-accounts.ts'
 import { devices } from './0004-devices.ts'
+import { statistics } from './0005-statistics.ts'
 import { alerts } from './0006-alerts.ts'
 import { rotations } from './0007-rotations.ts'
 
@@ -12,6 +13,7 @@ const all: Record<string, Migration> = {
   '0002-usage-and-bans': usageAndBans,
   '0003-accounts': accounts,
   '0004-devices': devices,
+  '0005-statistics': statistics,
   '0006-alerts': alerts,
   '0007-rotations': rotations,
 }

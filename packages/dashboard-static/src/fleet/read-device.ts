@@ -14,7 +14,7 @@ type Line = { readonly [Field in keyof (ProxyStatusJson & DeviceJson)]?: unknown
 // Written out because the page takes only types from the contract; the types make each list complete.
 const statuses = { online: 1, offline: 1, busy: 1, maintenance: 1, rotating: 1, pending: 1 } satisfies Record<DeviceJson['status'], 1>
 const types = { android: 1, usb_modem: 1, raspberry_pi: 1, mini_pc: 1, generic: 1 } satisfies Record<DeviceType, 1>
-const triggers = { interval: 1, requests: 1, session: 1, ban: 1, forced: 1 } satisfies Record<RotationTrigger, 1>
+const triggers = { interval: 1, requests: 1, session: 1, ban: 1, forced: 1, link: 1 } satisfies Record<RotationTrigger, 1>
 const outcomes = { changed: 1, unchanged: 1, failed: 1 } satisfies Record<RotationOutcome, 1>
 const failures = {
   device_unreachable: 1,

@@ -102,6 +102,7 @@ export const en = {
   'trigger.session': 'by session',
   'trigger.ban': 'after a ban',
   'trigger.forced': 'by hand',
+  'trigger.link': 'by a link',
 
   'reason.device_unreachable': 'device not reachable',
   'reason.permission_denied': 'permission denied on the device',

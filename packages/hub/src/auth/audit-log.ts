@@ -19,6 +19,7 @@ export class AuditLog {
   readonly #waiting: AuditEntry[] = []
   #timer: NodeJS.Timeout | null = null
   #written: Promise<void> = Promise.resolve()
+  #settle: () => void = () => {}
   #lost = 0
 
   constructor(parts: AuditLogParts) {
@@ -38,16 +39,20 @@ export class AuditLog {
 
   /** Writes what waits. */
   async close(): Promise<void> {
+    // Without a timer a group is being written; with one, whoever waits for it waits for the flush below.
+    if (this.#timer === null) await this.#written
+    const waited = this.#settle
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
-    await this.#written.catch(() => {})
     await this.#flush().catch(() => {})
+    waited()
     if (this.#timer !== null) clearTimeout(this.#timer)
     if (this.#waiting.length > 0) this.#parts.log.error({ entries: this.#waiting.length }, 'The end of the audit log could not be written.')
   }
 
   #schedule(ms: number): void {
     this.#written = new Promise((resolve) => {
+      this.#settle = resolve
       this.#timer = setTimeout(() => {
         this.#timer = null
         void this.#flush().finally(resolve)

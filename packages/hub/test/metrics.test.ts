@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { scriptedAgent } from './agent.ts'
 import { startHub, type TestHub } from './hub.ts'
+import { usageRecord } from './records.ts'
 
 let hub: TestHub
 beforeAll(async () => {
@@ -22,22 +23,6 @@ async function scrape(of: TestHub = hub): Promise<Map<string, number>> {
   return series
 }
 
-/** A report of one attempt. */
-const record = (deviceId: string, over: Record<string, unknown> = {}) => ({
-  device_id: deviceId,
-  exit_ip: '127.10.1.1',
-  target: 'shop.com',
-  method: 'GET',
-  status: 200,
-  outcome: 'answered',
-  attempt: 1,
-  bytes_out: 0,
-  bytes_in: 1_000,
-  duration_ms: 120,
-  at: new Date().toISOString(),
-  ...over,
-})
-
 describe('the metrics', () => {
   test('have the specification’s five, by device and status, and count what pools and agents report', async () => {
     const agent = await scriptedAgent(hub, 'busan-03')
@@ -47,8 +32,12 @@ describe('the metrics', () => {
     expect(before.get('active_devices_total')).toBe(1)
     expect(before.get('device_health_status{device="busan-03"}')).toBe(1)
 
-    const records = [record(id), record(id, { status: 403, outcome: 'banned' }), record(id, { status: null, outcome: 'tunnel_timeout' })]
-    const batch = { id: randomUUID(), records: [...records, record(randomUUID())] }
+    const records = [
+      usageRecord(id),
+      usageRecord(id, { status: 403, outcome: 'banned' }),
+      usageRecord(id, { status: null, outcome: 'tunnel_timeout' }),
+    ]
+    const batch = { id: randomUUID(), records: [...records, usageRecord(randomUUID())] }
     const key = await hub.parserKey()
     for (let time = 0; time < 2; time++) await hub.ask('/api/v1/usage', { method: 'POST', key, body: batch })
 
@@ -101,7 +90,7 @@ describe('the metrics', () => {
     const added = []
     for (const name of ['amur-01', 'kazan-02', 'zeya-09']) added.push(await hub.addDevice({ name }))
     const [, , zeya] = added
-    await hub.ask('/api/v1/usage', { method: 'POST', key: 'admin', body: { id: randomUUID(), records: [record(zeya.id)] } })
+    await hub.ask('/api/v1/usage', { method: 'POST', key: 'admin', body: { id: randomUUID(), records: [usageRecord(zeya.id)] } })
     const cut = await scrape()
     const named = [...cut.keys()].filter((name) => name.startsWith('device_health_status'))
     expect(named).toEqual(['device_health_status{device="amur-01"}', 'device_health_status{device="busan-03"}'])

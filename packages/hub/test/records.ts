@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { UsageRecordJson } from '@mobilepool/sdk/contract'
 import { newPendingDevice, settingsOf } from '../src/fleet/device.ts'
 import type { DeviceSettings, RotationRecord } from '../src/store/index.ts'
 
@@ -35,5 +36,21 @@ export const rotationRecord = (of: { id: string; name: string }, over: Partial<R
   startedAt: null,
   deadlineAt: null,
   endedAt: null,
+  ...over,
+})
+
+/** A parser's report of one attempt. */
+export const usageRecord = (deviceId: string, over: Partial<UsageRecordJson> = {}): UsageRecordJson => ({
+  device_id: deviceId,
+  exit_ip: '127.10.1.1',
+  target: 'shop.com',
+  method: 'GET',
+  status: 200,
+  outcome: 'answered',
+  attempt: 1,
+  bytes_out: 0,
+  bytes_in: 1_000,
+  duration_ms: 120,
+  at: new Date().toISOString(),
   ...over,
 })

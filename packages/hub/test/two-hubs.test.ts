@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { EventReader } from './event-reader.ts'
 import { sharedPostgres, startHub, type TestHub } from './hub.ts'
 import { loggedIn } from './logged-in.ts'
+import { usageRecord } from './records.ts'
 
 let one: TestHub
 let two: TestHub
@@ -51,9 +52,7 @@ test('requests reported at both count together against one quota', async () => {
   const made = (await one.ask('/api/v1/keys', { method: 'POST', key: 'admin', body: { name: 'p', scope: 'proxy', requests_limit: 4 } }))
     .json
   const usage = async (hub: TestHub, requests: number) => {
-    const record = { device_id: deviceId, exit_ip: null, target: null, method: 'GET', status: 200, outcome: 'answered', attempt: 1 }
-    const sized = { ...record, bytes_out: 1, bytes_in: 1, duration_ms: 1, at: new Date().toISOString() }
-    const body = { id: randomUUID(), records: Array.from({ length: requests }, () => sized) }
+    const body = { id: randomUUID(), records: Array.from({ length: requests }, () => usageRecord(deviceId)) }
     expect((await hub.ask('/api/v1/usage', { method: 'POST', key: made.key, body })).status).toBe(200)
   }
   await usage(one, 2)
@@ -62,4 +61,11 @@ test('requests reported at both count together against one quota', async () => {
     await eventually(async () =>
       expect((await hub.ask('/api/v1/proxy/list', { key: made.key })).json).toMatchObject({ code: 'quota_exhausted' }),
     )
+})
+
+test('requests through a device that the other hub has added are stored, those through nobody’s are not', async () => {
+  const { id } = await one.addDevice({ name: 'busan-02' })
+  const body = { id: randomUUID(), records: [usageRecord(id), usageRecord(randomUUID())] }
+  const taken = await two.ask('/api/v1/usage', { method: 'POST', key: 'admin', body })
+  expect(taken.json).toEqual({ stored: 1, unknown_devices: 1, duplicate: false })
 })

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { type UsageRecordJson, usageReply } from '@mobilepool/sdk/contract'
+import { usageReply } from '@mobilepool/sdk/contract'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { sharedPostgres, startHub, type TestHub } from './hub.ts'
+import { usageRecord } from './records.ts'
 
 let hub: TestHub
 let databaseUrl: string
@@ -13,20 +14,6 @@ beforeEach(async () => {
 })
 afterEach(() => hub.remove())
 
-const record = (deviceId: string, over: Partial<UsageRecordJson> = {}): UsageRecordJson => ({
-  device_id: deviceId,
-  exit_ip: '127.10.1.1',
-  target: 'shop.com',
-  method: 'GET',
-  status: 200,
-  outcome: 'answered',
-  attempt: 1,
-  bytes_out: 0,
-  bytes_in: 1_000,
-  duration_ms: 120,
-  at: new Date().toISOString(),
-  ...over,
-})
 const report = (key: string | undefined, body: unknown) =>
   hub.ask('/api/v1/usage', { method: 'POST', body, ...(key === undefined ? {} : { key }) })
 
@@ -44,7 +31,10 @@ describe('a batch of usage', () => {
   test('is stored and counted once, however often it is sent', async () => {
     const { id } = await hub.addDevice({ name: 'seoul-01' })
     const key = await hub.parserKey()
-    const batch = { id: randomUUID(), records: [record(id), record(id, { outcome: 'banned', status: 403 }), record(randomUUID())] }
+    const batch = {
+      id: randomUUID(),
+      records: [usageRecord(id), usageRecord(id, { outcome: 'banned', status: 403 }), usageRecord(randomUUID())],
+    }
     const first = await report(key, batch)
     expect([first.status, usageReply.parse(first.json)]).toEqual([200, { stored: 2, unknown_devices: 1, duplicate: false }])
     expect((await report(key, batch)).json).toEqual({ stored: 0, unknown_devices: 0, duplicate: true })
@@ -61,7 +51,7 @@ describe('a batch of usage', () => {
 
   test('goes by the hub’s clock where the parser’s is ahead or has no date', async () => {
     const { id } = await hub.addDevice({ name: 'seoul-01' })
-    const records = ['2099-01-01T00:00:00.000Z', '1970-01-01T00:00:00.000Z'].map((at) => record(id, { at }))
+    const records = ['2099-01-01T00:00:00.000Z', '1970-01-01T00:00:00.000Z'].map((at) => usageRecord(id, { at }))
     expect((await report('admin', { id: randomUUID(), records })).json).toMatchObject({ stored: 2 })
     const [oldest, newest] = (await rows('select created_at from request_logs order by created_at')).map((row) => row.created_at as Date)
     expect(Math.abs((newest?.getTime() ?? 0) - Date.now())).toBeLessThan(60_000)
@@ -70,9 +60,9 @@ describe('a batch of usage', () => {
 
   test('of 500 records with the longest targets fits, one more does not', async () => {
     const { id } = await hub.addDevice({ name: 'seoul-01' })
-    const records = Array.from({ length: 500 }, () => record(id, { target: `shop.com/${'x'.repeat(991)}` }))
+    const records = Array.from({ length: 500 }, () => usageRecord(id, { target: `shop.com/${'x'.repeat(991)}` }))
     expect((await report('admin', { id: randomUUID(), records })).json).toMatchObject({ stored: 500 })
-    expect(await report('admin', { id: randomUUID(), records: [...records, record(id)] })).toMatchObject({
+    expect(await report('admin', { id: randomUUID(), records: [...records, usageRecord(id)] })).toMatchObject({
       status: 400,
       json: { code: 'bad_request' },
     })
@@ -87,13 +77,13 @@ describe('a batch of usage', () => {
     ['an unknown field', { password: 'x' }],
   ])('with %s is refused whole, and the answer names the field', async (_, wrong) => {
     const { id } = await hub.addDevice({ name: 'seoul-01' })
-    const answer = await report('admin', { id: randomUUID(), records: [record(id), { ...record(id), ...wrong }] })
+    const answer = await report('admin', { id: randomUUID(), records: [usageRecord(id), { ...usageRecord(id), ...wrong }] })
     expect(answer).toMatchObject({ status: 400, json: { code: 'bad_request', errors: [{ field: expect.stringContaining('records.1') }] } })
     expect(await rows('select 1 from request_logs')).toEqual([])
   })
 
   test('takes a parser’s or an admin’s key, and no other', async () => {
-    const batch = { id: randomUUID(), records: [record(randomUUID())] }
+    const batch = { id: randomUUID(), records: [usageRecord(randomUUID())] }
     const device = await hub.enrol('busan-03')
     for (const [key, status] of [
       [undefined, 401],
@@ -110,11 +100,11 @@ describe('a batch of usage', () => {
     const headers = { 'content-type': 'application/x-ndjson' }
     const send = (query: string, raw: string) => hub.ask(`/api/v1/usage${query}`, { method: 'POST', key: 'admin', raw, headers })
     const batch = `?id=${randomUUID()}`
-    const bad = await send(batch, lines(record(id), '{"device_id":', record(id, { status: 99 })))
+    const bad = await send(batch, lines(usageRecord(id), '{"device_id":', usageRecord(id, { status: 99 })))
     expect([bad.status, bad.json.errors.map(({ field }: { field: string }) => field)]).toEqual([400, ['line 2', 'line 3']])
-    expect(await send('', lines(record(id)))).toMatchObject({ status: 400, json: { errors: [{ field: 'id' }] } })
+    expect(await send('', lines(usageRecord(id)))).toMatchObject({ status: 400, json: { errors: [{ field: 'id' }] } })
     expect(await rows('select 1 from request_logs')).toEqual([])
-    const good = Array.from({ length: 2_000 }, () => record(id))
+    const good = Array.from({ length: 2_000 }, () => usageRecord(id))
     expect((await send(batch, lines(...good, ''))).json).toEqual({ stored: 2_000, unknown_devices: 0, duplicate: false })
     expect((await send(batch, lines(...good))).json).toMatchObject({ duplicate: true })
     const [device] = (await hub.ask('/api/v1/admin/devices', { key: 'admin' })).json.devices
@@ -123,7 +113,7 @@ describe('a batch of usage', () => {
 
   test('leaves neither a query nor credentials in the log', async () => {
     const { id } = await hub.addDevice({ name: 'seoul-01' })
-    const records = [record(id, { target: 'https://user:pa55@shop.com/a?token=s3cret#x' })]
+    const records = [usageRecord(id, { target: 'https://user:pa55@shop.com/a?token=s3cret#x' })]
     await report('admin', { id: randomUUID(), records })
     expect(await rows('select target_url, site from request_logs')).toEqual([{ target_url: 'https://shop.com/a', site: 'shop.com' }])
     hub = await hub.restart({ logQueryStrings: true })

@@ -59,7 +59,10 @@ export class Statistics {
     const { store, fleet, config } = this.#parts
     const now = this.#parts.now()
     const rules = { now, oldest: now - config.logRetentionDays * DAY_MS, keepsQuery: config.logQueryStrings }
-    const entries = records.map((record) => usageEntry(record, rules)).filter(({ deviceId }) => fleet.find(deviceId))
+    const reported = new Set(records.map(({ device_id }) => device_id))
+    const elsewhere = await store.usage.known([...reported].filter((deviceId) => !fleet.find(deviceId)))
+    const isKnown = (deviceId: string): boolean => fleet.find(deviceId) !== null || elsewhere.has(deviceId)
+    const entries = records.map((record) => usageEntry(record, rules)).filter(({ deviceId }) => isKnown(deviceId))
     const stored = await store.usage.write({ id, clientIp, reporter, receivedAt: now, entries })
     if (stored === null) return { stored: 0, unknownDevices: 0, isDuplicate: true }
     this.#count(entries)

@@ -39,6 +39,8 @@ export interface UsageStore {
    * Otherwise how many of it name a device that exists; the others are left out.
    */
   write(batch: UsageBatch): Promise<number | null>
+  /** Those of the devices that the database knows: another hub may have added them since this one last looked. */
+  known(deviceIds: readonly string[]): Promise<Set<string>>
   /** Makes the tables of the log for today and tomorrow, ahead of their time. */
   prepare(now: number): Promise<void>
   /** Drops days of the log that were over before `logs`, deletes a bounded part of what else is older; true when there may be more. */
@@ -84,6 +86,12 @@ export function usageStore(db: Kysely<Tables>): UsageStore {
         await makeDays(wanted)
         return await write()
       }
+    },
+
+    async known(deviceIds) {
+      if (deviceIds.length === 0) return new Set()
+      const rows = await query(db.selectFrom('proxy_devices').select('id').where('id', 'in', deviceIds).execute())
+      return new Set(rows.map(({ id }) => id))
     },
 
     prepare: (now) => makeDays([dayOf(now), dayOf(now) + DAY_MS]),

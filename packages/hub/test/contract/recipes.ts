@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Ask } from '../client.ts'
+import { usageRecord } from '../records.ts'
 
 /** What the recipes' requests refer to; made before the first of them. */
 export interface World {
@@ -28,20 +29,6 @@ export interface Recipe extends Ask {
   /** The status it is answered with. */
   status: number
 }
-
-const record = (deviceId: string) => ({
-  device_id: deviceId,
-  exit_ip: '127.10.1.1',
-  target: 'shop.com',
-  method: 'GET',
-  status: 200,
-  outcome: 'answered',
-  attempt: 1,
-  bytes_out: 0,
-  bytes_in: 1_000,
-  duration_ms: 120,
-  at: new Date().toISOString(),
-})
 
 /** For every operation at least one valid request; whoever adds a route adds its line here. Asked in this order. */
 export const recipes = (of: World): Record<string, Recipe[]> => {
@@ -135,7 +122,7 @@ export const recipes = (of: World): Record<string, Recipe[]> => {
     'DELETE /api/v1/admin/devices/{id}/rotation-links/{link}': [
       { ...admin, params: { id: of.link.device, link: of.link.id }, status: 204 },
     ],
-    'POST /api/v1/usage': [{ key: of.parserKey, body: { id: randomUUID(), records: [record(of.bare.id)] }, status: 200 }],
+    'POST /api/v1/usage': [{ key: of.parserKey, body: { id: randomUUID(), records: [usageRecord(of.bare.id)] }, status: 200 }],
     'POST /api/v1/bans': [
       {
         key: of.parserKey,

@@ -10,11 +10,19 @@ import { report, table } from './harness/report.ts'
 import { median } from './harness/statistics.ts'
 
 type State = 'well' | 'dead' | 'banned' | Fault
-const FAULTS: readonly (readonly [name: string, state: State])[] = [
-  ['dead: connections refused', 'dead'],
-  ['hung: accepts, says nothing', { kind: 'hang_accept' }],
-  ['hung: CONNECT unanswered', { kind: 'hang_connect' }],
-  ['banned: 403 from the site', 'banned'],
+interface Case {
+  readonly name: string
+  readonly state: State
+  /** Whether slow connections are hedged, as by default. Without, callers wait for the time-out. */
+  readonly isHedged: boolean
+}
+const CASES: readonly Case[] = [
+  { name: 'dead: connections refused', state: 'dead', isHedged: true },
+  { name: 'hung: accepts, says nothing', state: { kind: 'hang_accept' }, isHedged: true },
+  { name: 'the same, `hedge: false`', state: { kind: 'hang_accept' }, isHedged: false },
+  { name: 'hung: CONNECT unanswered', state: { kind: 'hang_connect' }, isHedged: true },
+  { name: 'the same, `hedge: false`', state: { kind: 'hang_connect' }, isHedged: false },
+  { name: 'banned: 403 from the site', state: 'banned', isHedged: true },
 ]
 const ROUNDS = 3
 const SLICE_MS = 4_000
@@ -28,7 +36,9 @@ interface Outcome {
   readonly perSecond: number
   readonly errors: number
   readonly banned: number
-  /** From the first time-out or refusal of a connection at the bad exit to its ejection, ms; undefined: not ejected. */
+  /** From the first refusal or time-out of a connection at the bad exit to its ejection, ms; undefined: not both happened. */
+  readonly ejectedAfterVictimMs: number | undefined
+  /** From the moment it went bad to its ejection, ms; undefined: not ejected. */
   readonly ejectedAfterMs: number | undefined
   readonly rotations: number
 }
@@ -36,7 +46,7 @@ interface Outcome {
 const world = await startChild<FaultyFleetCalls>(new URL('./harness/faulty-fleet.ts', import.meta.url))
 const urls = await world.ask('urls')
 
-async function slice(state: State): Promise<Outcome> {
+async function slice(state: State, isHedged: boolean): Promise<Outcome> {
   await world.ask('make', 'well')
   let rotations = 0
   const pool = new MobilePool({
@@ -51,6 +61,7 @@ async function slice(state: State): Promise<Outcome> {
     requestTls: { rejectUnauthorized: false },
     timeouts: { connectMs: CONNECT_MS },
     rotate: { onBan: { count: 3 } },
+    ...(isHedged ? {} : { hedge: false }),
   })
   let [answered, errors, banned] = [0, 0, 0]
   let [firstVictimAt, ejectedAt]: [number | undefined, number | undefined] = [undefined, undefined]
@@ -81,23 +92,30 @@ async function slice(state: State): Promise<Outcome> {
   const startedAt = performance.now()
   const calls = callAll(SLICE_MS)
   await world.ask('make', state)
+  const badAt = performance.now()
   await calls
   const perSecond = (answered * 1_000) / (performance.now() - startedAt)
   await pool.close()
-  const ejectedAfterMs = ejectedAt === undefined || firstVictimAt === undefined ? undefined : Math.max(0, ejectedAt - firstVictimAt)
-  return { perSecond, errors, banned, ejectedAfterMs, rotations }
+  const since = (start: number | undefined): number | undefined =>
+    ejectedAt === undefined || start === undefined ? undefined : Math.max(0, ejectedAt - start)
+  return { perSecond, errors, banned, ejectedAfterVictimMs: since(firstVictimAt), ejectedAfterMs: since(badAt), rotations }
+}
+
+/** The longest of those that there are, and of how many. */
+const longest = (times: readonly (number | undefined)[]): string => {
+  const known = times.filter((time) => time !== undefined)
+  return known.length === 0 ? '-' : `${Math.max(...known).toFixed(0)} (${known.length} of ${times.length})`
 }
 
 const rows: (string | number)[][] = []
-for (const [name, state] of FAULTS) {
+for (const { name, state, isHedged } of CASES) {
   const [healthy, faulty]: [Outcome[], Outcome[]] = [[], []]
   for (let round = 0; round < ROUNDS; round++) {
-    healthy.push(await slice('well'))
-    faulty.push(await slice(state))
+    healthy.push(await slice('well', isHedged))
+    faulty.push(await slice(state, isHedged))
   }
   const rate = (outcomes: readonly Outcome[]): number => median(outcomes.map(({ perSecond }) => perSecond))
   const sum = (what: (outcome: Outcome) => number): number => faulty.reduce((total, outcome) => total + what(outcome), 0)
-  const ejections = faulty.flatMap(({ ejectedAfterMs }) => ejectedAfterMs ?? [])
   rows.push([
     name,
     Math.round(rate(healthy)),
@@ -105,7 +123,8 @@ for (const [name, state] of FAULTS) {
     `${((rate(faulty) / rate(healthy)) * 100).toFixed(0)} %`,
     sum(({ errors }) => errors),
     sum(({ banned }) => banned),
-    ejections.length === 0 ? '-' : `${Math.max(...ejections).toFixed(1)} (${ejections.length} of ${ROUNDS})`,
+    longest(faulty.map(({ ejectedAfterVictimMs }) => ejectedAfterVictimMs)),
+    longest(faulty.map(({ ejectedAfterMs }) => ejectedAfterMs)),
     (sum(({ rotations }) => rotations) / ROUNDS).toFixed(1),
   ])
 }
@@ -121,6 +140,7 @@ report(
       'errors',
       '403s delivered',
       'out after first victim, ms at most',
+      'out after it went bad, ms at most',
       'rotations a slice',
     ],
     rows,

@@ -1,13 +1,10 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { get } from 'node:https'
-import { json } from 'node:stream/consumers'
 import { promisify } from 'node:util'
-import { type Lease, type MobilePool, MobilePoolError, type MobilePoolOptions } from '@mobilepool/sdk'
+import { type MobilePool, MobilePoolError, type MobilePoolOptions } from '@mobilepool/sdk'
 import { describe, expect, test } from 'vitest'
 import { eventually } from './eventually.ts'
-import { localhostCertificate } from './servers/certificate.ts'
-import type { FakeHub } from './servers/fake-hub.ts'
+import { exitByAgent, lost, refusesEverywhere } from './lease-requests.ts'
 import type { SeenRequest } from './servers/origin.ts'
 import { collect, Stage } from './stage.ts'
 import { exitOf, twoDevices } from './two-devices.ts'
@@ -15,13 +12,6 @@ import { exitOf, twoDevices } from './two-devices.ts'
 const stage = new Stage()
 
 const two = (options?: MobilePoolOptions) => twoDevices(stage, options)
-
-const exitByAgent = async (lease: Lease, url: string): Promise<string> => {
-  const [response] = await once(get(url, { agent: lease.httpsAgent, ca: localhostCertificate.cert }), 'response')
-  return ((await json(response)) as SeenRequest).remoteAddress
-}
-
-const lost = { code: 'MP_LEASE_LOST', message: expect.stringContaining('device busan-03') }
 
 /** The exit IP as the origin sees it, through the lease's proxy, by curl: neither our code nor Node's. */
 async function exitByCurl(proxyUrl: string, url: string): Promise<string> {
@@ -44,14 +34,6 @@ async function connectStatus(proxyUrl: string, url: string): Promise<string> {
     url,
   ]).catch((error: { stdout: string }) => error)
   return stdout
-}
-
-/** Everything that a lease offers for sending refuses with this code. */
-async function refusesEverywhere(lease: Lease, url: string, code: string): Promise<void> {
-  await expect(lease.fetch(url)).rejects.toMatchObject({ code })
-  await expect(fetch(url, Object.assign({}, { dispatcher: lease.dispatcher }))).rejects.toMatchObject({ cause: { code } })
-  await expect(lease.dispatcher.with({ session: 'another' }).fetch(url)).rejects.toMatchObject({ code })
-  await expect(exitByAgent(lease, url)).rejects.toMatchObject({ code })
 }
 
 describe('a lease', () => {
@@ -339,76 +321,6 @@ describe('a lease is over', () => {
     expect(lease.signal.reason).toMatchObject({ code: 'MP_CLOSED' })
     expect(await (await slow).text()).toBe('slow')
     await closing
-  })
-})
-
-describe('with a hub', () => {
-  async function withHub() {
-    const hub = await stage.hub()
-    const [busan, seoul] = [await stage.device('busan-03'), await stage.device('seoul-01')]
-    hub.put('busan-03', { proxy_url: busan.url, exit_ip: busan.egress })
-    hub.put('seoul-01', { proxy_url: seoul.url, exit_ip: seoul.egress })
-    const pool = stage.open({ hub: { url: hub.url, token: hub.token } })
-    return { hub, busan, pool, origin: await stage.origin({ tls: true }) }
-  }
-
-  const changes: [string, string, (hub: FakeHub) => void][] = [
-    ['offline', 'offline', (hub) => hub.put('busan-03', { status: 'offline' })],
-    ['gone', 'has left the pool', (hub) => hub.remove('busan-03')],
-    ['at another IP', 'its exit IP 127.10.3.1 is gone', (hub) => hub.put('busan-03', { exit_ip: '127.10.3.9' })],
-    ['announced to rotate', 'about to rotate', (hub) => hub.rotation('busan-03', { state: 'draining' })],
-  ]
-
-  test.each(changes)('a lease is over when its device is %s', async (_what, why, change) => {
-    const { hub, pool, origin } = await withHub()
-    const [lease, other] = [await pool.lease({ devices: 'busan-03' }), await pool.lease({ devices: 'seoul-01' })]
-    expect(lease.exitIp).toBe('127.10.3.1')
-    const hanging = lease.fetch(`${origin.url}/hang`, { signal: lease.signal })
-    await eventually('it is under way', () => origin.seen.length === 1)
-    const failed = expect(hanging).rejects.toMatchObject(lost)
-    change(hub)
-    await failed
-    expect(lease.signal.reason).toMatchObject({ ...lost, message: expect.stringContaining(why) })
-    expect(lease.exitIp).toBe('127.10.3.1')
-    await refusesEverywhere(lease, origin.url, 'MP_LEASE_LOST')
-    hub.put('busan-03', { status: 'online', exit_ip: '127.10.3.1' })
-    await refusesEverywhere(lease, origin.url, 'MP_LEASE_LOST')
-    expect(other.signal.aborted).toBe(false)
-    expect(await exitOf(other.fetch(origin.url))).toBe('127.10.1.1')
-  })
-
-  test('one that follows its device outlives a rotation that the hub runs, and another IP, but not the device', async () => {
-    const { hub, busan, pool, origin } = await withHub()
-    const lease = await pool.lease({ devices: 'busan-03', onIpChange: 'follow' })
-    const starts = collect(pool, 'rotationStart')
-    hub.rotation('busan-03', { state: 'draining' })
-    await eventually('it drains', () => starts.length === 1)
-    const waiting = exitOf(lease.fetch(origin.url))
-    hub.rotation('busan-03', { state: 'rotating' })
-    hub.put('busan-03', { status: 'rotating' })
-    busan.egress = '127.10.3.2'
-    hub.put('busan-03', { status: 'online', exit_ip: '127.10.3.2' })
-    hub.rotation('busan-03', { state: 'changed', new_ip: '127.10.3.2', method: 'airplane_mode' })
-    expect(await waiting).toBe('127.10.3.2')
-    expect([lease.signal.aborted, lease.exitIp]).toEqual([false, '127.10.3.2'])
-    const over = once(lease.signal, 'abort')
-    hub.put('busan-03', { status: 'offline' })
-    await over
-    expect(lease.signal.reason).toMatchObject({ ...lost, message: expect.stringContaining('offline') })
-  })
-
-  test('listeners of a signal may do anything: take another lease, release, close the pool', async () => {
-    const { hub, pool } = await withHub()
-    const [one, other] = [await pool.lease({ devices: 'busan-03' }), await pool.lease({ devices: 'busan-03' })]
-    const next = new Promise<Lease>((resolve, reject) => {
-      one.signal.addEventListener('abort', () => {
-        void other.release()
-        pool.lease().then(resolve, reject)
-      })
-    })
-    hub.put('busan-03', { status: 'offline' })
-    expect((await next).deviceId).toBe((await pool.lease({ devices: 'seoul-01' })).deviceId)
-    expect(other.signal.reason).toMatchObject({ code: expect.stringMatching(/^MP_LEASE_/) })
   })
 })
 

@@ -114,7 +114,7 @@ describe('mobilepool check', () => {
     expect([table.status, fromFile.status]).toEqual([1, 0])
     const lines = table.stdout.split('\n')
     expect(lines[1]).toMatch(
-      new RegExp(`^http://user:\\*\\*\\*@127.0.0.1:${seoul.port} +ok +127\\.10\\.1\\.1 +\\d+ ms +\\d+ ms +yes +yes +none$`),
+      new RegExp(`^http://user:\\*\\*\\*@${seoul.authority} +ok +127\\.10\\.1\\.1 +\\d+ ms +\\d+ ms +yes +yes +none$`),
     )
     expect(lines[2]).toMatch(/ok +127\.10\.3\.1 /)
     expect(lines[3]).toMatch(/FAILS/)
@@ -124,8 +124,8 @@ describe('mobilepool check', () => {
 
   test('without an echo says whether the credentials are taken, and what it did not check', async () => {
     const seoul = await stage.device('seoul-01', { auth: 'user:right' })
-    const wrong = `http://user:wrong@127.0.0.1:${seoul.port}`
-    const bare = `http://127.0.0.1:${seoul.port}`
+    const wrong = `http://user:wrong@${seoul.authority}`
+    const bare = `http://${seoul.authority}`
     const kazan = await stage.device('kazan-02')
     expect(await check([seoul.url])).toMatchObject({ status: 0, first: { credentials: 'accepted', connect: { kind: 'not_checked' } } })
     expect(await check([wrong])).toMatchObject({ status: 1, problems: ['credentials_refused'] })
@@ -153,7 +153,7 @@ describe('mobilepool check', () => {
     })
     const gone = await stage.device('busan-03')
     await gone.refuse()
-    expect(await ask('--connect-to', `127.0.0.1:${gone.port}`)).toMatchObject({ status: 1, problems: ['target_closed'] })
+    expect(await ask('--connect-to', gone.authority)).toMatchObject({ status: 1, problems: ['target_closed'] })
     omsk.egress = '127.0.0.1'
     expect(await ask()).toMatchObject({ status: 1, problems: ['exit_is_ours'] })
     expect(await ask('--no-direct')).toMatchObject({ status: 0, report: { direct_ip: null } })
@@ -225,7 +225,7 @@ describe('mobilepool fetch', () => {
       status: 0,
       seen: { remoteAddress: '127.10.1.1', method: 'GET' },
     })
-    expect(stderr).toMatch(new RegExp(`^200 OK through 127.0.0.1:${seoul.port}, exit IP .+, 1 attempt, \\d+ ms\\n$`))
+    expect(stderr).toMatch(new RegExp(`^200 OK through ${seoul.authority}, exit IP .+, 1 attempt, \\d+ ms\\n$`))
 
     const failed = await mobilepool(['fetch', origin.url, '--proxy', omsk.url, '--attempts', '1', '--json'])
     expect(JSON.parse(failed.stdout)).toMatchObject({

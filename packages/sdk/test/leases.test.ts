@@ -173,7 +173,7 @@ describe('the proxy of a lease', () => {
     await using lease = await pool.lease({ proxy: 'direct' })
     expect(lease.proxyUrl).toBe(seoul.url)
     const credentials = { username: 'us@er', password: 'p@ss' }
-    const server = `http://127.0.0.1:${seoul.port}`
+    const server = `http://${seoul.authority}`
     expect(lease.playwright).toEqual({ server, ...credentials })
     expect(lease.puppeteer).toEqual({ args: expect.arrayContaining([`--proxy-server=${server}`]), authenticate: credentials })
     expect(await exitByCurl(lease.proxyUrl, origin.url)).toBe('127.10.1.1')

@@ -18,13 +18,15 @@ export interface FaultyProxyOptions {
    * request in absolute form. Goes before `fault`.
    */
   plan?: FaultPlan
-  /** Where it listens. */
+  /** Where it listens. Default: an address of its own, so that nobody else gets its port while it refuses; 127.0.0.1 with TLS, as the certificate says. */
   host?: string
 }
 
 export type FaultPlan = (moment: 'connection' | 'exchange') => Fault | null
 
 export interface FaultyProxy extends Listening {
+  /** Where it listens: `host:port`. */
+  readonly authority: string
   /** With credentials, where it asks for them. */
   readonly url: string
   /** What it does wrong with every request from now on; null: nothing. */
@@ -44,9 +46,17 @@ export interface FaultyProxy extends Listening {
   accept(): Promise<void>
 }
 
+let lastAddress = 0
+/** A loopback address that no other proxy of this process has, and, by its pid, hardly one of another process: 127.192.0.0/10. */
+function ownAddress(): string {
+  lastAddress = (lastAddress % 254) + 1
+  return `127.${192 + (process.pid & 63)}.${(process.pid >> 6) & 255}.${lastAddress}`
+}
+
 /** A forward proxy (CONNECT and absolute form) on loopback that can be told to misbehave. */
 export async function startFaultyProxy(options: FaultyProxyOptions = {}): Promise<FaultyProxy> {
-  const { auth, egress = '127.0.0.1', tls: isTls = false, host = '127.0.0.1', plan } = options
+  const { auth, egress = '127.0.0.1', tls: isTls = false, plan } = options
+  const host = options.host ?? (isTls ? '127.0.0.1' : ownAddress())
   const counts = { connections: 0, connects: 0, requests: 0 }
   let listening: Listening
 
@@ -146,8 +156,11 @@ export async function startFaultyProxy(options: FaultyProxyOptions = {}): Promis
     counts,
     lastAuthorization: undefined,
     serverNames: [],
+    get authority() {
+      return `${net.isIPv6(host) ? `[${host}]` : host}:${listening.port}`
+    },
     get url() {
-      return `${isTls ? 'https' : 'http'}://${auth === undefined ? '' : `${auth.split(':').map(encodeURIComponent).join(':')}@`}${net.isIPv6(host) ? `[${host}]` : host}:${listening.port}`
+      return `${isTls ? 'https' : 'http'}://${auth === undefined ? '' : `${auth.split(':').map(encodeURIComponent).join(':')}@`}${proxy.authority}`
     },
     get port() {
       return listening.port

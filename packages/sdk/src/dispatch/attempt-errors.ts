@@ -1,9 +1,9 @@
-import { type AttemptReport, MobilePoolError, type MobilePoolErrorCode, type Phase } from '../errors.ts'
+import { type AttemptKind, type AttemptReport, MobilePoolError, type MobilePoolErrorCode, type Phase } from '../errors.ts'
 import { errnoOf } from './connect-device.ts'
 import type { DeviceAttempt } from './device-attempt.ts'
 
 /** The error of an attempt that ended without a response, from undici's or the socket's. */
-export function noResponseError(attempt: DeviceAttempt, cause: Error): MobilePoolError {
+function noResponseError(attempt: DeviceAttempt, cause: Error): MobilePoolError {
   switch (attempt.kind) {
     case 'response_timeout':
       return at(attempt, 'MP_RESPONSE_TIMEOUT', 'response', 'no response in time', cause)
@@ -13,6 +13,16 @@ export function noResponseError(attempt: DeviceAttempt, cause: Error): MobilePoo
       return at(attempt, 'MP_NO_RESPONSE', 'request', 'the connection ended before a response came', cause)
   }
 }
+
+/** What is told of an attempt that was taken for this, after this error. */
+export function lastErrorOf(attempt: DeviceAttempt, kind: AttemptKind, error: Error): MobilePoolError {
+  if (error instanceof MobilePoolError) return error
+  return kind === 'response_broken' ? brokenResponseError(attempt, error) : noResponseError(attempt, error)
+}
+
+/** The status that came with the error, if one did. */
+export const statusOf = (error: Error): { statusCode?: number } =>
+  error instanceof MobilePoolError && error.statusCode !== undefined ? { statusCode: error.statusCode } : {}
 
 /** The error of a connection to the device that never came to be of use. */
 export const deviceConnectError = (attempt: DeviceAttempt, cause: Error): MobilePoolError =>

@@ -2,15 +2,12 @@
 import { InvalidArgumentError } from 'undici/lib/core/errors.js'
 import type { BanMatch } from '../bans/ban-rule.ts'
 import { RecentAnswers } from '../bans/recent-answers.ts'
-import type { Clock } from '../clock.ts'
 import type { Device } from '../core/device.ts'
 import type { CoreEvent, JudgedAttempt } from '../core/judge.ts'
-import type { PoolCore } from '../core/pool-core.ts'
 import type { QuarantinedPair } from '../core/quarantine.ts'
 import type { RetryBudget } from '../core/retry-budget.ts'
 import { type Breach, PLAIN_VIEW, type Sticky, type View } from '../core/view.ts'
 import { type AttemptKind, type AttemptReport, MobilePoolError } from '../errors.ts'
-import type { Emit } from '../events.ts'
 import type { Attempt } from './attempt.ts'
 import { ChoiceRun } from './choice-run.ts'
 import type { ResponseRules } from './classify-response.ts'
@@ -22,13 +19,15 @@ import type { DispatchHandler, DispatchOptions } from './handlers.ts'
 import { type HashKeyOf, withHashKey } from './hash-key.ts'
 import type { Hedge } from './hedge.ts'
 import type { HedgeSettings } from './hedging.ts'
-import { breachError, closedError, lateError, noDeviceError, queueFullError, starvedError } from './no-device-errors.ts'
+import { breachError, closedError } from './no-device-errors.ts'
 import type { Path, PathReuse, PathTarget } from './path.ts'
 import { type PathHost, type PathOpening, PathRun } from './path-run.ts'
 import { RequestRun } from './request-run.ts'
 import type { RequestOutcome, RetrySettings, RunHost } from './run-host.ts'
 import { createTargetLookup, type Target } from './target.ts'
 import type { PathLink, Transport } from './transport.ts'
+import { UnderWay } from './under-way.ts'
+import { WaitingRoom, type WaitingRoomParts } from './waiting-room.ts'
 
 export interface EngineSettings {
   readonly retry: RetrySettings
@@ -44,22 +43,15 @@ export interface EngineSettings {
   readonly hashKeyOf: HashKeyOf | undefined
 }
 
-export interface EngineParts {
-  readonly clock: Clock
-  readonly core: PoolCore<Errand>
+export interface EngineParts extends WaitingRoomParts {
   readonly budget: RetryBudget
   readonly connectTimes: ConnectTimes
   readonly siteOf: (hostname: string) => string
   readonly transportOf: (device: Device) => Transport | undefined
-  readonly emit: Emit
   /** A request met a ban of the site on a device, the `strikes`th in a row at its exit IP. */
   readonly onBan: (device: Device, site: string, request: object, strikes: number) => void
   /** A request is over, and what its attempts came to is known. */
   readonly onOver: (run: Errand, outcome: RequestOutcome) => void
-  /** Nobody can serve the site: returns whether a rotation that may help is under way. */
-  readonly helpStarved: (site: string) => boolean
-  /** Why there may be no devices: the hub does not answer, or refuses. */
-  readonly sourceTrouble: () => string | null
 }
 
 /** Requests since the pool began. */
@@ -74,7 +66,7 @@ export interface RequestCounts {
   hedged: number
 }
 
-/** Carries requests: the pool core decides, this does, and one timer wakes the core for those who wait. */
+/** Carries requests: the pool core decides, this does. */
 export class DispatchEngine implements RunHost, PathHost {
   readonly retry: RetrySettings
   readonly rules: ResponseRules
@@ -90,9 +82,8 @@ export class DispatchEngine implements RunHost, PathHost {
   readonly #targetOf = createTargetLookup()
   /** Null: nothing is hedged. */
   readonly #hedging: PoolHedging | null
-  readonly #runs = new Set<Errand>()
-  readonly #idle: (() => void)[] = []
-  #alarm: { readonly at: number; readonly callOff: () => void } | null = null
+  readonly #waiting: WaitingRoom
+  readonly #runs: UnderWay
   #isClosed: boolean = false
 
   constructor(settings: EngineSettings, parts: EngineParts) {
@@ -105,6 +96,8 @@ export class DispatchEngine implements RunHost, PathHost {
     this.#hedging = settings.hedge === null ? null : createHedging(settings.hedge, { ...parts, host: this })
     this.exposeHeaders = settings.exposeHeaders
     this.deadlines = new Deadlines(parts.clock)
+    this.#waiting = new WaitingRoom(parts, { timeoutMs: settings.queueTimeoutMs, max: settings.queueMax })
+    this.#runs = new UnderWay(parts.clock)
   }
 
   /** It takes nothing any more. */
@@ -184,36 +177,11 @@ export class DispatchEngine implements RunHost, PathHost {
   }
 
   admit(run: Errand): void {
-    const breach = run.view.sticky?.breach ?? null
-    if (breach !== null) {
-      run.refused(breachError(breach))
-      return
-    }
-    const { core } = this.#parts
-    const now = this.now()
-    let decision = core.admit(run, now)
-    if (decision.kind === 'starved' && this.#helpStarved(run.site, decision.until)) decision = core.enqueue(run, now)
-    switch (decision.kind) {
-      case 'assigned':
-        run.assigned(decision.device)
-        return
-      case 'wait':
-        run.queued()
-        this.#serveWaiting()
-        return
-      case 'starved':
-        run.refused(starvedError(run.site, decision.until, core.fleet, now))
-        return
-      case 'nothing':
-        run.refused(noDeviceError(core.fleet, this.#parts.sourceTrouble()))
-        return
-      case 'full':
-        run.refused(queueFullError(this.#settings.queueMax))
-    }
+    this.#waiting.admit(run)
   }
 
   withdraw(run: Errand): void {
-    if (this.#parts.core.withdraw(run)) this.#setAlarm()
+    this.#waiting.withdraw(run)
   }
 
   send(run: RequestRun, attempt: Attempt): void {
@@ -253,7 +221,7 @@ export class DispatchEngine implements RunHost, PathHost {
     emit('ban', { deviceId, device, site, exitIp, ...match, statusCode, until, strikes })
     // A device that has rotated meanwhile is not to be rotated again for what its last exit IP met.
     if (attempt.device.exit === attempt.exit) onBan(attempt.device, site, run, strikes)
-    this.#refuseHopeless()
+    this.#waiting.refuseHopeless()
   }
 
   noteDelivery(run: RequestRun, attempt: Attempt): void {
@@ -272,7 +240,7 @@ export class DispatchEngine implements RunHost, PathHost {
     const events = this.#parts.core.judge.noteComplete(device)
     if (events.length === 0) return
     this.publish(events)
-    this.#serveWaiting()
+    this.#waiting.serve()
   }
 
   noteRetry(run: Errand, failed: AttemptReport): void {
@@ -299,7 +267,7 @@ export class DispatchEngine implements RunHost, PathHost {
 
   release(device: Device, site: string): void {
     this.#parts.core.release(device, site)
-    this.#serveWaiting()
+    this.#waiting.serve()
   }
 
   settled(run: Errand, outcome: RequestOutcome): void {
@@ -310,39 +278,37 @@ export class DispatchEngine implements RunHost, PathHost {
 
   leave(run: Errand): void {
     this.#runs.delete(run)
-    if (this.#runs.size === 0) for (const resolve of this.#idle.splice(0)) resolve()
   }
 
   // ---- for the pool ----
 
   /** Devices came, went, rotated or changed their IP: those who wait are looked at again. */
   fleetChanged(): void {
-    this.#serveWaiting()
-    this.#refuseHopeless()
-    this.#setAlarm()
+    this.#waiting.serve()
+    this.#waiting.refuseHopeless()
+    this.#waiting.setAlarm()
   }
 
   /** A session's exit IP is gone, a lease is over: none of its requests may silently go on with another. Answers that have begun finish. */
   endSticky(sticky: Sticky, breach: Breach): void {
-    for (const run of [...this.#runs]) {
+    for (const run of this.#runs.all()) {
       if (run.view.sticky !== sticky) continue
       const error = breachError(breach)
       if (this.#parts.core.withdraw(run)) run.refused(error)
       // Before a rotation the device drains: what is under way has the old IP still.
       else if (breach.kind !== 'lease_lost' || breach.why !== 'rotating') run.cut(error)
     }
-    this.#setAlarm()
+    this.#waiting.setAlarm()
   }
 
   /** Ends the wait of everybody who waits, e.g. because the hub refuses the token. */
   refuseWaiting(error: MobilePoolError): void {
-    for (const run of this.#parts.core.withdrawAll()) run.refused(error)
-    this.#setAlarm()
+    this.#waiting.refuseAll(error)
   }
 
   /** Others found an exit IP banned at a site: it is not used there, and who waits for it in vain is told. */
   learnQuarantine(pair: QuarantinedPair): void {
-    if (this.#parts.core.quarantine.learn(pair, this.now())) this.#refuseHopeless()
+    if (this.#parts.core.quarantine.learn(pair, this.now())) this.#waiting.refuseHopeless()
   }
 
   /** Others found an exit IP to be fine at a site. */
@@ -363,22 +329,15 @@ export class DispatchEngine implements RunHost, PathHost {
   /** Takes no new requests; resolves when those under way are over, at the latest after `timeoutMs`. */
   async close(timeoutMs: number): Promise<void> {
     this.#isClosed = true
-    if (this.#runs.size === 0) return
-    await new Promise<void>((resolve) => {
-      const callOff = this.#parts.clock.schedule(timeoutMs, resolve, { keepsProcessAlive: true })
-      this.#idle.push(() => {
-        callOff()
-        resolve()
-      })
-    })
+    await this.#runs.over(timeoutMs)
   }
 
   /** Ends every request with this error. */
   destroy(error: Error): void {
     this.#isClosed = true
-    for (const run of [...this.#runs]) run.abort(error)
+    for (const run of this.#runs.all()) run.abort(error)
     this.deadlines.close()
-    this.#setAlarm()
+    this.#waiting.setAlarm()
   }
 
   // ---- inside ----
@@ -394,57 +353,6 @@ export class DispatchEngine implements RunHost, PathHost {
       return null
     }
   }
-
-  #serveWaiting(): void {
-    if (this.#parts.core.queued === 0) return
-    for (const { applicant, device } of this.#parts.core.serveWaiting(this.now())) applicant.assigned(device)
-    this.#setAlarm()
-  }
-
-  #refuseHopeless(): void {
-    const { core } = this.#parts
-    if (core.queued === 0) return
-    const now = this.now()
-    for (const { site, outlook, withdraw } of core.hopeless(now)) {
-      if (outlook.kind === 'starved' && this.#helpStarved(site, outlook.until)) continue
-      const error =
-        outlook.kind === 'starved'
-          ? starvedError(site, outlook.until, core.fleet, now)
-          : noDeviceError(core.fleet, this.#parts.sourceTrouble())
-      for (const run of withdraw()) refuse(run, error)
-    }
-  }
-
-  #helpStarved(site: string, until: number): boolean {
-    this.#parts.emit('starved', { site, until })
-    return this.#parts.helpStarved(site)
-  }
-
-  /** One timer for all who wait. It keeps the process alive: somebody awaits them. */
-  #setAlarm(): void {
-    const at = this.#parts.core.wakeAt()
-    if (this.#alarm !== null && this.#alarm.at <= at && Number.isFinite(at)) return
-    this.#alarm?.callOff()
-    this.#alarm = null
-    if (!Number.isFinite(at)) return
-    const callOff = this.#parts.clock.schedule(at - this.now(), () => this.#wake(), { keepsProcessAlive: true })
-    this.#alarm = { at, callOff }
-  }
-
-  #wake(): void {
-    this.#alarm = null
-    const { core } = this.#parts
-    const { served, late } = core.tick(this.now())
-    for (const { applicant, device } of served) applicant.assigned(device)
-    for (const run of late) refuse(run, lateError(core.fleet, this.#settings.queueTimeoutMs, this.#parts.sourceTrouble()))
-    this.#setAlarm()
-  }
-}
-
-/** Whose lease or session is over is told that. */
-function refuse(run: Errand, error: MobilePoolError): void {
-  const breach = run.view.sticky?.breach ?? null
-  run.refused(breach === null ? error : breachError(breach))
 }
 
 const goneError = (device: Device): MobilePoolError =>

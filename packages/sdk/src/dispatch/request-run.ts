@@ -7,19 +7,20 @@ import { BanRules } from '../bans/ban-rules.ts'
 import type { BodyTest } from '../bans/body-test.ts'
 import type { Device } from '../core/device.ts'
 import { readRetryAfter } from '../core/retry-after.ts'
-import { attemptsAreLeft, mayRepeat, type RepeatFacts } from '../core/retry-rules.ts'
 import type { View } from '../core/view.ts'
-import { type AttemptKind, type AttemptReport, MobilePoolError } from '../errors.ts'
+import { type AttemptReport, MobilePoolError } from '../errors.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
-import { brokenResponseError, deviceWordError, finalError, noResponseError, withAttempts } from './attempt-errors.ts'
+import { brokenResponseError, deviceWordError, finalError, lastErrorOf, statusOf, withAttempts } from './attempt-errors.ts'
+import { CallerSide } from './caller-side.ts'
 import { classifyError } from './classify-error.ts'
 import { classifyResponse } from './classify-response.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { Errand } from './errand.ts'
-import { exposeAttempt, exposeRawAttempt } from './expose-attempt.ts'
+import { exposeAttempt } from './expose-attempt.ts'
 import type { DispatchController, DispatchHandler, DispatchOptions, ResponseHeaders } from './handlers.ts'
 import type { Hedge } from './hedge.ts'
 import type { ResponseHead } from './held-response.ts'
+import { mayGoOn } from './may-go-on.ts'
 import { isBreach } from './no-device-errors.ts'
 import { bodyLength, bufferBody, isReplayable, isWorthBuffering } from './replay-body.ts'
 import { headerValue } from './request-headers.ts'
@@ -30,11 +31,10 @@ const NO_DEVICES: readonly Device[] = []
 const NO_ATTEMPTS: readonly Attempt[] = []
 
 /**
- * One request of the caller's, on as many devices as it takes. It is the controller that the caller's handler holds, whichever
- * connection is the live one; the handler sees nothing but `onRequestStart` until one attempt's response is delivered,
- * and from then on the request is never repeated.
+ * One request of the caller's, on as many devices as it takes: the handler sees nothing but `onRequestStart` until one attempt's
+ * response is delivered, and from then on the request is never repeated.
  */
-export class RequestRun implements DispatchController, AttemptOwner, Errand {
+export class RequestRun extends CallerSide implements AttemptOwner, Errand {
   readonly site: string
   readonly order: number
   /** Milliseconds since 1970. */
@@ -42,19 +42,11 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
   readonly target: Target
   readonly view: View
   tried: readonly Device[] = NO_DEVICES
-  rawTrailers: unknown = null
   options: DispatchOptions
+  attempts: readonly Attempt[] = NO_ATTEMPTS
+  isReplayable: boolean
   readonly #host: RunHost
-  readonly #handler: DispatchHandler
-  #attempts: readonly Attempt[] = NO_ATTEMPTS
-  #rawHeaders: unknown = null
-  /** Whose response the raw headers are to tell of, as soon as somebody asks for them. */
-  #exposed: Attempt | null = null
-  #isReplayable: boolean
-  #isPaused: boolean = false
-  #reason: Error | null = null
   #isSettled: boolean = false
-  #live: Attempt | null = null
   #hedge: Hedge<RequestRun> | null = null
   #lastError: Error | null = null
   /** After a response was given up: the end of it all, or null to ask for another device. */
@@ -63,66 +55,29 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
   #context: AsyncResource | null = null
 
   constructor(host: RunHost, options: DispatchOptions, handler: DispatchHandler, target: Target, order: number, view: View) {
+    super(handler)
     this.#host = host
     this.options = options
-    this.#handler = handler
     this.target = target
     this.view = view
     this.order = order
     this.site = host.siteOf(target.hostname)
     this.startedAt = host.now()
-    this.#isReplayable = isReplayable(options.body)
-  }
-
-  // ---- the caller's controller ----
-
-  get aborted(): boolean {
-    return this.#reason !== null
-  }
-
-  get reason(): Error | null {
-    return this.#reason
-  }
-
-  /** Few handlers look at them, so what the pool adds to them is added when one does. */
-  get rawHeaders(): unknown {
-    if (this.#exposed !== null) this.#rawHeaders = exposeRawAttempt(this.#exposed, this.#attempts.length, this.order, this.#rawHeaders)
-    this.#exposed = null
-    return this.#rawHeaders
-  }
-
-  set rawHeaders(headers: unknown) {
-    this.#exposed = null
-    this.#rawHeaders = headers
-  }
-
-  get paused(): boolean {
-    return this.#isPaused
-  }
-
-  pause(): void {
-    this.#isPaused = true
-    this.#live?.pause()
-  }
-
-  resume(): void {
-    if (!this.#isPaused) return
-    this.#isPaused = false
-    this.#live?.resume()
+    this.isReplayable = isReplayable(options.body)
   }
 
   abort(reason?: Error): void {
-    if (this.#reason !== null || this.#isSettled) return
-    this.#reason = reason ?? new RequestAbortedError()
-    this.#hedge?.cancel(this.#reason)
-    if (this.#live?.abort(this.#reason)) return
-    this.#live?.conclude('aborted', 'connect')
+    if (this.abortedWith !== null || this.#isSettled) return
+    this.abortedWith = reason ?? new RequestAbortedError()
+    this.#hedge?.cancel(this.abortedWith)
+    if (this.live?.abort(this.abortedWith)) return
+    this.live?.conclude('aborted', 'connect')
     this.#host.withdraw(this)
-    this.#fail(this.#reason)
+    this.#fail(this.abortedWith)
   }
 
   cut(reason: Error): void {
-    if (this.#live?.isDelivering !== true) this.abort(reason)
+    if (this.live?.isDelivering !== true) this.abort(reason)
   }
 
   // ---- its way ----
@@ -130,14 +85,14 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
   /** Begins. The caller's handler is told at once, so that an abort reaches the request while it waits or connects. */
   start(): void {
     try {
-      this.#handler.onRequestStart?.(this, null)
+      this.handler.onRequestStart?.(this, null)
     } catch (error) {
       this.fail(toError(error))
       return
     }
-    if (this.#isSettled || this.#reason !== null) return
+    if (this.#isSettled || this.abortedWith !== null) return
     const { body, headers } = this.options
-    if (this.#isReplayable || !isWorthBuffering(body, headers, this.#host.retry.maxReplayBytes)) {
+    if (this.isReplayable || !isWorthBuffering(body, headers, this.#host.retry.maxReplayBytes)) {
       this.#host.admit(this)
       return
     }
@@ -145,7 +100,7 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
       (buffered) => {
         if (this.#isSettled || buffered === undefined) return
         this.options = { ...this.options, body: buffered }
-        this.#isReplayable = true
+        this.isReplayable = true
         this.#host.admit(this)
       },
       (error) => this.fail(toError(error)),
@@ -176,11 +131,7 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
 
   /** What its attempts came to so far. */
   get reports(): AttemptReport[] {
-    return this.#attempts.map((attempt) => attempt.report)
-  }
-
-  get attempts(): readonly Attempt[] {
-    return this.#attempts
+    return this.attempts.map((attempt) => attempt.report)
   }
 
   // ---- its attempt's owner ----
@@ -189,16 +140,8 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
     return this.#host.deadlines
   }
 
-  get isPaused(): boolean {
-    return this.#isPaused
-  }
-
-  get isAborted(): boolean {
-    return this.#reason !== null
-  }
-
   get abortReason(): Error {
-    return this.#reason ?? new RequestAbortedError()
+    return this.abortedWith ?? new RequestAbortedError()
   }
 
   get firstByteTimeoutMs(): number {
@@ -237,7 +180,7 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
   }
 
   onGivenUp(): void {
-    this.#live = null
+    this.live = null
     if (this.#stopWith === null) this.#host.admit(this)
     else this.fail(this.#final(this.#stopWith))
   }
@@ -247,11 +190,11 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
     this.#judge(attempt.kind === 'answered' ? attempt.device : null)
     this.rawHeaders = controller.rawHeaders
     if (this.#host.exposeHeaders) {
-      exposeAttempt(attempt, this.#attempts.length, this.order, headers)
-      this.#exposed = attempt
+      exposeAttempt(attempt, this.attempts.length, this.order, headers)
+      this.showRaw(attempt)
     }
-    this.#handler.onPoolVerdict?.(attempt.kind)
-    this.#handler.onResponseStart?.(this, statusCode, headers, statusMessage)
+    this.handler.onPoolVerdict?.(attempt.kind)
+    this.handler.onResponseStart?.(this, statusCode, headers, statusMessage)
   }
 
   onUpgrade(attempt: Attempt, controller: DispatchController, statusCode: number, headers: ResponseHeaders, socket: Duplex): void {
@@ -259,31 +202,22 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
     this.#judge(attempt.device)
     this.rawHeaders = controller.rawHeaders
     this.#settle('answered')
-    this.#handler.onRequestUpgrade?.(this, statusCode, headers, socket)
-  }
-
-  onInformation(controller: DispatchController, statusCode: number, headers: ResponseHeaders, statusMessage?: string): void {
-    this.rawHeaders = controller.rawHeaders
-    this.#handler.onResponseStart?.(this, statusCode, headers, statusMessage)
-  }
-
-  onData(chunk: Buffer): void {
-    this.#handler.onResponseData?.(this, chunk)
+    this.handler.onRequestUpgrade?.(this, statusCode, headers, socket)
   }
 
   onEnd(attempt: Attempt, controller: DispatchController, trailers: ResponseHeaders): void {
     this.rawTrailers = controller.rawTrailers
     if (attempt.kind === 'answered') this.#host.noteComplete(attempt.device)
     this.#settle('answered')
-    this.#handler.onResponseEnd?.(this, trailers)
+    this.handler.onResponseEnd?.(this, trailers)
   }
 
   onFailure(attempt: Attempt, error: Error, match: BanMatch | null): void {
     this.#hedge?.end(null)
-    this.#live = null
-    if (this.#reason !== null) {
+    this.live = null
+    if (this.abortedWith !== null) {
       attempt.conclude('aborted', attempt.isDelivering ? 'body' : 'request')
-      this.#fail(this.#reason)
+      this.#fail(this.abortedWith)
       return
     }
     if (attempt.isDelivering) {
@@ -308,29 +242,15 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
     }
     this.#lastError = lastErrorOf(attempt, kind, error)
     if (kind !== 'draining') this.tried = [...this.tried, attempt.device]
-    if (this.#mayGoOn(attempt, reached, false)) {
+    if (mayGoOn(this, this.#host, attempt, reached, false)) {
       this.#host.noteRetry(this, attempt.report)
       this.#host.admit(this)
     } else this.fail(this.#final(this.#lastError))
   }
 
-  onResponseStarted(): void {
-    this.#handler.onResponseStarted?.()
-  }
-
-  onBodySent(chunk: Buffer): void {
-    this.#handler.onBodySent?.(chunk)
-  }
-
-  onRequestSent(): void {
-    this.#handler.onRequestSent?.()
-  }
-
   onRelease(attempt: Attempt): void {
     this.#host.release(attempt.device, this.site)
   }
-
-  // ---- inside ----
 
   // ---- its hedge ----
 
@@ -343,7 +263,7 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
   }
 
   moveTo(second: Device, onEnd: (error: Error | null) => void): boolean {
-    const first = this.#live
+    const first = this.live
     if (first === null || !first.standAside(onEnd)) return false
     first.conclude('hedged', 'connect')
     this.view.sticky?.taken(second)
@@ -357,10 +277,12 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
     this.tried = [...this.tried, device]
   }
 
+  // ---- inside ----
+
   #attempt(device: Device): void {
     const attempt = new Attempt(this, device)
-    this.#attempts = this.#attempts.length === 0 ? [attempt] : [...this.#attempts, attempt]
-    this.#live = attempt
+    this.attempts = this.attempts.length === 0 ? [attempt] : [...this.attempts, attempt]
+    this.live = attempt
     this.#host.send(this, attempt)
   }
 
@@ -375,29 +297,11 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
     const isSitesAnswer = kind === 'banned' || kind === 'target_error'
     this.#lastError = isSitesAnswer ? null : deviceWordError(report)
     if (kind !== 'draining') this.tried = [...this.tried, attempt.device]
-    const goesOn = this.#mayGoOn(attempt, isUnforwarded ? 'not_forwarded' : 'sent', isSitesAnswer)
+    const goesOn = mayGoOn(this, this.#host, attempt, isUnforwarded ? 'not_forwarded' : 'sent', isSitesAnswer)
     if (goesOn) this.#host.noteRetry(this, report)
     this.#stopWith = goesOn ? null : this.#lastError
     // The site's own answer is the caller's; what the device's proxy said instead of it is an error.
     return isSitesAnswer && !goesOn ? 'deliver' : 'give_up'
-  }
-
-  /**
-   * Whether the request goes on to another device. `holdsAnswer`: there is a response that could be delivered instead,
-   * so it is given up only when another device is there to ask.
-   */
-  #mayGoOn(attempt: Attempt, reached: RepeatFacts['reached'], holdsAnswer: boolean): boolean {
-    const retry = { ...this.#host.retry, ...this.view.retry }
-    const facts: RepeatFacts = {
-      reached,
-      method: this.options.method,
-      isReplayable: this.#isReplayable,
-      isDeclaredIdempotent: this.options.idempotent === true || headerValue(this.options.headers, 'idempotency-key') !== undefined,
-    }
-    if (!mayRepeat(facts, retry.methods)) return false
-    if (!attemptsAreLeft(this.#attempts, retry.attempts) || this.now() >= this.startedAt + retry.maxElapsedMs) return false
-    if (holdsAnswer && !this.#host.hasHope(this, attempt.kind)) return false
-    return reached === 'unsent' || attempt.kind === 'draining' || this.#host.spendRetry()
   }
 
   /** The response had begun: nothing may be repeated or spliced. */
@@ -421,34 +325,26 @@ export class RequestRun implements DispatchController, AttemptOwner, Errand {
   }
 
   #judge(servedBy: Device | null): void {
-    if (this.#attempts.length > 0) this.#host.judge(this.#attempts, servedBy, this.site)
+    if (this.attempts.length > 0) this.#host.judge(this.attempts, servedBy, this.site)
   }
 
   #fail(error: Error): void {
     if (this.#isSettled) return
-    if (this.#reason === null && this.#live === null) this.#judge(null)
-    this.#settle(this.#reason === null ? 'failed' : 'aborted')
-    this.#handler.onResponseError?.(this, error)
+    if (this.abortedWith === null && this.live === null) this.#judge(null)
+    this.#settle(this.abortedWith === null ? 'failed' : 'aborted')
+    this.handler.onResponseError?.(this, error)
   }
 
   #settle(outcome: RequestOutcome): void {
     this.#isSettled = true
-    this.#live = null
+    this.live = null
     this.#host.settled(this, outcome)
   }
 }
 
 const toError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))
 
-const statusOf = (error: Error): { statusCode?: number } =>
-  error instanceof MobilePoolError && error.statusCode !== undefined ? { statusCode: error.statusCode } : {}
-
 const ruleOf = (match: BanMatch | null): { rule?: string } => (match === null ? {} : { rule: match.rule })
-
-function lastErrorOf(attempt: Attempt, kind: AttemptKind, error: Error): MobilePoolError {
-  if (error instanceof MobilePoolError) return error
-  return kind === 'response_broken' ? brokenResponseError(attempt, error) : noResponseError(attempt, error)
-}
 
 /** For a view that takes bans as answers. */
 const NO_BANS = new BanRules([], { bytes: 0, maxWaitMs: 0, contentTypes: [] })

@@ -1,0 +1,124 @@
+import type { Clock } from '../clock.ts'
+import type { PoolCore } from '../core/pool-core.ts'
+import type { MobilePoolError } from '../errors.ts'
+import type { Emit } from '../events.ts'
+import type { Errand } from './errand.ts'
+import { breachError, lateError, noDeviceError, queueFullError, starvedError } from './no-device-errors.ts'
+
+export interface WaitingRoomParts {
+  readonly clock: Clock
+  readonly core: PoolCore<Errand>
+  readonly emit: Emit
+  /** Nobody can serve the site: returns whether a rotation that may help is under way. */
+  readonly helpStarved: (site: string) => boolean
+  /** Why there may be no devices: the hub does not answer, or refuses. */
+  readonly sourceTrouble: () => string | null
+}
+
+/** Where errands ask for a device and wait for it: the core decides, this tells them, and one timer wakes the core for all who wait. */
+export class WaitingRoom {
+  readonly #parts: WaitingRoomParts
+  readonly #queue: { readonly timeoutMs: number; readonly max: number }
+  #alarm: { readonly at: number; readonly callOff: () => void } | null = null
+
+  constructor(parts: WaitingRoomParts, queue: { readonly timeoutMs: number; readonly max: number }) {
+    this.#parts = parts
+    this.#queue = queue
+  }
+
+  /** Asks for a device: sooner or later `assigned` or `refused` is called. */
+  admit(run: Errand): void {
+    const breach = run.view.sticky?.breach ?? null
+    if (breach !== null) {
+      run.refused(breachError(breach))
+      return
+    }
+    const { core, clock } = this.#parts
+    const now = clock.now()
+    let decision = core.admit(run, now)
+    if (decision.kind === 'starved' && this.#helpStarved(run.site, decision.until)) decision = core.enqueue(run, now)
+    switch (decision.kind) {
+      case 'assigned':
+        run.assigned(decision.device)
+        return
+      case 'wait':
+        run.queued()
+        this.serve()
+        return
+      case 'starved':
+        run.refused(starvedError(run.site, decision.until, core.fleet, now))
+        return
+      case 'nothing':
+        run.refused(noDeviceError(core.fleet, this.#parts.sourceTrouble()))
+        return
+      case 'full':
+        run.refused(queueFullError(this.#queue.max))
+    }
+  }
+
+  /** It no longer waits. */
+  withdraw(run: Errand): void {
+    if (this.#parts.core.withdraw(run)) this.setAlarm()
+  }
+
+  /** Somewhere there is room. */
+  serve(): void {
+    const { core, clock } = this.#parts
+    if (core.queued === 0) return
+    for (const { applicant, device } of core.serveWaiting(clock.now())) applicant.assigned(device)
+    this.setAlarm()
+  }
+
+  /** Ends the wait of those who wait in vain. */
+  refuseHopeless(): void {
+    const { core, clock } = this.#parts
+    if (core.queued === 0) return
+    const now = clock.now()
+    for (const { site, outlook, withdraw } of core.hopeless(now)) {
+      if (outlook.kind === 'starved' && this.#helpStarved(site, outlook.until)) continue
+      const error =
+        outlook.kind === 'starved'
+          ? starvedError(site, outlook.until, core.fleet, now)
+          : noDeviceError(core.fleet, this.#parts.sourceTrouble())
+      for (const run of withdraw()) refuse(run, error)
+    }
+  }
+
+  /** Ends everybody's wait. */
+  refuseAll(error: MobilePoolError): void {
+    for (const run of this.#parts.core.withdrawAll()) run.refused(error)
+    this.setAlarm()
+  }
+
+  /** To be called when somebody began or ceased to wait: one timer for all. It keeps the process alive: somebody awaits them. */
+  setAlarm(): void {
+    const { core, clock } = this.#parts
+    const at = core.wakeAt()
+    if (this.#alarm !== null && this.#alarm.at <= at && Number.isFinite(at)) return
+    this.#alarm?.callOff()
+    this.#alarm = null
+    if (!Number.isFinite(at)) return
+    const callOff = clock.schedule(at - clock.now(), () => this.#wake(), { keepsProcessAlive: true })
+    this.#alarm = { at, callOff }
+  }
+
+  #wake(): void {
+    this.#alarm = null
+    const { core, clock } = this.#parts
+    const { served, late } = core.tick(clock.now())
+    for (const { applicant, device } of served) applicant.assigned(device)
+    for (const run of late) refuse(run, lateError(core.fleet, this.#queue.timeoutMs, this.#parts.sourceTrouble()))
+    this.setAlarm()
+  }
+
+  #helpStarved(site: string, until: number): boolean {
+    this.#parts.emit('starved', { site, until })
+    return this.#parts.helpStarved(site)
+  }
+}
+
+/** Whose lease or session is over is told that. */
+function refuse(run: Errand, error: MobilePoolError): void {
+  const breach = run.view.sticky?.breach ?? null
+  run.refused(breach === null ? error : breachError(breach))
+}

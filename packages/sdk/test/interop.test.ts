@@ -133,7 +133,7 @@ describe('examples', () => {
   const run = promisify(execFile)
   beforeAll(() => void builtSdk())
 
-  test.each(['got', 'axios', 'node-https'])('examples/%s.mjs prints which device answered', async (name) => {
+  test.each(['got', 'axios', 'node-https', 'node-fetch', 'ky'])('examples/%s.mjs prints which device answered', async (name) => {
     const origin = await stage.origin({ tls: true })
     const [seoul, busan] = [await stage.device('seoul-01', { auth: 'us:er' }), await stage.device('busan-03')]
     const env = {

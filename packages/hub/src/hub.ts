@@ -3,6 +3,7 @@ import { Server as TlsServer } from 'node:https'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { environmentChannels } from './alerts/environment.ts'
+import { RuleBook } from './alerts/rule-book.ts'
 import { startAlerting } from './alerts/start.ts'
 import { EventFeed } from './api/event-feed.ts'
 import { pageFolder } from './api/page.ts'
@@ -95,6 +96,7 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
     closing.push(() => accounts.audit.close())
     await requireAdmin(accounts, config)
 
+    const rules = await RuleBook.load({ store: store.alertSettings, deliveries: store.alertDeliveries })
     const fleet = await Fleet.load(fleetOptions(config), { store, events, log, now, newId })
     closing.push(() => fleet.close())
     const send = createSender({ allowsPrivate: config.outboundPrivate, userAgent: `MobilePool/${version}` })
@@ -121,16 +123,17 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
 
     const quarantines = await Quarantines.load({ store, events, now })
     const vigilance = new Vigilance({ fleet, store, events, settings: vigilOf(config), log, now })
-    const statistics = await Statistics.load({ store, fleet, events, config, now })
+    const statistics = await Statistics.load({ store, fleet, events, config, dataPlanPercent: () => rules.of('data_cap').threshold, now })
     closing.push(() => statistics.close())
     const alerting = await startAlerting({
       store,
       fleet,
       events,
+      rules,
       send,
       environment: environmentChannels(config),
       rates: (windowSeconds) => statistics.rates(windowSeconds),
-      dataPlans: () => statistics.dataPlans(),
+      dataPlans: { all: () => statistics.dataPlans(), of: (id) => statistics.dataPlan(id) },
       log,
       now,
       newId,

@@ -7,9 +7,11 @@ import { isDatabaseDown, type Store } from '../store/index.ts'
 import { Alerts } from './alerts.ts'
 import { ChannelList, type EnvironmentChannel } from './channel-list.ts'
 import { Dispatcher } from './dispatcher.ts'
-import { RuleBook } from './rule-book.ts'
-import type { DataUse } from './rules/data-caps.ts'
+import { RotationRecall } from './rotation-recall.ts'
+import type { RuleBook } from './rule-book.ts'
+import type { DataPlanView } from './rules/data-caps.ts'
 import { DatabaseHealth } from './rules/database.ts'
+import { RotationOutcomes } from './rules/rotation-outcomes.ts'
 import type { WatchedDevice } from './rules/subjects.ts'
 import type { Rates } from './rules/success-rate.ts'
 import { Watch } from './watch.ts'
@@ -25,12 +27,13 @@ export interface AlertingParts {
   store: Store
   fleet: Fleet
   events: FleetEvents
+  rules: RuleBook
   send: Send
   environment: readonly EnvironmentChannel[]
   /** Attempts of the latest so many seconds. */
   rates: (windowSeconds: number) => Rates
   /** What SIMs have used of their plans. */
-  dataPlans: () => ReadonlyMap<string, DataUse>
+  dataPlans: DataPlanView
   log: Logger
   now: () => number
   newId: () => string
@@ -48,8 +51,7 @@ export interface Alerting {
 
 /** Starts the rules and the sending of what they find. @throws HubError `database_down` */
 export async function startAlerting(parts: AlertingParts): Promise<Alerting> {
-  const { store, events, send, log, now, newId } = parts
-  const rules = await RuleBook.load({ store: store.alertSettings, deliveries: store.alertDeliveries })
+  const { store, events, rules, send, log, now, newId } = parts
   const channels = await ChannelList.load({ store: store.alertChannels, log, now, newId }, parts.environment)
   const dispatcher = new Dispatcher({
     store: store.alertDeliveries,
@@ -63,7 +65,11 @@ export async function startAlerting(parts: AlertingParts): Promise<Alerting> {
   const withoutDatabase = new WithoutDatabase({ store, dispatcher, rules, now })
   const alerts = await Alerts.load({ store, rules, channels, dispatcher, withoutDatabase, events, log, now, newId })
   const database = new DatabaseHealth(() => store.ping(), now)
-  const watch = new Watch(sightsOf(parts, rules, database), rules, now)
+  const outcomes = new RotationOutcomes()
+  for (const rule of ['rotation_failed', 'same_ip', 'egress_leak'] as const)
+    for (const { subject } of alerts.firing(rule)) outcomes.ask(subject.id)
+  const recall = new RotationRecall({ store, outcomes, log })
+  const watch = new Watch(sightsOf(parts, outcomes, database), rules, now)
 
   const hear = (event: FleetEvent): void => watch.hear(event)
   events.on('event', hear)
@@ -71,6 +77,7 @@ export async function startAlerting(parts: AlertingParts): Promise<Alerting> {
     database.ask()
     withoutDatabase.tick()
     dispatcher.poll()
+    recall.tick()
     // An answer that does not come must not pile up looks.
     if (!alerts.isBusy) void alerts.take(watch.look(alerts))
   }
@@ -90,14 +97,14 @@ export async function startAlerting(parts: AlertingParts): Promise<Alerting> {
       clearInterval(looking)
       clearInterval(pruning)
       events.off('event', hear)
-      await Promise.all([alerts.close(), dispatcher.close()])
+      await Promise.all([alerts.close(), dispatcher.close(), recall.close()])
     },
   }
 }
 
 function sightsOf(
-  { fleet, rates, dataPlans }: AlertingParts,
-  rules: RuleBook,
+  { fleet, rules, rates, dataPlans }: AlertingParts,
+  rotations: RotationOutcomes,
   database: DatabaseHealth,
 ): ConstructorParameters<typeof Watch>[0] {
   const watched = (device: Device, patienceMs: number): WatchedDevice => ({
@@ -125,6 +132,7 @@ function sightsOf(
       new Set([...fleet.all].filter((device) => fleet.status(device) === 'online').map((device) => exitOf(device)?.current)).size,
     rates,
     dataPlans,
+    rotations,
     database,
   }
 }

@@ -5,12 +5,12 @@ import type { Finding } from './episode.ts'
 import type { RuleBook } from './rule-book.ts'
 import { BanStorms } from './rules/ban-storms.ts'
 import { batteryFindings } from './rules/batteries.ts'
-import { type DataUse, dataCapFindings } from './rules/data-caps.ts'
+import { DataCaps, type DataPlanView } from './rules/data-caps.ts'
 import type { DatabaseHealth } from './rules/database.ts'
 import { Flaps } from './rules/flapping.ts'
 import { IpChanges } from './rules/ip-changes.ts'
 import { RefusedLimits } from './rules/refused-limits.ts'
-import { RotationOutcomes } from './rules/rotation-outcomes.ts'
+import type { RotationOutcomes } from './rules/rotation-outcomes.ts'
 import { silenceFindings } from './rules/silence.ts'
 import type { DeviceMap, Firing } from './rules/subjects.ts'
 import { type Rates, successFindings } from './rules/success-rate.ts'
@@ -24,7 +24,8 @@ export interface Sights {
   exits: () => number
   /** Of the latest so many seconds. */
   rates: (windowSeconds: number) => Rates
-  dataPlans: () => ReadonlyMap<string, DataUse>
+  dataPlans: DataPlanView
+  rotations: RotationOutcomes
   database: DatabaseHealth
 }
 
@@ -34,7 +35,7 @@ export class Watch {
   readonly #rules: RuleBook
   readonly #now: () => number
   readonly #flaps: Flaps
-  readonly #rotations = new RotationOutcomes()
+  readonly #dataCaps = new DataCaps()
   readonly #bans = new BanStorms()
   readonly #limits = new RefusedLimits()
   readonly #ipChanges = new IpChanges()
@@ -56,16 +57,20 @@ export class Watch {
       }
       case 'device_removed':
         this.#flaps.forget(event.id)
-        this.#rotations.forget(event.id)
+        this.#sights.rotations.forget(event.id)
+        this.#dataCaps.forget(event.id)
         break
       case 'rotation':
-        this.#rotations.see(event.rotation)
+        this.#sights.rotations.see(event.rotation)
         break
       case 'quarantine':
         this.#bans.see(event.records, this.#now())
         break
       case 'ip_changed':
         this.#ipChanges.see(event)
+        break
+      case 'data_plan':
+        this.#dataCaps.see(event.id)
         break
       case 'limit_exceeded': {
         const { of, id, name, used, limit, at } = event
@@ -82,7 +87,7 @@ export class Watch {
   /** What every rule finds now. */
   look(alerts: Pick<Alerts, 'firing' | 'find'>): Finding[] {
     const now = this.#now()
-    const { devices: allDevices, exits, rates, dataPlans, database } = this.#sights
+    const { devices: allDevices, exits, rates, dataPlans, rotations: outcomes, database } = this.#sights
     const devices = allDevices()
     const firing = (rule: AlertRule): Firing => ({ all: alerts.firing(rule), find: (id) => alerts.find(rule, id) })
     const of = (rule: AlertRule) => this.#rules.of(rule)
@@ -96,14 +101,14 @@ export class Watch {
       ...flapping,
       ...silenceFindings(devices, firing('device_silent'), isFlapping, of('device_silent'), now),
       ...successFindings(rates(of('success_rate').window ?? 0), devices, firing('success_rate'), of('success_rate')),
-      ...this.#rotations.findings(
+      ...outcomes.findings(
         devices,
         { rotation_failed: firing('rotation_failed'), same_ip: firing('same_ip'), egress_leak: firing('egress_leak') },
         rotations,
       ),
       ...this.#limits.findings(firing('limits_exceeded'), of('limits_exceeded'), now),
       ...this.#bans.findings(exits(), firing('ban_storm'), of('ban_storm'), now),
-      ...dataCapFindings(dataPlans(), devices, firing('data_cap'), of('data_cap')),
+      ...this.#dataCaps.findings(dataPlans, devices, firing('data_cap'), of('data_cap')),
       ...batteryFindings(devices, firing('low_battery'), of('low_battery')),
       ...this.#ipChanges.take(of('ip_changed')),
     ]

@@ -19,8 +19,8 @@ export type FleetEvent =
   | { type: 'quarantine'; reporter: string; records: QuarantineRecord[]; begun: QuarantineRecord[] }
   /** An agent said how its device is: `device.telemetry`. */
   | { type: 'telemetry'; device: Device }
-  /** 80 % or all of a device's data plan is used: each told once a month, and again after a start. Bytes. */
-  | { type: 'data_plan'; id: string; name: string; percent: 80 | 100; usedBytes: number; capBytes: number; at: number }
+  /** All of a device's data plan is used, or the share that the rule `data_cap` names: each told once a month, and again after a start. Bytes. */
+  | { type: 'data_plan'; id: string; name: string; percent: number; usedBytes: number; capBytes: number; at: number }
   /** The request quota of a user or a key is used up; once for each period. */
   | { type: 'limit_exceeded'; of: 'user' | 'key'; id: string; name: string; limit: number; used: number; at: number }
   /** Something was refused because of a limit that an admin set; `detail` says which, and what to do. */

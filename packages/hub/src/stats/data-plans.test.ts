@@ -18,6 +18,7 @@ test('80 % and all of a data plan are told once a month', async () => {
   const plans = new DataPlans({
     store,
     events,
+    dataPlanPercent: () => 80,
     now: () => now,
     fleet: { devices: [seoul], find: (id: string) => (id === 'id-1' ? seoul : null) },
   })
@@ -35,6 +36,13 @@ test('80 % and all of a data plan are told once a month', async () => {
     [80, 800],
     [100, 1_000],
   ])
+  // A plan that grew to 2,000 bytes has its 80 % to be used again.
+  seoul.dataCapBytes = 2_000
+  use(0)
+  expect(levels()).toHaveLength(2)
+  use(599)
+  expect(levels().slice(2)).toEqual([[80, 1_600]])
+  seoul.dataCapBytes = 1_000
   now = Date.parse('2026-12-01T00:00:00Z')
   expect(plans.all().get('id-1')).toEqual({ since: now, capBytes: 1_000, usedBytes: 0 })
   use(850)

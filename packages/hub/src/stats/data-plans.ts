@@ -1,3 +1,4 @@
+import type { Device } from '../fleet/device.ts'
 import type { FleetEvents } from '../fleet/events.ts'
 import type { Fleet } from '../fleet/fleet.ts'
 import type { Store, UsageEntry } from '../store/index.ts'
@@ -5,7 +6,8 @@ import { planBegan } from './data-plan.ts'
 
 /** Days that a plan's month has at most. */
 const MONTH_MS = 31 * 86_400_000
-const TOLD_AT = [100, 80] as const
+/** Always told, besides what the alert's rule asks for. */
+const ALL = 100
 
 /** What a SIM has used of its plan since its month began. */
 export interface DataUse {
@@ -19,6 +21,8 @@ export interface DataPlansParts {
   store: Pick<Store, 'statistics'>
   fleet: Pick<Fleet, 'devices' | 'find'>
   events: FleetEvents
+  /** What is told when it is used, per cent. */
+  dataPlanPercent: () => number
   now: () => number
 }
 
@@ -70,30 +74,42 @@ export class DataPlans {
 
   /** Of the devices that have a plan. */
   all(): Map<string, DataUse> {
-    const now = this.#parts.now()
     const plans = new Map<string, DataUse>()
-    for (const { id, dataCapBytes, dataCapDay } of this.#parts.fleet.devices) {
-      if (dataCapBytes === null) continue
-      const since = planBegan(dataCapDay, now)
-      const used = this.#used.get(id)
-      plans.set(id, { since, capBytes: dataCapBytes, usedBytes: used?.since === since ? used.bytes : 0 })
+    for (const device of this.#parts.fleet.devices) {
+      const use = this.#useOf(device)
+      if (use) plans.set(device.id, use)
     }
     return plans
+  }
+
+  /** Of one device; null: it has no plan. */
+  of(id: string): DataUse | null {
+    const device = this.#parts.fleet.find(id)
+    return device && this.#useOf(device)
   }
 
   forget(id: string): void {
     this.#used.delete(id)
   }
 
+  #useOf({ id, dataCapBytes, dataCapDay }: Device): DataUse | null {
+    if (dataCapBytes === null) return null
+    const since = planBegan(dataCapDay, this.#parts.now())
+    const used = this.#used.get(id)
+    return { since, capBytes: dataCapBytes, usedBytes: used?.since === since ? used.bytes : 0 }
+  }
+
   #tell(id: string): void {
-    const { fleet, events, now } = this.#parts
+    const { fleet, events, dataPlanPercent, now } = this.#parts
     const device = fleet.find(id)
     const used = this.#used.get(id)
     if (!device || !used || device.dataCapBytes === null) return
     const percent = (used.bytes / device.dataCapBytes) * 100
-    const level = TOLD_AT.find((at) => percent >= at)
-    if (level === undefined || level <= used.told) return
+    const level = [ALL, dataPlanPercent()].find((at) => percent >= at) ?? 0
+    const isNews = level > used.told
+    // A plan that grew has its share to be used again.
     used.told = level
+    if (!isNews) return
     events.announce({
       type: 'data_plan',
       id,

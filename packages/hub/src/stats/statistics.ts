@@ -20,6 +20,8 @@ export interface StatisticsParts {
   fleet: Pick<Fleet, 'devices' | 'find'>
   events: FleetEvents
   config: Retention & { logQueryStrings: boolean }
+  /** Of a data plan: what is told when it is used. */
+  dataPlanPercent: () => number
   now: () => number
 }
 
@@ -77,6 +79,11 @@ export class Statistics {
   /** What has been used of each data plan in its month. */
   dataPlans(): Map<string, DataUse> {
     return this.#plans.all()
+  }
+
+  /** What has been used of one device's; null: it has no plan. */
+  dataPlan(deviceId: string): DataUse | null {
+    return this.#plans.of(deviceId)
   }
 
   /** Deletes what is past its time, makes the log's next days, counts data plans anew. @throws HubError `database_down` */

@@ -27,18 +27,42 @@ export type RotationRules = Pick<Rules, 'rotation_failed' | 'same_ip' | 'egress_
 /** Remembers how each device's latest rotations ended. */
 export class RotationOutcomes {
   readonly #byDevice = new Map<string, Outcomes>()
+  /** Devices whose earlier rotations are not known yet: the hub was started since. */
+  readonly #unknown = new Set<string>()
 
-  /** A rotation moved on; only its end counts. */
+  /** A rotation moved on; only its end counts. The first one of a device asks for those before. */
   see(rotation: RotationRecord): void {
+    if (!counts(rotation)) return
+    if (this.#byDevice.has(rotation.deviceId)) this.#add(rotation)
+    else this.#unknown.add(rotation.deviceId)
+  }
+
+  /** Devices of which `learn` is to tell the rotations. */
+  get unknown(): ReadonlySet<string> {
+    return this.#unknown
+  }
+
+  /** What is known of a device is wanted, though nothing was seen yet: an alert about it fires. */
+  ask(deviceId: string): void {
+    if (!this.#byDevice.has(deviceId)) this.#unknown.add(deviceId)
+  }
+
+  /** A device's latest rotations, newest first, all that were seen among them. */
+  learn(deviceId: string, newest: readonly RotationRecord[]): void {
+    this.#unknown.delete(deviceId)
+    this.#byDevice.delete(deviceId)
+    for (const rotation of newest.toReversed()) if (counts(rotation)) this.#add(rotation)
+  }
+
+  #add(rotation: RotationRecord): void {
     const { deviceId, state, reason, oldIp, newIp } = rotation
-    if (!isFinal(state) || (reason !== null && NO_ATTEMPT.has(reason))) return
     const before = this.#byDevice.get(deviceId) ?? nothingYet
     const addresses = oldIp === null || before.addresses.includes(oldIp) ? before.addresses : [...before.addresses, oldIp]
     const isSame = state === 'unchanged' || (state === 'changed' && newIp !== null && addresses.includes(newIp))
     this.#byDevice.set(deviceId, {
       failures: state === 'failed' ? before.failures + 1 : 0,
-      leaks: reason === 'egress_leak' ? before.leaks + 1 : 0,
-      // A failed one says nothing about addresses.
+      // One that failed for another reason says nothing about leaks, and none that failed says anything about addresses.
+      leaks: reason === 'egress_leak' ? before.leaks + 1 : state === 'failed' ? before.leaks : 0,
       sames: state === 'failed' ? before.sames : isSame ? before.sames + 1 : 0,
       addresses: (newIp === null || addresses.includes(newIp) ? addresses : [...addresses, newIp]).slice(-MAX_ADDRESSES),
       latest: rotation,
@@ -46,6 +70,7 @@ export class RotationOutcomes {
   }
 
   forget(deviceId: string): void {
+    this.#unknown.delete(deviceId)
     this.#byDevice.delete(deviceId)
   }
 
@@ -64,12 +89,14 @@ export class RotationOutcomes {
         bad: [title: string, detail: string],
         good: [title: string, detail: string],
       ) => {
-        const isBad = value >= rules[rule].threshold
-        const isWell = value === 0 && firing[rule].find(id) !== null
-        if (!isBad && !isWell) return
-        const [title, detail] = isBad ? bad : good
+        const { threshold, severity } = rules[rule]
+        const isBad = value >= threshold
+        if (!isBad && firing[rule].find(id) === null) return
+        // Something, but no longer enough: somebody changed the rule.
+        const changed = [`${name}: the rule asks for more now`, `For ${threshold} rotations in a row; there were ${value}.`] as const
+        const [title, detail] = isBad ? bad : value === 0 ? good : changed
         const verdict = isBad ? 'bad' : 'good'
-        findings.push({ rule, subject: deviceSubject(device), verdict, severity: rules[rule].severity, title, detail, value })
+        findings.push({ rule, subject: deviceSubject(device), verdict, severity, title, detail, value })
       }
       judge(
         'rotation_failed',
@@ -101,3 +128,6 @@ export class RotationOutcomes {
     return findings
   }
 }
+
+/** It ended, and was an attempt. */
+const counts = ({ state, reason }: RotationRecord): boolean => isFinal(state) && (reason === null || !NO_ATTEMPT.has(reason))

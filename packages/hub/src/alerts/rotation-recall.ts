@@ -17,7 +17,7 @@ export interface RotationRecallParts {
 export class RotationRecall {
   readonly #parts: RotationRecallParts
   #reading: Promise<void> | null = null
-  #isClosed = false
+  readonly #stop = new AbortController()
 
   constructor(parts: RotationRecallParts) {
     this.#parts = parts
@@ -25,7 +25,7 @@ export class RotationRecall {
 
   /** Reads what is asked for, unless that is under way. */
   tick(): void {
-    if (this.#isClosed || this.#reading !== null || this.#parts.outcomes.unknown.size === 0) return
+    if (this.#stop.signal.aborted || this.#reading !== null || this.#parts.outcomes.unknown.size === 0) return
     this.#reading = this.#read()
       .catch((error: unknown) => {
         // They are asked for still.
@@ -38,14 +38,14 @@ export class RotationRecall {
 
   /** Waits for what is being read. */
   async close(): Promise<void> {
-    this.#isClosed = true
+    this.#stop.abort()
     await this.#reading
   }
 
   async #read(): Promise<void> {
     const { store, outcomes } = this.#parts
     for (const deviceId of [...outcomes.unknown].slice(0, DEVICES_AT_ONCE)) {
-      if (this.#isClosed) return
+      if (this.#stop.signal.aborted) return
       outcomes.learn(deviceId, await store.rotations.newest({ deviceId, limit: ROTATIONS }))
     }
   }

@@ -28,7 +28,6 @@ import { RotationLinks } from './fleet/rotations/links.ts'
 import { openRotations } from './fleet/rotations/open-rotations.ts'
 import { Tallies } from './fleet/tallies.ts'
 import { TelemetryKeeper } from './fleet/telemetry-keeper.ts'
-import { vigilDefaults } from './fleet/vigil.ts'
 import { Vigilance } from './fleet/vigilance.ts'
 import { createLog } from './log.ts'
 import { Metrics } from './metrics/metrics.ts'
@@ -96,8 +95,12 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
     closing.push(() => accounts.audit.close())
     await requireAdmin(accounts, config)
 
-    const rules = await RuleBook.load({ store: store.alertSettings, deliveries: store.alertDeliveries })
-    const fleet = await Fleet.load(fleetOptions(config), { store, events, log, now, newId })
+    const rules = await RuleBook.load({
+      store: store.alertSettings,
+      deliveries: store.alertDeliveries,
+      silentAfterMs: config.deviceSilentAfterMs,
+    })
+    const fleet = await Fleet.load(fleetOptions(config, rules), { store, events, log, now, newId })
     closing.push(() => fleet.close())
     const send = createSender({ allowsPrivate: config.outboundPrivate, userAgent: `MobilePool/${version}` })
     let ownUrl: string | null = null
@@ -122,7 +125,6 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
     })
 
     const quarantines = await Quarantines.load({ store, events, now })
-    const vigilance = new Vigilance({ fleet, store, events, settings: vigilOf(config), log, now })
     const statistics = await Statistics.load({ store, fleet, events, config, dataPlanPercent: () => rules.of('data_cap').threshold, now })
     closing.push(() => statistics.close())
     const alerting = await startAlerting({
@@ -139,6 +141,8 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
       newId,
     })
     closing.push(() => alerting.close())
+    const flappingSince = (id: string) => alerting.alerts.find('flapping', id)?.startedAt ?? null
+    const vigilance = new Vigilance({ fleet, store, settings: () => rules.vigil, flappingSince, log })
     const recall = await IpRecall.load({ fleet, store, events, log })
     const tallies = new Tallies({ fleet, store, events, log, now })
     const telemetry = new TelemetryKeeper({ store, events, log, now })
@@ -203,20 +207,18 @@ function configOf(options: HubOptions): HubConfig {
   throw new HubError('config_invalid', `The options are not valid:\n${problems.join('\n')}`)
 }
 
-const fleetOptions = (config: HubConfig) => ({
+const fleetOptions = (config: HubConfig, rules: RuleBook) => ({
   maxDevices: config.maxDevices,
   newNamesPerMinute: config.newNamesPerMinute,
   timeouts: { agentMs: config.agentTimeoutMs, bareMs: config.bareTimeoutMs },
   newDevice: newDeviceOf(config),
-  vigil: vigilOf(config),
+  vigil: () => rules.vigil,
 })
 
 const newDeviceOf = (config: HubConfig) => ({
   rotationInterval: config.defaultRotationInterval,
   requestsPerMinute: config.maxRequestsPerMinute,
 })
-
-const vigilOf = (config: HubConfig) => ({ ...vigilDefaults, silentAfterMs: config.deviceSilentAfterMs })
 
 async function listen(app: FastifyInstance, { host, port }: HubConfig): Promise<string> {
   try {

@@ -37,7 +37,7 @@ export class Alerts {
   /** Takes up those that fire, told as they are. @throws HubError `database_down` */
   static async load(parts: AlertParts): Promise<Alerts> {
     const alerts = new Alerts(parts)
-    for (const alert of await parts.store.alerts.firing()) alerts.#episodes.set(keyOf(alert), { alert, recovery: null })
+    for (const alert of await parts.store.alerts.firing()) alerts.#episodes.set(keyOf(alert), { alert, wellSince: null })
     return alerts
   }
 
@@ -159,14 +159,14 @@ export class Alerts {
 
   async #remind(): Promise<void> {
     const { rules, store, now, dispatcher } = this.#parts
-    for (const [key, { alert, recovery }] of this.#episodes) {
+    for (const [key, { alert, wellSince }] of this.#episodes) {
       const everyMs = rules.of(alert.rule).reminder * 1_000
       const last = alert.remindedAt ?? alert.startedAt
-      if (everyMs === 0 || alert.acknowledged !== null || recovery !== null || now() - last < everyMs) continue
+      if (everyMs === 0 || alert.acknowledged !== null || wellSince !== null || now() - last < everyMs) continue
       const reminded = { ...alert, remindedAt: now() }
       const words = { ...reminded, detail: `${alert.detail} It has lasted ${inWords(now() - alert.startedAt)}.` }
       await store.alerts.remind(reminded, alert.remindedAt, this.#telling('reminder', words))
-      this.#episodes.set(key, { alert: reminded, recovery })
+      this.#episodes.set(key, { alert: reminded, wellSince })
       dispatcher.wake()
     }
   }

@@ -2,14 +2,14 @@ import { expect, test } from 'vitest'
 import { type Episode, type Finding, judge } from './episode.ts'
 
 const bad: Finding = {
-  rule: 'device_silent',
+  rule: 'low_battery',
   subject: { kind: 'device', id: 'a', name: 'kazan-02' },
   verdict: 'bad',
-  severity: 'critical',
-  title: 'kazan-02 is silent',
+  severity: 'warning',
+  title: 'kazan-02: battery at 20 %',
   detail: '',
 }
-const heard = (beatAt: number): Finding => ({ ...bad, verdict: 'good', since: beatAt, beatAt })
+const good: Finding = { ...bad, verdict: 'good' }
 
 /** The steps of findings at their seconds, and when the alert was over. */
 function live(story: readonly [second: number, finding: Finding][]): { steps: string[]; resolvedAt: number | null } {
@@ -26,41 +26,78 @@ function live(story: readonly [second: number, finding: Finding][]): { steps: st
 
 test.each<[string, [number, Finding][], string[], number | null]>([
   [
-    'heard twice over two minutes',
+    'well for two minutes: over since the first of them',
     [
       [0, bad],
       [60, bad],
-      [100, heard(100_000)],
-      [190, heard(190_000)],
-      [220, heard(190_000)],
+      [100, good],
+      [219, good],
+      [220, good],
     ],
     ['open', 'none', 'none', 'none', 'over'],
     100_000,
   ],
   [
-    'heard once only',
+    'bad again meanwhile: counted anew',
     [
       [0, bad],
-      [100, heard(100_000)],
-      [300, heard(100_000)],
-    ],
-    ['open', 'none', 'none'],
-    null,
-  ],
-  [
-    'silent again meanwhile',
-    [
-      [0, bad],
-      [100, heard(100_000)],
+      [100, good],
       [150, bad],
-      [200, heard(200_000)],
-      [230, heard(230_000)],
+      [200, good],
+      [230, good],
     ],
     ['open', 'none', 'none', 'none', 'none'],
     null,
   ],
+  ['well, with no alert: nothing', [[0, good]], ['idle'], null],
   [
-    'removed',
+    'a rule whose recovery counts at once, and began earlier',
+    [
+      [0, { ...bad, rule: 'device_silent' }],
+      [300, { ...good, rule: 'device_silent', since: 170_000 }],
+    ],
+    ['open', 'over'],
+    170_000,
+  ],
+  [
+    'a recovery that began before the trouble ends with it',
+    [
+      [100, { ...bad, rule: 'device_silent', since: 100_000 }],
+      [300, { ...good, rule: 'device_silent', since: 50_000 }],
+    ],
+    ['open', 'over'],
+    100_000,
+  ],
+  [
+    'worse is told, less bad is not',
+    [
+      [0, bad],
+      [5, { ...bad, severity: 'critical' }],
+      [10, bad],
+    ],
+    ['open', 'worse', 'none'],
+    null,
+  ],
+  [
+    'further members are noted',
+    [
+      [0, { ...bad, members: [{ id: 'a', name: 'a' }] }],
+      [
+        5,
+        {
+          ...bad,
+          members: [
+            { id: 'a', name: 'a' },
+            { id: 'b', name: 'b' },
+          ],
+        },
+      ],
+    ],
+    ['open', 'change'],
+    null,
+  ],
+  [
+    'removed: over at once',
     [
       [0, bad],
       [10, { ...bad, verdict: 'over' }],
@@ -68,6 +105,6 @@ test.each<[string, [number, Finding][], string[], number | null]>([
     ['open', 'over'],
     10_000,
   ],
-])('one outage is one alert and one recovery that lasts: %s', (_, story, steps, resolvedAt) => {
+])('one trouble is one alert and one recovery that lasts: %s', (_, story, steps, resolvedAt) => {
   expect(live(story)).toEqual({ steps, resolvedAt })
 })

@@ -16,14 +16,13 @@ export interface Finding {
   members?: AlertRecord['members']
   /** When it became so, ms, where it was not just now. */
   since?: number
-  /** The latest sign of life, ms, where recoveries count them. */
-  beatAt?: number
 }
 
-/** A firing alert, and how far its recovery is. */
+/** A firing alert, and its recovery. */
 export interface Episode {
   alert: AlertRecord
-  recovery: { since: number; beats: number; lastBeat: number | null } | null
+  /** Since when all is well, ms; null: it is not. */
+  wellSince: number | null
 }
 
 /** What a finding does: nothing, begin an alert, raise it, change its facts, or end it. */
@@ -33,18 +32,18 @@ export type Step =
   | { type: 'idle' }
 
 /**
- * The life of an alert, pure: one finding at a time. A recovery must last before it counts, so that a device that wakes for a
- * moment every ten minutes is one alert, not seven.
+ * The life of an alert, pure: one finding at a time. A recovery must last before it counts, so that what is well for a moment every
+ * ten minutes is one alert, not seven.
  */
 export function judge(episode: Episode | null, finding: Finding, now: number, newId: () => string): Step {
   if (!episode) return finding.verdict === 'bad' ? { type: 'open', episode: begin(finding, now, newId()) } : { type: 'idle' }
   if (finding.verdict === 'bad') return goOn(episode, finding)
   if (finding.verdict === 'over') return { type: 'over', alert: { ...episode.alert, resolvedAt: now } }
-  const recovery = advance(episode, finding, now)
-  const needed = ruleNatures[finding.rule].recovery
-  const isLasting = now - recovery.since >= needed.ms && recovery.beats >= needed.beats
-  if (isLasting) return { type: 'over', alert: { ...episode.alert, resolvedAt: Math.max(recovery.since, episode.alert.startedAt) } }
-  return { type: 'none', episode: { ...episode, recovery } }
+  const { alert } = episode
+  const wellSince = episode.wellSince ?? Math.min(finding.since ?? now, now)
+  const isLasting = now - wellSince >= ruleNatures[finding.rule].recoveryMs
+  if (isLasting) return { type: 'over', alert: { ...alert, resolvedAt: Math.max(wellSince, alert.startedAt) } }
+  return { type: 'none', episode: { alert, wellSince } }
 }
 
 const begin = (finding: Finding, now: number, id: string): Episode => ({
@@ -62,7 +61,7 @@ const begin = (finding: Finding, now: number, id: string): Episode => ({
     remindedAt: null,
     acknowledged: null,
   },
-  recovery: null,
+  wellSince: null,
 })
 
 function goOn({ alert }: Episode, finding: Finding): Step {
@@ -70,15 +69,8 @@ function goOn({ alert }: Episode, finding: Finding): Step {
   const value = finding.value ?? null
   const members = finding.members ?? alert.members
   if (!isAtLeast(alert.severity, severity))
-    return { type: 'worse', episode: { alert: { ...alert, severity, title, detail, value, members }, recovery: null } }
+    return { type: 'worse', episode: { alert: { ...alert, severity, title, detail, value, members }, wellSince: null } }
   if (members.length !== alert.members.length || members.some(({ id }, index) => alert.members[index]?.id !== id))
-    return { type: 'change', episode: { alert: { ...alert, title, detail, value, members }, recovery: null } }
-  return { type: 'none', episode: { alert, recovery: null } }
-}
-
-function advance({ recovery }: Episode, { since, beatAt }: Finding, now: number): NonNullable<Episode['recovery']> {
-  const lastBeat = beatAt ?? null
-  if (!recovery) return { since: Math.min(since ?? now, now), beats: lastBeat === null ? 0 : 1, lastBeat }
-  const isNewBeat = lastBeat !== null && lastBeat !== recovery.lastBeat
-  return { ...recovery, beats: recovery.beats + (isNewBeat ? 1 : 0), lastBeat }
+    return { type: 'change', episode: { alert: { ...alert, title, detail, value, members }, wellSince: null } }
+  return { type: 'none', episode: { alert, wellSince: null } }
 }

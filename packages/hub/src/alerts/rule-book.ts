@@ -1,5 +1,6 @@
 import { type AlertRule, type AlertRuleUpdateJson, type AlertSeverity, quietHours } from '@mobilepool/sdk/contract'
 import type { Refusal } from '../errors.ts'
+import { type VigilSettings, vigilDefaults } from '../fleet/vigil.ts'
 import type { AlertSettingsStore, DeliveryStore } from '../store/index.ts'
 import { heldUntil, type QuietHours } from './quiet-hours.ts'
 import { type RuleSettings, type Rules, readRuleUpdate, withChanges } from './rule-settings.ts'
@@ -9,6 +10,8 @@ const QUIET_KEY = 'quiet_hours'
 export interface RuleBookParts {
   store: AlertSettingsStore
   deliveries: Pick<DeliveryStore, 'release'>
+  /** What `device_silent` waits for until somebody changes it, ms (DEVICE_SILENT_AFTER). */
+  silentAfterMs: number
 }
 
 /** The rules and the quiet hours as they stand. */
@@ -17,11 +20,13 @@ export class RuleBook {
   #changed: Map<string, unknown>
   #rules: Rules
   #quiet: QuietHours | null
+  #vigil: VigilSettings
 
   private constructor(parts: RuleBookParts, changed: Map<string, unknown>) {
     this.#parts = parts
     this.#changed = changed
-    this.#rules = withChanges(changed)
+    this.#rules = withChanges(changed, parts.silentAfterMs)
+    this.#vigil = vigilOf(this.#rules)
     this.#quiet = quietHours.nullable().catch(null).parse(changed.get(QUIET_KEY))
   }
 
@@ -32,6 +37,11 @@ export class RuleBook {
 
   get quietHours(): QuietHours | null {
     return this.#quiet
+  }
+
+  /** When a device is silent for long, and when it flaps: what those two rules say. */
+  get vigil(): VigilSettings {
+    return this.#vigil
   }
 
   of(rule: AlertRule): RuleSettings {
@@ -52,9 +62,18 @@ export class RuleBook {
     if (quiet !== undefined) values.set(QUIET_KEY, quiet)
     await this.#parts.store.put(values)
     this.#changed = new Map([...this.#changed, ...values])
-    this.#rules = withChanges(this.#changed)
+    this.#rules = withChanges(this.#changed, this.#parts.silentAfterMs)
+    this.#vigil = vigilOf(this.#rules)
     if (quiet !== undefined) this.#quiet = quiet
     await this.#parts.deliveries.release(now)
     return null
   }
 }
+
+/** Where nobody wants to hear of flapping, each long silence is told instead. */
+const vigilOf = ({ device_silent: silent, flapping }: Rules): VigilSettings => ({
+  ...vigilDefaults,
+  silentAfterMs: silent.threshold * 1_000,
+  flaps: flapping.enabled ? flapping.threshold : Number.POSITIVE_INFINITY,
+  flapWindowMs: (flapping.window ?? 0) * 1_000,
+})

@@ -1,5 +1,6 @@
 import { type AlertRule, type AlertRuleUpdateJson, type AlertSeverity, alertRule, type QuietTreatment } from '@mobilepool/sdk/contract'
 import type { Refusal } from '../errors.ts'
+import { vigilDefaults } from '../fleet/vigil.ts'
 
 /** How a rule judges and how it tells. Units of time here: seconds, as admins give them. */
 export interface RuleSettings {
@@ -21,28 +22,28 @@ export interface RuleNature {
   /** Of the threshold. */
   unit: string
   bounds: readonly [least: number, most: number]
-  /** How long, ms, and for how many signs of life all must be well before the alert is over (reference/hub.md 1.4 and 1.5). */
-  recovery: { ms: number; beats: number }
+  /** How long all must be well before the alert is over, ms (reference/hub.md 1.5). */
+  recoveryMs: number
 }
 
-const TWO_MINUTES_MS = 120_000
-const lasting = { ms: TWO_MINUTES_MS, beats: 0 }
-const atOnce = { ms: 0, beats: 0 }
+const lasting = 120_000
+const atOnce = 0
 
 /** Each rule's nature. */
 export const ruleNatures: Readonly<Record<AlertRule, RuleNature>> = {
-  device_silent: { unit: 'seconds', bounds: [60, 86_400], recovery: { ms: TWO_MINUTES_MS, beats: 2 } },
-  success_rate: { unit: 'percent', bounds: [1, 100], recovery: lasting },
-  rotation_failed: { unit: 'rotations in a row', bounds: [1, 100], recovery: atOnce },
-  limits_exceeded: { unit: 'refusals', bounds: [1, 1_000_000], recovery: atOnce },
-  same_ip: { unit: 'rotations in a row', bounds: [2, 100], recovery: atOnce },
-  ban_storm: { unit: 'percent of the exits', bounds: [1, 100], recovery: lasting },
-  egress_leak: { unit: 'reports in a row', bounds: [1, 10], recovery: atOnce },
-  data_cap: { unit: 'percent', bounds: [1, 100], recovery: atOnce },
-  low_battery: { unit: 'percent', bounds: [1, 99], recovery: lasting },
-  database_trouble: { unit: 'seconds', bounds: [5, 3_600], recovery: lasting },
-  flapping: { unit: 'changes', bounds: [2, 1_000], recovery: atOnce },
-  ip_changed: { unit: 'changes', bounds: [1, 1], recovery: atOnce },
+  // When a silence or flapping is over, fleet/vigil.ts says.
+  device_silent: { unit: 'seconds', bounds: [1, 86_400], recoveryMs: atOnce },
+  success_rate: { unit: 'percent', bounds: [1, 100], recoveryMs: lasting },
+  rotation_failed: { unit: 'rotations in a row', bounds: [1, 100], recoveryMs: atOnce },
+  limits_exceeded: { unit: 'refusals', bounds: [1, 1_000_000], recoveryMs: atOnce },
+  same_ip: { unit: 'rotations in a row', bounds: [2, 100], recoveryMs: atOnce },
+  ban_storm: { unit: 'percent of the exits', bounds: [1, 100], recoveryMs: lasting },
+  egress_leak: { unit: 'reports in a row', bounds: [1, 10], recoveryMs: atOnce },
+  data_cap: { unit: 'percent', bounds: [1, 100], recoveryMs: atOnce },
+  low_battery: { unit: 'percent', bounds: [1, 99], recoveryMs: lasting },
+  database_trouble: { unit: 'seconds', bounds: [5, 3_600], recoveryMs: lasting },
+  flapping: { unit: 'changes', bounds: [2, 1_000], recoveryMs: atOnce },
+  ip_changed: { unit: 'changes', bounds: [1, 1], recoveryMs: atOnce },
 }
 
 const told = { enabled: true, minimum: null, window: null, severity: 'warning', quietHours: 'by_severity', reminder: 0 } as const
@@ -52,7 +53,7 @@ const told = { enabled: true, minimum: null, window: null, severity: 'warning', 
  * changes an hour are those of reference/hub.md 1.5. `ip_changed` is the Korean specification's notice: on a rotating fleet only noise.
  */
 const defaultRules: Readonly<Record<AlertRule, RuleSettings>> = {
-  device_silent: { ...told, threshold: 300, minimum: 5, window: 60, severity: 'critical' },
+  device_silent: { ...told, threshold: vigilDefaults.silentAfterMs / 1_000, minimum: 5, window: 60, severity: 'critical' },
   success_rate: { ...told, threshold: 85, minimum: 20, window: 300 },
   rotation_failed: { ...told, threshold: 1 },
   limits_exceeded: { ...told, threshold: 1, window: 600 },
@@ -62,7 +63,7 @@ const defaultRules: Readonly<Record<AlertRule, RuleSettings>> = {
   data_cap: { ...told, threshold: 80 },
   low_battery: { ...told, threshold: 20 },
   database_trouble: { ...told, threshold: 60, severity: 'critical' },
-  flapping: { ...told, threshold: 6, window: 3_600 },
+  flapping: { ...told, threshold: vigilDefaults.flaps, window: vigilDefaults.flapWindowMs / 1_000 },
   ip_changed: { ...told, enabled: false, threshold: 1, severity: 'info' },
 }
 
@@ -87,12 +88,15 @@ export function readRuleUpdate(update: AlertRuleUpdateJson['rules']): Map<AlertR
   return errors.length > 0 ? { code: 'bad_request', detail, errors } : changes
 }
 
-/** The defaults with what was changed of them; what a later version no longer knows is passed over. */
-export function withChanges(changed: ReadonlyMap<string, unknown>): Rules {
-  const rules = { ...defaultRules }
+/**
+ * The defaults with what was changed of them; what a later version no longer knows is passed over.
+ * `silentAfterMs`: of a device, until somebody changes that rule.
+ */
+export function withChanges(changed: ReadonlyMap<string, unknown>, silentAfterMs: number): Rules {
+  const rules = { ...defaultRules, device_silent: { ...defaultRules.device_silent, threshold: silentAfterMs / 1_000 } }
   for (const rule of alertRule.options) {
     const change = changed.get(rule)
-    if (typeof change === 'object' && change !== null) rules[rule] = { ...defaultRules[rule], ...change }
+    if (typeof change === 'object' && change !== null) rules[rule] = { ...rules[rule], ...change }
   }
   return rules
 }

@@ -1,5 +1,4 @@
 import type { Logger } from 'pino'
-import { type Device, exitOf, isPending } from '../fleet/device.ts'
 import type { FleetEvent, FleetEvents } from '../fleet/events.ts'
 import type { Fleet } from '../fleet/fleet.ts'
 import type { Send } from '../outbound/outbound.ts'
@@ -12,8 +11,8 @@ import type { RuleBook } from './rule-book.ts'
 import type { DataPlanView } from './rules/data-caps.ts'
 import { DatabaseHealth } from './rules/database.ts'
 import { RotationOutcomes } from './rules/rotation-outcomes.ts'
-import type { WatchedDevice } from './rules/subjects.ts'
 import type { Rates } from './rules/success-rate.ts'
+import { sightsOf } from './sights.ts'
 import { Watch } from './watch.ts'
 import { WithoutDatabase } from './without-database.ts'
 
@@ -69,7 +68,11 @@ export async function startAlerting(parts: AlertingParts): Promise<Alerting> {
   for (const rule of ['rotation_failed', 'same_ip', 'egress_leak'] as const)
     for (const { subject } of alerts.firing(rule)) outcomes.ask(subject.id)
   const recall = new RotationRecall({ store, outcomes, log })
-  const watch = new Watch(sightsOf(parts, outcomes, database), rules, now)
+  const watch = new Watch(
+    sightsOf({ fleet: parts.fleet, rates: parts.rates, dataPlans: parts.dataPlans, rotations: outcomes, database }),
+    rules,
+    now,
+  )
 
   const hear = (event: FleetEvent): void => watch.hear(event)
   events.on('event', hear)
@@ -99,40 +102,5 @@ export async function startAlerting(parts: AlertingParts): Promise<Alerting> {
       events.off('event', hear)
       await Promise.all([alerts.close(), dispatcher.close(), recall.close()])
     },
-  }
-}
-
-function sightsOf(
-  { fleet, rules, rates, dataPlans }: AlertingParts,
-  rotations: RotationOutcomes,
-  database: DatabaseHealth,
-): ConstructorParameters<typeof Watch>[0] {
-  const watched = (device: Device, patienceMs: number): WatchedDevice => ({
-    id: device.id,
-    name: device.name,
-    operator: device.operator,
-    region: device.region,
-    lastHeartbeat: device.lastHeartbeat,
-    silentSince: fleet.silentFrom(device, patienceMs),
-    isExempt: isPending(device) || device.maintenance,
-    isRotating: device.rotation !== null && device.rotation.state !== 'queued',
-    battery: device.telemetry?.said.battery ?? null,
-  })
-  return {
-    devices: () => {
-      const patienceMs = rules.of('device_silent').threshold * 1_000
-      return new Map([...fleet.all].map((device) => [device.id, watched(device, patienceMs)]))
-    },
-    isOnline: ({ device }) => {
-      const status = fleet.status(device)
-      if (status === 'offline') return false
-      return status === 'online' || status === 'busy' ? true : null
-    },
-    exits: () =>
-      new Set([...fleet.all].filter((device) => fleet.status(device) === 'online').map((device) => exitOf(device)?.current)).size,
-    rates,
-    dataPlans,
-    rotations,
-    database,
   }
 }

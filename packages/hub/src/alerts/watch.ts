@@ -5,36 +5,20 @@ import type { Finding } from './episode.ts'
 import type { RuleBook } from './rule-book.ts'
 import { BanStorms } from './rules/ban-storms.ts'
 import { batteryFindings } from './rules/batteries.ts'
-import { DataCaps, type DataPlanView } from './rules/data-caps.ts'
-import type { DatabaseHealth } from './rules/database.ts'
-import { Flaps } from './rules/flapping.ts'
+import { DataCaps } from './rules/data-caps.ts'
+import { flappingFindings } from './rules/flapping.ts'
 import { IpChanges } from './rules/ip-changes.ts'
 import { RefusedLimits } from './rules/refused-limits.ts'
-import type { RotationOutcomes } from './rules/rotation-outcomes.ts'
 import { silenceFindings } from './rules/silence.ts'
-import type { DeviceMap, Firing } from './rules/subjects.ts'
-import { type Rates, successFindings } from './rules/success-rate.ts'
-
-/** What the rules look at, as it stands. */
-export interface Sights {
-  devices: () => DeviceMap
-  /** Whether a device is online; null where its status says neither (maintenance, rotating, pending). */
-  isOnline: (event: Extract<FleetEvent, { type: 'device' }>) => boolean | null
-  /** Exit IPs that the fleet works with. */
-  exits: () => number
-  /** Of the latest so many seconds. */
-  rates: (windowSeconds: number) => Rates
-  dataPlans: DataPlanView
-  rotations: RotationOutcomes
-  database: DatabaseHealth
-}
+import type { Firing } from './rules/subjects.ts'
+import { successFindings } from './rules/success-rate.ts'
+import type { Sights } from './sights.ts'
 
 /** Looks at the fleet with every rule: hears its events, and says at each look what is bad and what is well. */
 export class Watch {
   readonly #sights: Sights
   readonly #rules: RuleBook
   readonly #now: () => number
-  readonly #flaps: Flaps
   readonly #dataCaps = new DataCaps()
   readonly #bans = new BanStorms()
   readonly #limits = new RefusedLimits()
@@ -44,19 +28,12 @@ export class Watch {
     this.#sights = sights
     this.#rules = rules
     this.#now = now
-    this.#flaps = new Flaps(now())
   }
 
   /** Something happened in the fleet. */
   hear(event: FleetEvent): void {
     switch (event.type) {
-      case 'device': {
-        const isOnline = this.#sights.isOnline(event)
-        if (isOnline !== null) this.#flaps.see(event.device.id, isOnline, this.#now())
-        break
-      }
       case 'device_removed':
-        this.#flaps.forget(event.id)
         this.#sights.rotations.forget(event.id)
         this.#dataCaps.forget(event.id)
         break
@@ -91,15 +68,11 @@ export class Watch {
     const devices = allDevices()
     const firing = (rule: AlertRule): Firing => ({ all: alerts.firing(rule), find: (id) => alerts.find(rule, id) })
     const of = (rule: AlertRule) => this.#rules.of(rule)
-    const flapping = this.#flaps.findings(devices, firing('flapping'), of('flapping'), now)
-    const flaps = new Set(flapping.filter(({ verdict }) => verdict === 'bad').map(({ subject }) => subject.id))
-    // A device that has just begun to flap is not told as silent, too.
-    const isFlapping = (id: string): boolean => of('flapping').enabled && (flaps.has(id) || alerts.find('flapping', id) !== null)
     const rotations = { rotation_failed: of('rotation_failed'), same_ip: of('same_ip'), egress_leak: of('egress_leak') }
     return [
       ...database.findings(firing('database_trouble'), of('database_trouble'), now),
-      ...flapping,
-      ...silenceFindings(devices, firing('device_silent'), isFlapping, of('device_silent'), now),
+      ...flappingFindings(devices, firing('flapping'), of('flapping')),
+      ...silenceFindings(devices, firing('device_silent'), of('device_silent'), now),
       ...successFindings(rates(of('success_rate').window ?? 0), devices, firing('success_rate'), of('success_rate')),
       ...outcomes.findings(
         devices,

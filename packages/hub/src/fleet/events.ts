@@ -9,12 +9,6 @@ export type FleetEvent =
   | { type: 'heartbeats'; devices: { id: string; lastSeen: number }[] }
   | { type: 'ip_changed'; id: string; name: string; oldIp: string | null; newIp: string; at: number }
   | { type: 'rotation'; rotation: RotationRecord }
-  /** A device has been silent for `silentAfterMs` (DEVICE_SILENT_AFTER, 5 min): once an outage. Not while it rotates or flaps. */
-  | { type: 'silent'; device: Device; since: number; at: number }
-  /** The silence that was told is over: heard again for long enough (2 min), or put into maintenance, where silence is no news. */
-  | { type: 'back'; device: Device; silentSince: number; at: number; because: 'heard' | 'maintenance' }
-  /** It comes and goes (six times within an hour), or no longer does (30 min without); `isUp`: how it stands at this moment. */
-  | { type: 'flapping'; device: Device; phase: 'began' | 'ended'; isUp: boolean; at: number }
   /** A pool reported that sites banned exit IPs, or no longer do (`until` is then now). `begun`: those of them that were not quarantined before. */
   | { type: 'quarantine'; reporter: string; records: QuarantineRecord[]; begun: QuarantineRecord[] }
   /** An agent said how its device is: `device.telemetry`. */

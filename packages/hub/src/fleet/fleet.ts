@@ -18,7 +18,8 @@ export interface FleetOptions {
   newNamesPerMinute: number
   timeouts: Timeouts
   newDevice: DeviceDefaults
-  vigil: VigilSettings
+  /** When a silence is a long one; it may change while the hub runs. */
+  vigil: () => VigilSettings
 }
 
 /** What the fleet works with. */
@@ -117,24 +118,22 @@ export class Fleet {
 
   /** What is seen of a device now. */
   sight(device: Device): Sight {
-    const { timeouts } = this.#options
+    const { timeouts, vigil } = this.#options
     const now = this.#parts.now()
+    const { silentAfterMs } = vigil()
+    // One that was not silent for long yet when the hub went away is given that time anew.
+    const patience = { agentMs: Math.max(timeouts.agentMs, silentAfterMs), bareMs: Math.max(timeouts.bareMs, silentAfterMs) }
     return {
       isSilent: isSilent(device, now, this.#watch, timeouts),
-      silentFrom: silentFrom(device, this.#watch, timeouts),
+      silentFrom: silentFrom(device, this.#watch, patience),
       lastHeartbeat: device.lastHeartbeat,
       now,
     }
   }
 
-  /** From when on a device's silence counts, ms, for one who waits `patienceMs` before minding it; null: never heard. */
-  silentFrom(device: Device, patienceMs: number): number | null {
-    return silentFrom(device, this.#watch, { agentMs: patienceMs, bareMs: patienceMs })
-  }
-
   /** How steadily a device is heard. */
   condition(device: Device): DeviceCondition {
-    return conditionOf(device.vigil, this.sight(device), this.#options.vigil)
+    return conditionOf(device.vigil, this.sight(device), this.#options.vigil())
   }
 
   /** How many devices somebody has adopted. */

@@ -1,13 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { conditionOf, firstSight, type Sight, type Vigil, type VigilNews, vigilDefaults, watch } from './vigil.ts'
+import { conditionOf, firstSight, type Sight, type Vigil, type VigilNews, type VigilSettings, vigilDefaults, watch } from './vigil.ts'
 
 const S = 1_000
 const MIN = 60 * S
 const TIMEOUT = 80 * S
+const nothing = { silentSince: null, flappingSince: null }
 
 /** Looks once a second at a device that is heard at these times, as the hub does. */
-function run(beats: readonly number[], untilMs: number, from: { vigil?: Vigil; firstBeat?: number } = {}) {
+function run(beats: readonly number[], untilMs: number, from: { vigil?: Vigil; firstBeat?: number; settings?: VigilSettings } = {}) {
   let last = from.firstBeat ?? 0
   let next = 0
   const told: [number, VigilNews][] = []
@@ -16,8 +17,8 @@ function run(beats: readonly number[], untilMs: number, from: { vigil?: Vigil; f
   for (let now = 0; now <= untilMs; now += S) {
     while ((beats[next] ?? Number.POSITIVE_INFINITY) <= now) last = beats[next++] ?? last
     sight = { isSilent: now - last >= TIMEOUT, silentFrom: last, lastHeartbeat: last, now }
-    vigil ??= firstSight(sight, null)
-    const seen = watch(vigil, sight, vigilDefaults)
+    vigil ??= firstSight(sight, nothing)
+    const seen = watch(vigil, sight, from.settings ?? vigilDefaults)
     vigil = seen.vigil
     for (const news of seen.news) told.push([now, news])
   }
@@ -82,21 +83,49 @@ describe('of a device', () => {
     expect(told.map(([, news]) => news.type)).toEqual(['flapping', 'flapping', 'silent'])
   })
 
+  test('that a restarted hub had told to flap nothing is told until it is steady, then that it is', () => {
+    const sight: Sight = { isSilent: false, silentFrom: 0, lastHeartbeat: 0, now: 0 }
+    const vigil = firstSight(sight, { ...nothing, flappingSince: -MIN })
+    expect(run(every(MIN, 0, 60 * MIN), 60 * MIN, { vigil }).told).toEqual([[30 * MIN, { type: 'flapping', phase: 'ended', isUp: true }]])
+    expect(run([], 60 * MIN, { vigil }).told.map(([at, { type }]) => [at / S, type])).toEqual([
+      [30 * 60 + 80, 'flapping'],
+      [30 * 60 + 80, 'silent'],
+    ])
+  })
+
+  test('that comes and goes each long silence is told where nobody wants to hear of flapping', () => {
+    const settings = { ...vigilDefaults, flaps: Number.POSITIVE_INFINITY }
+    const naps = Array.from({ length: 4 }, (_, n) => every(MIN, n * 15 * MIN, n * 15 * MIN + 4 * MIN)).flat()
+    expect(run(naps, 60 * MIN, { settings }).told.map(([, news]) => news.type)).toEqual([
+      'silent',
+      'back',
+      'silent',
+      'back',
+      'silent',
+      'back',
+      'silent',
+    ])
+    const flapping = { ...firstSight({ isSilent: false, silentFrom: 0, lastHeartbeat: 0, now: 0 }, { ...nothing, flappingSince: -MIN }) }
+    expect(run(every(MIN, 0, 5 * MIN), 5 * MIN, { vigil: flapping, settings }).told).toEqual([
+      [0, { type: 'flapping', phase: 'ended', isUp: true }],
+    ])
+  })
+
   test('that a restarted hub finds awake, whose silence was told before, it is told that it is back', () => {
     const sight: Sight = { isSilent: false, silentFrom: 0, lastHeartbeat: 0, now: 0 }
-    const { told } = run(every(MIN, 0, 10 * MIN), 10 * MIN, { vigil: firstSight(sight, -MIN) })
+    const { told } = run(every(MIN, 0, 10 * MIN), 10 * MIN, { vigil: firstSight(sight, { ...nothing, silentSince: -MIN }) })
     expect(told).toEqual([[2 * MIN, { type: 'back', silentSince: -MIN }]])
   })
 
   test('that a restarted hub finds as silent as before nothing is told again', () => {
     const sight: Sight = { isSilent: true, silentFrom: -10 * MIN, lastHeartbeat: -10 * MIN, now: 0 }
-    expect(run([], 60 * MIN, { vigil: firstSight(sight, -10 * MIN), firstBeat: -10 * MIN }).told).toEqual([])
+    expect(run([], 60 * MIN, { vigil: firstSight(sight, { ...nothing, silentSince: -10 * MIN }), firstBeat: -10 * MIN }).told).toEqual([])
   })
 })
 
 test('a device that was never heard is never told silent', () => {
   const sight: Sight = { isSilent: true, silentFrom: null, lastHeartbeat: null, now: 0 }
-  expect(watch(firstSight(sight, null), { ...sight, now: 100 * MIN }, vigilDefaults).news).toEqual([])
+  expect(watch(firstSight(sight, nothing), { ...sight, now: 100 * MIN }, vigilDefaults).news).toEqual([])
 })
 
 test('whatever a device does, silences and recoveries alternate, and so do the ends of flapping', () => {

@@ -1,17 +1,20 @@
 import type { DeviceCondition } from '@mobilepool/sdk/contract'
 
-/** When a silence is told, when it is over, and what counts as flapping; ms. */
+/** When a silence is told, when it is over, and what counts as flapping; ms. Admins set the first and the middle ones as alert rules. */
 export interface VigilSettings {
   /** A silence that lasts so long is told: one lost heartbeat must not wake anybody (reference/hub.md 1.5). */
   silentAfterMs: number
   /** A device that was told silent is back after so long without another silence: a nap of Android's is not worth two messages. */
   backAfterMs: number
-  /** So many comings and goings within `flapWindowMs` are flapping. */
+  /** So many comings and goings within `flapWindowMs` are flapping; infinite: nothing is. */
   flaps: number
   flapWindowMs: number
   /** Flapping is over after so long without a coming or going. */
   steadyAfterMs: number
 }
+
+/** Comings and goings remembered of one device: the most that a rule can ask for. */
+const MAX_FLIPS = 1_000
 
 export const vigilDefaults: VigilSettings = {
   silentAfterMs: 300_000,
@@ -48,12 +51,15 @@ export type VigilNews =
   | { type: 'back'; silentSince: number }
   | { type: 'flapping'; phase: 'began' | 'ended'; isUp: boolean }
 
-/** The first sight of a device: nothing of it is a coming or going. */
-export const firstSight = ({ isSilent, now }: Sight, silentSince: number | null): Vigil => ({
+/** What was told of a device before the hub was started, and is not over as far as anybody knows. */
+export type Told = Pick<Vigil, 'silentSince' | 'flappingSince'>
+
+/** The first sight of a device: nothing of it is a coming or going. If it was told to flap, it is steady from now on. */
+export const firstSight = ({ isSilent, now }: Sight, { silentSince, flappingSince }: Told): Vigil => ({
   isUp: !isSilent,
   upSince: now,
-  flips: [],
-  flappingSince: null,
+  flips: flappingSince === null ? [] : [now],
+  flappingSince,
   silentSince,
 })
 
@@ -66,7 +72,8 @@ export function watch(before: Vigil, sight: Sight, settings: VigilSettings): { v
   const news: VigilNews[] = []
   let vigil = before
   if (vigil.isUp === sight.isSilent) {
-    const flips = [...vigil.flips.filter((at) => at > now - settings.flapWindowMs), now].slice(-settings.flaps)
+    const most = Math.min(settings.flaps, MAX_FLIPS)
+    const flips = [...vigil.flips.filter((at) => at > now - settings.flapWindowMs), now].slice(-most)
     vigil = { ...vigil, isUp: !sight.isSilent, upSince: sight.isSilent ? vigil.upSince : (sight.lastHeartbeat ?? now), flips }
     if (vigil.flappingSince === null && flips.length >= settings.flaps) {
       vigil.flappingSince = now
@@ -74,7 +81,8 @@ export function watch(before: Vigil, sight: Sight, settings: VigilSettings): { v
     }
   }
   if (vigil.flappingSince !== null) {
-    if (now - (vigil.flips.at(-1) ?? vigil.flappingSince) < settings.steadyAfterMs) return { vigil, news }
+    const isSteady = now - (vigil.flips.at(-1) ?? vigil.flappingSince) >= settings.steadyAfterMs
+    if (!isSteady && settings.flaps !== Number.POSITIVE_INFINITY) return { vigil, news }
     vigil = { ...vigil, flappingSince: null, flips: [] }
     news.push({ type: 'flapping', phase: 'ended', isUp: vigil.isUp })
   }

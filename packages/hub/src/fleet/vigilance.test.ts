@@ -2,23 +2,23 @@ import pino from 'pino'
 import { expect, test } from 'vitest'
 import { HubError } from '../errors.ts'
 import { type Device, newPendingDevice } from './device.ts'
-import { type FleetEvent, FleetEvents } from './events.ts'
 import { vigilDefaults } from './vigil.ts'
 import { Vigilance } from './vigilance.ts'
 
 const MIN = 60_000
+const SILENT = 'The device has been silent for too long.'
+const BACK = 'The device’s silence is over.'
 
 /** One adopted device under watch, in virtual time; the database can be switched off. */
-function scene(over: Partial<Device> = {}) {
+function scene(over: Partial<Device> = {}, flappingSince: number | null = null) {
   const device: Device = {
     ...newPendingDevice('d1', 'kazan-02', 0, { rotationInterval: 600, requestsPerMinute: null }),
     adoptedAt: 0,
     lastHeartbeat: 0,
     ...over,
   }
-  const events = new FleetEvents()
   const told: string[] = []
-  events.on('event', (event: FleetEvent) => told.push(event.type === 'back' ? `back ${event.because}` : event.type))
+  const log = pino({ level: 'info' }, { write: (line) => void told.push(JSON.parse(line).msg) })
   const state: { now: number; isDatabaseUp: boolean } = { now: 0, isDatabaseUp: true }
   const written: (number | null)[] = []
   const vigilance = new Vigilance({
@@ -40,10 +40,9 @@ function scene(over: Partial<Device> = {}) {
         },
       },
     },
-    events,
-    settings: vigilDefaults,
-    log: pino({ level: 'silent' }),
-    now: () => state.now,
+    settings: () => vigilDefaults,
+    flappingSince: (id) => (id === 'd1' ? flappingSince : null),
+    log,
   })
   const until = async (at: number): Promise<void> => {
     for (; state.now <= at; state.now += 10_000) {
@@ -59,12 +58,12 @@ function scene(over: Partial<Device> = {}) {
 test('a told silence is written, and its end too', async () => {
   const { device, told, written, until, state } = scene()
   await until(10 * MIN)
-  expect({ told, written }).toEqual({ told: ['silent'], written: [0] })
+  expect({ told, written }).toEqual({ told: [SILENT], written: [0] })
   for (let n = 0; n < 4; n++) {
     device.lastHeartbeat = state.now
     await until(state.now + MIN)
   }
-  expect({ told, written }).toEqual({ told: ['silent', 'back heard'], written: [0, null] })
+  expect({ told, written }).toEqual({ told: [SILENT, BACK], written: [0, null] })
 })
 
 test('what an absent database does not take is written when it is back', async () => {
@@ -82,7 +81,7 @@ test('a device that is put into maintenance is no longer missed', async () => {
   await until(10 * MIN)
   device.maintenance = true
   await until(12 * MIN)
-  expect({ told, written }).toEqual({ told: ['silent', 'back maintenance'], written: [0, null] })
+  expect({ told, written }).toEqual({ told: [SILENT, BACK], written: [0, null] })
 })
 
 test('nothing is told of a pending name, nor of a device that rotates', async () => {
@@ -91,4 +90,13 @@ test('nothing is told of a pending name, nor of a device that rotates', async ()
   const rotating = scene({ rotation: { state: 'rotating' } as Device['rotation'] })
   await rotating.until(20 * MIN)
   expect([pending.told, rotating.told]).toEqual([[], []])
+})
+
+test('a device that was told to flap before the hub was started flaps until it is steady', async () => {
+  const { device, told, until } = scene({}, -MIN)
+  await until(MIN)
+  expect(device.vigil).toMatchObject({ flappingSince: -MIN })
+  await until(35 * MIN)
+  expect(told).toEqual(['The device no longer comes and goes.', SILENT])
+  expect(device.vigil).toMatchObject({ flappingSince: null, silentSince: 0 })
 })

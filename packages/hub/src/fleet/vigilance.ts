@@ -1,22 +1,23 @@
 import type { Logger } from 'pino'
 import { isDatabaseDown, type Store } from '../store/index.ts'
 import { type Device, isPending } from './device.ts'
-import type { FleetEvents } from './events.ts'
 import type { Fleet } from './fleet.ts'
 import { firstSight, type VigilNews, type VigilSettings, watch } from './vigil.ts'
 
 export interface VigilanceParts {
   fleet: Pick<Fleet, 'all' | 'sight' | 'changed'>
   store: { devices: Pick<Store['devices'], 'setSilences'> }
-  events: FleetEvents
-  settings: VigilSettings
+  /** They may change while the hub runs. */
+  settings: () => VigilSettings
+  /** Since when a device flaps that was told to, before the hub was started; null: it was not. */
+  flappingSince: (deviceId: string) => number | null
   log: Logger
-  now: () => number
 }
 
 /**
- * Watches over the adopted devices and tells who falls silent, who is back and who flaps. Which silences were told is kept in the
- * database, so that a hub that was restarted tells neither twice nor forgets the recovery.
+ * Watches over the adopted devices and notes who falls silent, who is back and who flaps: `device.vigil`, the one place where that is
+ * decided; a device's `condition` shows it, alerts tell it. Which silences were noted is kept in the database, so that a hub that was
+ * restarted neither tells one twice nor forgets the recovery.
  */
 export class Vigilance {
   readonly #parts: VigilanceParts
@@ -42,7 +43,7 @@ export class Vigilance {
   }
 
   #look(device: Device): void {
-    const { fleet, settings } = this.#parts
+    const { fleet, settings, flappingSince } = this.#parts
     if (isPending(device) || device.maintenance) {
       this.#dismiss(device)
       return
@@ -50,11 +51,11 @@ export class Vigilance {
     // Silence is what a rotation looks like.
     if (device.rotation !== null && device.rotation.state !== 'queued') return
     const sight = fleet.sight(device)
-    const before = device.vigil ?? firstSight(sight, device.silentSince)
-    const { vigil, news } = watch(before, sight, settings)
+    const before = device.vigil ?? firstSight(sight, { silentSince: device.silentSince, flappingSince: flappingSince(device.id) })
+    const { vigil, news } = watch(before, sight, settings())
     device.vigil = vigil
     this.#remember(device, vigil.silentSince)
-    for (const one of news) this.#tell(device, one, sight.now)
+    for (const one of news) this.#tell(device, one)
     if (news.length > 0) fleet.changed(device)
   }
 
@@ -62,18 +63,17 @@ export class Vigilance {
   #dismiss(device: Device): void {
     device.vigil = null
     if (device.silentSince === null) return
-    this.#tell(device, { type: 'back', silentSince: device.silentSince }, this.#parts.now(), 'maintenance')
+    this.#tell(device, { type: 'back', silentSince: device.silentSince })
     this.#remember(device, null)
   }
 
-  #tell(device: Device, news: VigilNews, at: number, because: 'heard' | 'maintenance' = 'heard'): void {
-    const { log, events } = this.#parts
+  #tell(device: Device, news: VigilNews): void {
+    const { log } = this.#parts
     const line = { device: device.name, lastHeartbeat: device.lastHeartbeat }
     if (news.type === 'silent') log.warn(line, 'The device has been silent for too long.')
     else if (news.type === 'back') log.info(line, 'The device’s silence is over.')
     else
       log.warn({ ...line, isUp: news.isUp }, news.phase === 'began' ? 'The device comes and goes.' : 'The device no longer comes and goes.')
-    events.announce(news.type === 'back' ? { ...news, device, at, because } : { ...news, device, at })
   }
 
   #remember(device: Device, silentSince: number | null): void {

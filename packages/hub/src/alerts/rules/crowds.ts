@@ -27,7 +27,7 @@ interface Group extends Omit<Crowd, 'members' | 'total'> {
 export function crowdsOf(devices: DeviceMap, news: readonly WatchedDevice[], settings: RuleSettings, now: number): Crowd[] {
   const { threshold, minimum, window } = settings
   if (news.length === 0 || minimum === null || window === null) return []
-  const watched = [...devices.values()].filter(({ isExempt, silentSince }) => !isExempt && silentSince !== null)
+  const watched = [...devices.values()].filter(({ isExempt, silentFrom }) => !isExempt && silentFrom !== null)
   const silentMs = Math.max(0, threshold - window) * 1_000
   const groups = groupsOf(watched)
   const left = new Set(news)
@@ -37,7 +37,7 @@ export function crowdsOf(devices: DeviceMap, news: readonly WatchedDevice[], set
     let best: Crowd | null = null
     for (const group of groups) {
       const silent = group.devices.filter(
-        (device) => !device.isRotating && !taken.has(device) && device.silentSince !== null && now - device.silentSince >= silentMs,
+        (device) => device.isSilent && !device.isRotating && !taken.has(device) && now - (device.silentFrom ?? now) >= silentMs,
       )
       const members = densest(silent, window * 1_000, left)
       if (members.length < minimum || members.length < group.devices.length * LEAST_SHARE) continue
@@ -74,11 +74,11 @@ function groupsOf(devices: readonly WatchedDevice[]): Group[] {
 
 /** The most devices that fell silent within one window, with one of those in it that are news. */
 function densest(silent: readonly WatchedDevice[], windowMs: number, news: ReadonlySet<WatchedDevice>): WatchedDevice[] {
-  const sorted = silent.toSorted((a, b) => (a.silentSince ?? 0) - (b.silentSince ?? 0))
+  const sorted = silent.toSorted((a, b) => (a.silentFrom ?? 0) - (b.silentFrom ?? 0))
   let best: WatchedDevice[] = []
   let from = 0
   for (let to = 0; to < sorted.length; to++) {
-    while ((sorted[to]?.silentSince ?? 0) - (sorted[from]?.silentSince ?? 0) > windowMs) from++
+    while ((sorted[to]?.silentFrom ?? 0) - (sorted[from]?.silentFrom ?? 0) > windowMs) from++
     if (to - from + 1 <= best.length) continue
     const members = sorted.slice(from, to + 1)
     if (members.some((device) => news.has(device))) best = members

@@ -1,48 +1,30 @@
 import { expect, test } from 'vitest'
-import { sampleAlert } from '../../../test/alert-samples.ts'
-import { Flaps } from './flapping.ts'
-import type { WatchedDevice } from './subjects.ts'
+import { T0 } from '../../../test/alert-samples.ts'
+import { deviceMap, firingOf, noneFires, ruleSettings, verdicts, vigil, watched } from '../../../test/alert-sights.ts'
+import type { Vigil } from '../../fleet/vigil.ts'
+import { flappingFindings } from './flapping.ts'
 
-const MINUTE = 60_000
-const device: WatchedDevice = {
-  id: 'a',
-  name: 'kazan-02',
-  operator: null,
-  region: null,
-  lastHeartbeat: 0,
-  silentSince: 0,
-  isExempt: false,
-  isRotating: false,
-  battery: null,
-}
-const devices = new Map([['a', device]])
-const alert = sampleAlert({ rule: 'flapping', subject: { kind: 'device', id: 'a', name: 'kazan-02' } })
-const none = { all: [], find: () => null }
-const firing = { all: [alert], find: () => alert }
-const settings = (window: number) =>
-  ({ enabled: true, threshold: 6, minimum: null, window, severity: 'warning', quietHours: 'by_severity', reminder: 0 }) as const
+const settings = ruleSettings('flapping')
+const flips = Array.from({ length: 6 }, (_, n) => T0 - n)
+const flapping = vigil({ flappingSince: T0, flips })
 
-/** Seen online, then changed once a minute, so many times. */
-function changed(times: number): Flaps {
-  const flaps = new Flaps(-1_000 * MINUTE)
-  for (let minute = 0; minute <= times; minute++) flaps.see('a', minute % 2 === 0, minute * MINUTE)
-  return flaps
-}
-
-test('six changes within the window are flapping, five are not', () => {
-  expect(changed(5).findings(devices, none, settings(3_600), 7 * MINUTE)).toEqual([])
-  expect(changed(6).findings(devices, none, settings(3_600), 7 * MINUTE)).toMatchObject([{ verdict: 'bad', value: 6 }])
+test.each<[string, { vigil: Vigil | null; isExempt?: boolean }, { fires: string[]; none: string[] }]>([
+  ['that flaps', { vigil: flapping }, { fires: ['bad moscow-07'], none: ['bad moscow-07'] }],
+  ['that is steady', { vigil: vigil() }, { fires: ['good moscow-07'], none: [] }],
+  ['that was not looked at since the start', { vigil: null }, { fires: [], none: [] }],
+  ['in maintenance', { vigil: null, isExempt: true }, { fires: ['over moscow-07'], none: [] }],
+])('of a device %s', (_case, device, { fires, none }) => {
+  const devices = deviceMap(watched('moscow-07', device))
+  expect(verdicts(flappingFindings(devices, firingOf('moscow-07'), settings))).toEqual(fires)
+  expect(verdicts(flappingFindings(devices, noneFires, settings))).toEqual(none)
 })
 
-test('steady for half an hour it flaps no longer, though the window still holds its changes', () => {
-  const flaps = changed(6)
-  expect(flaps.findings(devices, firing, settings(3_600), 35 * MINUTE)).toMatchObject([{ verdict: 'bad' }])
-  expect(flaps.findings(devices, firing, settings(3_600), 36 * MINUTE).map(({ verdict }) => verdict)).toEqual(['good'])
-  expect(flaps.findings(devices, none, settings(3_600), 36 * MINUTE + 5_000)).toEqual([])
-})
-
-test('a window shorter than half an hour does not end it sooner', () => {
-  const flaps = changed(6)
-  expect(flaps.findings(devices, firing, settings(600), 20 * MINUTE)).toEqual([])
-  expect(flaps.findings(devices, firing, settings(600), 36 * MINUTE)).toMatchObject([{ verdict: 'good' }])
+test('the text says how often, and how it stands when it is over', () => {
+  const of = (one: Vigil, fires = noneFires) => flappingFindings(deviceMap(watched('moscow-07', { vigil: one })), fires, settings)
+  expect(of(flapping)).toMatchObject([
+    { title: 'moscow-07 comes and goes', detail: expect.stringContaining('6 changes'), value: 6, since: T0, severity: 'warning' },
+  ])
+  expect(of(vigil({ isUp: false }), firingOf('moscow-07'))).toMatchObject([{ title: 'moscow-07 is steady: offline' }])
+  expect(of(vigil(), firingOf('moscow-07'))).toMatchObject([{ title: 'moscow-07 is steady: online' }])
+  expect(flappingFindings(deviceMap(), firingOf('gone'), settings)).toMatchObject([{ verdict: 'over', title: 'gone was removed' }])
 })

@@ -11,21 +11,13 @@ const LEFT_SHARE = 0.2
 const MAX_NAMES = 20
 
 /**
- * Devices that are silent for longer than the threshold: each by itself, or many that fell silent together as one group.
- * Those that flap are left to that rule.
+ * Devices that are silent for long, as `fleet/vigil.ts` notes it: each by itself, or many that fell silent together as one group.
+ * Nothing is judged here of when a silence is long, when it is over, or that one who flaps is not told silent.
  */
-export function silenceFindings(
-  devices: DeviceMap,
-  firing: Firing,
-  isFlapping: (id: string) => boolean,
-  settings: RuleSettings,
-  now: number,
-): Finding[] {
-  const isSilent = silentFor(settings.threshold * 1_000, now)
+export function silenceFindings(devices: DeviceMap, firing: Firing, settings: RuleSettings, now: number): Finding[] {
   const groups = firing.all.filter(({ subject }) => subject.kind !== 'device')
   const told = new Set(groups.flatMap(({ members }) => members.map(({ id }) => id)))
-  const isNews = (device: WatchedDevice): boolean =>
-    isSilent(device) && !told.has(device.id) && !isFlapping(device.id) && firing.find(device.id) === null
+  const isNews = (device: WatchedDevice): boolean => isLongSilent(device) && !told.has(device.id) && firing.find(device.id) === null
 
   const findings: Finding[] = []
   const news = [...devices.values()].filter(isNews)
@@ -35,19 +27,16 @@ export function silenceFindings(
   for (const device of news) if (!crowded.has(device.id)) findings.push(silentFinding(device, settings, now))
 
   for (const alert of firing.all)
-    if (alert.subject.kind === 'device') findings.push(...stillSilent(devices.get(alert.subject.id), alert, isSilent, settings, now))
-    else if (!crowds.some(({ id }) => id === alert.subject.id)) findings.push(groupFinding(alert, devices, isSilent, settings))
+    if (alert.subject.kind === 'device') findings.push(...stillSilent(devices.get(alert.subject.id), alert, settings, now))
+    else if (!crowds.some(({ id }) => id === alert.subject.id)) findings.push(groupFinding(alert, devices, settings))
   return findings
 }
 
-const silentFor =
-  (thresholdMs: number, now: number) =>
-  ({ isExempt, isRotating, silentSince }: WatchedDevice): boolean =>
-    !isExempt && !isRotating && silentSince !== null && now - silentSince >= thresholdMs
+const isLongSilent = ({ isExempt, vigil }: WatchedDevice): boolean => !isExempt && vigil !== null && vigil.silentSince !== null
 
 function silentFinding(device: WatchedDevice, { severity }: RuleSettings, now: number): Finding {
-  const { name, operator, region, lastHeartbeat, silentSince } = device
-  const since = silentSince ?? now
+  const { name, operator, region, lastHeartbeat, vigil } = device
+  const since = vigil?.silentSince ?? now
   const where = [operator, region].filter((part) => part !== null).join(', ')
   return {
     rule: 'device_silent',
@@ -61,21 +50,14 @@ function silentFinding(device: WatchedDevice, { severity }: RuleSettings, now: n
   }
 }
 
-function stillSilent(
-  device: WatchedDevice | undefined,
-  alert: AlertRecord,
-  isSilent: (device: WatchedDevice) => boolean,
-  settings: RuleSettings,
-  now: number,
-): Finding[] {
+function stillSilent(device: WatchedDevice | undefined, alert: AlertRecord, settings: RuleSettings, now: number): Finding[] {
   const { subject } = alert
   const same = { rule: 'device_silent', subject, severity: settings.severity } as const
   const over = whyOver(device, subject.name)
   if (!device || over) return [{ ...same, verdict: 'over', title: '', detail: '', ...over }]
-  if (device.isRotating || device.lastHeartbeat === null) return []
-  if (isSilent(device)) return [silentFinding(device, settings, now)]
-  const { name, lastHeartbeat } = device
-  return [{ ...same, verdict: 'good', title: `${name} is heard again`, detail: '', since: lastHeartbeat, beatAt: lastHeartbeat }]
+  if (device.vigil === null) return []
+  if (isLongSilent(device)) return [silentFinding(device, settings, now)]
+  return [{ ...same, verdict: 'good', title: `${device.name} is heard again`, detail: '', since: device.vigil.upSince }]
 }
 
 function crowdFinding({ id, kind, label, members, total }: Crowd, { severity, window }: RuleSettings, firing: Firing): Finding {
@@ -84,7 +66,7 @@ function crowdFinding({ id, kind, label, members, total }: Crowd, { severity, wi
     ...before,
     ...members.filter((one) => !before.some((other) => other.id === one.id)).map(({ id: of, name }) => ({ id: of, name })),
   ]
-  const since = Math.min(...members.map(({ silentSince }) => silentSince ?? Number.POSITIVE_INFINITY))
+  const since = Math.min(...members.map(({ silentFrom }) => silentFrom ?? Number.POSITIVE_INFINITY))
   return {
     rule: 'device_silent',
     subject: { kind, id, name: label },
@@ -98,14 +80,12 @@ function crowdFinding({ id, kind, label, members, total }: Crowd, { severity, wi
   }
 }
 
-function groupFinding(
-  alert: AlertRecord,
-  devices: DeviceMap,
-  isSilent: (device: WatchedDevice) => boolean,
-  settings: RuleSettings,
-): Finding {
+function groupFinding(alert: AlertRecord, devices: DeviceMap, settings: RuleSettings): Finding {
   const known = alert.members.flatMap(({ id }) => devices.get(id) ?? [])
-  const left = known.filter((device) => isSilent(device))
+  // Some fell silent a little later than the first: their silence is not long yet, but not over either.
+  const isAway = (device: WatchedDevice): boolean => isLongSilent(device) || (!device.isExempt && device.isSilent)
+  const left = known.filter(isAway)
+  const back = known.flatMap((device) => (device.vigil === null || isAway(device) ? [] : [device.vigil.upSince]))
   const same = {
     rule: 'device_silent',
     subject: alert.subject,
@@ -122,7 +102,7 @@ function groupFinding(
     verdict: 'good',
     title: `${alert.subject.name}: ${alert.members.length - left.length} of ${alert.members.length} devices are heard again`,
     detail: left.length === 0 ? '' : `Still silent: ${names(left)}.`,
-    beatAt: Math.max(0, ...known.map(({ lastHeartbeat }) => lastHeartbeat ?? 0)),
+    ...(back.length > 0 ? { since: Math.max(...back) } : {}),
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Vigil } from '../../fleet/vigil.ts'
 import type { AlertRecord } from '../../store/index.ts'
 
 /** A device as rules see it. Times in ms. */
@@ -9,7 +10,11 @@ export interface WatchedDevice {
   /** Null: never heard. */
   lastHeartbeat: number | null
   /** From when on its silence counts: the hub's own absence does not. */
-  silentSince: number | null
+  silentFrom: number | null
+  /** Past its time-out. */
+  isSilent: boolean
+  /** Whether it is silent for long, and whether it flaps; null: it was not looked at yet. */
+  vigil: Vigil | null
   /** In maintenance or not adopted: nothing about it alerts. */
   isExempt: boolean
   /** Away for a rotation: its silence is expected. */

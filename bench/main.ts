@@ -1,7 +1,7 @@
 /** `npm run bench`: every benchmark, one after the other; `-- --write` puts the results into docs/benchmarks.md. */
 import { spawnSync } from 'node:child_process'
 
-const BENCHES = ['sdk.overhead', 'sdk.pick', 'sdk.proxy-chain', 'sdk.faults']
+const BENCHES = ['sdk.overhead', 'sdk.pick', 'sdk.proxy-chain', 'sdk.faults', 'hub.heartbeats', 'hub.reads']
 
 let failed = 0
 for (const name of BENCHES) {

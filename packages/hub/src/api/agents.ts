@@ -144,8 +144,10 @@ export const agentRoutes: Routes = (context) => (app, _options, done) => {
         new_ip: normalAddress(request.body.new_ip ?? undefined),
       }
       // First, so that whoever hears of the rotation's end finds the new address in place.
-      fleet.see(device, address)
+      const taken = fleet.see(device, address)
       const rotation = await rotations.report(device, request.params.id, report, address)
+      // An agent repeats what is not acknowledged: the new address must not be lost either.
+      await settled(taken)
       if (!rotation) throw new HubError('not_found', `There is no order ${request.params.id} for ${device.name}.`)
       return { rotation: rotationJson(rotation) }
     },

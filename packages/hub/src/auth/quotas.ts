@@ -68,14 +68,14 @@ export class Quotas {
 
   /** Writes what was counted since the last time. @throws HubError `database_down`; it is written next time */
   async flush(): Promise<void> {
-    for (const of of ['user', 'key'] as const) {
-      const waiting = this.#waiting[of]
+    for (const kind of ['user', 'key'] as const) {
+      const waiting = this.#waiting[kind]
       if (waiting.size === 0) continue
       const adds = [...waiting].map(([id, requests]) => ({ id, requests }))
       waiting.clear()
       try {
-        const counts = await this.#parts.store.count(of, adds, periodStart(this.#parts.period(), this.#parts.now()))
-        this.#take(of, counts)
+        const counts = await this.#parts.store.count(kind, adds, periodStart(this.#parts.period(), this.#parts.now()))
+        this.#take(kind, counts)
       } catch (error) {
         for (const { id, requests } of adds) waiting.set(id, (waiting.get(id) ?? 0) + requests)
         throw error
@@ -85,7 +85,7 @@ export class Quotas {
 
   /** Learns what other hubs have counted. @throws HubError `database_down` */
   async reload(): Promise<void> {
-    for (const of of ['user', 'key'] as const) this.#take(of, await this.#parts.store.limited(of))
+    for (const kind of ['user', 'key'] as const) this.#take(kind, await this.#parts.store.limited(kind))
   }
 
   #take(of: QuotaOwner, counts: { id: string; used: number; since: number }[]): void {

@@ -47,11 +47,16 @@ export class HeartbeatWriter {
     return this.#waiting.size
   }
 
-  /** Takes a beat. Resolves when it is written, or when the database turns out to be away (it is kept then). */
+  /** Takes a beat. Resolves when it is written, or at once while the database is away, or when it turns out to be (it is kept then). */
   write(beat: Beat): Promise<void> {
+    if (this.#database === 'down') {
+      this.#put(beat, [])
+      this.#schedule(RETRY_MS)
+      return Promise.resolve()
+    }
     return new Promise((resolve) => {
       this.#put(beat, [resolve])
-      if (this.#database === 'up') this.#schedule(WINDOW_MS)
+      this.#schedule(WINDOW_MS)
     })
   }
 

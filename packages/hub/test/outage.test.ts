@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import pg from 'pg'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { scriptedAgent } from './agent.ts'
 import { EventReader } from './event-reader.ts'
@@ -120,4 +121,26 @@ describe('while the database is away', () => {
     expect(stream.isOpen).toBe(true)
     stream.close()
   })
+})
+
+test('a heartbeat is not answered before it is written, however slow the database is', async () => {
+  const databaseUrl = await sharedPostgres().createDatabase('slow')
+  hub = await startHub({ databaseUrl })
+  await hub.ask('/proxy_server?name=seoul-01')
+  const other = new pg.Client(databaseUrl)
+  await other.connect()
+  await other.query('begin; lock table proxy_heartbeat')
+  let isAnswered = false
+  const beat = hub.ask('/proxy_server?name=seoul-01', { from: '127.10.1.2' }).finally(() => {
+    isAnswered = true
+  })
+  await vi.waitFor(async () => expect((await other.query('select 1 from pg_locks where not granted')).rowCount).toBeGreaterThan(0), {
+    timeout: 10_000,
+  })
+  // That nothing comes can only be waited for.
+  await delay(400)
+  expect(isAnswered).toBe(false)
+  await other.query('commit')
+  await other.end()
+  expect((await beat).json).toMatchObject({ success: true, ip_changed: true })
 })

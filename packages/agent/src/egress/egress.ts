@@ -1,9 +1,8 @@
 import { connect, isIPv4, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { ProxyError, type ProxyTarget } from '@mobilepool/sdk/proxy-server'
+import { createTargetPolicy, ProxyError, type ProxyTarget } from '@mobilepool/sdk/proxy-server'
 import type { DeviceDriver } from '../drivers/driver.ts'
 import type { DeviceResolver } from './resolver.ts'
-import { isPublicAddress } from './target-guard.ts'
 
 /** A name's further addresses are tried when the first does not answer; more than this only keep the client waiting. */
 const MAX_ADDRESSES = 3
@@ -25,16 +24,17 @@ export interface Egress {
 export function createEgress(parts: {
   driver: Pick<DeviceDriver, 'sourceAddress' | 'carry'>
   resolver: DeviceResolver
-  /** Lets parsers reach private, loopback and other special addresses. */
+  /** Lets parsers reach private, loopback and other special addresses; link-local and metadata ones never. */
   allowPrivateTargets: boolean
 }): Egress {
   const { driver, resolver, allowPrivateTargets } = parts
+  const policy = createTargetPolicy({ allowPrivate: allowPrivateTargets })
   return {
     async open(target, asks, signal) {
       const source = driver.sourceAddress()
       if (source === null) throw new ProxyError('offline', 'The device has no network now.')
       const resolved = await resolver.resolve(target.host, source)
-      const allowed = asks === 'agent' || allowPrivateTargets ? resolved : resolved.filter(isPublicAddress)
+      const allowed = asks === 'agent' ? resolved : resolved.filter(policy.allowsAddress)
       if (allowed.length === 0) {
         throw new ProxyError(
           'target_refused',

@@ -1,6 +1,6 @@
 import { type LookupAddress, type LookupOptions, lookup } from 'node:dns'
 import { isIP } from 'node:net'
-import { type AddressClass, classifyAddress } from './target.ts'
+import { type AddressClass, classifyAddress } from '@mobilepool/sdk/proxy-server'
 
 /** The target lies where the hub does not go. Its message names the host only. */
 export class TargetRefused extends Error {

@@ -24,6 +24,8 @@ const words: Readonly<Record<string, DeviceWord>> = {
   dns_failed: UNREACHED,
   connection_refused: UNREACHED,
   target_refused: UNREACHED,
+  network_unreachable: UNREACHED,
+  host_unreachable: UNREACHED,
   connection_reset: LOST,
   broken_pipe: LOST,
   bad_response: LOST,

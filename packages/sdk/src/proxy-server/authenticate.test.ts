@@ -29,10 +29,10 @@ test.each([
   [null, false],
 ])('with fixed credentials %j is allowed: %s', async (credentials, allowed) => {
   const authenticate = fixedCredentials({ username: 'parser', password: 'secret' })
-  expect((await authenticate(credentials, { address: '127.0.0.1' })).allowed).toBe(allowed)
+  expect((await authenticate(credentials, { address: '127.0.0.1', protocol: 'http', isTls: false })).allowed).toBe(allowed)
 })
 
 test('empty fixed credentials let nobody in who sends none', async () => {
   const authenticate = fixedCredentials({ username: '', password: '' })
-  expect(await authenticate(null, { address: '127.0.0.1' })).toMatchObject({ allowed: false })
+  expect(await authenticate(null, { address: '127.0.0.1', protocol: 'http', isTls: false })).toMatchObject({ allowed: false })
 })

@@ -1,19 +1,58 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
+import type { ReplyCode } from './statuses.ts'
 
-/** User name and password of `Proxy-Authorization: Basic`. */
+/** A user name and password: of `Proxy-Authorization: Basic`, or of SOCKS5 (RFC 1929). */
 export interface Credentials {
   readonly username: string
   readonly password: string
 }
 
-/** What `authenticate` says. `detail` is shown to the client: what would be right, never what was wrong with the password. */
-export type Verdict<User> = { readonly allowed: true; readonly user: User } | { readonly allowed: false; readonly detail: string }
+/** How a client speaks to the proxy. */
+export type ClientProtocol = 'http' | 'socks5'
 
-/** Decides on one request; `credentials` is null when the client sent none that can be read. */
-export type Authenticate<User> = (
-  credentials: Credentials | null,
-  client: { readonly address: string },
-) => Verdict<User> | Promise<Verdict<User>>
+/** Where a request comes from. */
+export interface ProxyClient {
+  /** Address of the connection; never what a header says. */
+  readonly address: string
+  readonly protocol: ClientProtocol
+  /** Whether the connection is encrypted. */
+  readonly isTls: boolean
+}
+
+/** How much of the proxy a user may hold. */
+export interface UserShare {
+  /** What users have in common who share a limit, e.g. the id of an API key. */
+  readonly key: string
+  /** Requests, upgrades and tunnels under way at a time. @default `limits.maxPerUser` */
+  readonly concurrency?: number | undefined
+}
+
+/** A user who is let in. `share` is needed for a limit, unless the user is a string. */
+interface Allowed<User> {
+  readonly allowed: true
+  readonly user: User
+  readonly share?: UserShare
+}
+
+/** A client who is not. */
+interface Refused {
+  readonly allowed: false
+  /** Shown to the client: what would be right, never what was wrong with the password. */
+  readonly detail: string
+  /** 407, 403 or 429; the first counts as a guess and is delayed when it repeats. @default 'auth_required' */
+  readonly code?: Extract<ReplyCode, 'auth_required' | 'client_refused' | 'too_many_requests'>
+  /** Seconds for `Retry-After`. */
+  readonly retryAfterS?: number
+}
+
+/** What `authenticate` says. */
+export type Verdict<User> = Allowed<User> | Refused
+
+/**
+ * Decides on one HTTP request or SOCKS5 handshake; `credentials` is null when the client sent none that can be read. SOCKS5 clients hear
+ * no reason. An error thrown is a 500, a `ProxyError` its own answer.
+ */
+export type Authenticate<User> = (credentials: Credentials | null, client: ProxyClient) => Verdict<User> | Promise<Verdict<User>>
 
 /** Reads a `Proxy-Authorization` value; null unless it is well-formed `Basic`. The password may hold colons. */
 export function parseBasic(header: string | undefined): Credentials | null {

@@ -1,18 +1,20 @@
+import type { ProxyClient } from './authenticate.ts'
 import { type Failure, failureOf } from './failure.ts'
 import { authorityOf, type ProxyTarget } from './target.ts'
 
-/** `request`: absolute-form. `upgrade`: the same with an Upgrade (WebSocket). `tunnel`: CONNECT. */
+/** `request`: absolute-form. `upgrade`: the same with an Upgrade (WebSocket). `tunnel`: CONNECT, of HTTP or of SOCKS5. */
 export type ExchangeKind = 'request' | 'upgrade' | 'tunnel'
 
-/** What observers are told of one request, upgrade or tunnel when it is over. */
+/** What is known of one request, upgrade or tunnel: under way, or when it is over. */
 export interface ExchangeSummary<User> {
   readonly id: number
   readonly kind: ExchangeKind
+  readonly client: ProxyClient
   /** `host:port`. */
   readonly target: string
   /** Null when the server asks for no credentials. */
   readonly user: User | null
-  /** The status that the client was answered; null when it got none. */
+  /** The status that the client was answered (for SOCKS5: the one that HTTP would have had); null when it got none. */
   readonly status: number | null
   /** What went wrong on our side; null when nothing did. A status of the site's own (404, 500) is no failure. */
   readonly failure: Failure | null
@@ -26,8 +28,13 @@ export interface ExchangeSummary<User> {
 export class Exchange<User> {
   readonly id: number
   readonly kind: ExchangeKind
+  readonly client: ProxyClient
   readonly target: ProxyTarget
   readonly user: User | null
+  /** Whose limit it counts for; null: nobody's. */
+  readonly shareKey: string | null
+  /** Fields that the proxy adds to the answer, its own errors included. */
+  readonly replyHeaders = new Map<string, string>()
   status: number | null = null
   bytesUp = 0
   bytesDown = 0
@@ -35,11 +42,13 @@ export class Exchange<User> {
   readonly #abort = new AbortController()
   #failure: Failure | null = null
 
-  constructor(start: { id: number; kind: ExchangeKind; target: ProxyTarget; user: User | null }) {
+  constructor(start: Pick<Exchange<User>, 'id' | 'kind' | 'client' | 'target' | 'user' | 'shareKey'>) {
     this.id = start.id
     this.kind = start.kind
+    this.client = start.client
     this.target = start.target
     this.user = start.user
+    this.shareKey = start.shareKey
   }
 
   /** Aborted by `fail()`; its reason is the failure. */
@@ -62,6 +71,7 @@ export class Exchange<User> {
     return {
       id: this.id,
       kind: this.kind,
+      client: this.client,
       target: authorityOf(this.target),
       user: this.user,
       status: this.status,

@@ -13,7 +13,8 @@ test.each([
   ['EPIPE', 'broken_pipe', 596],
   ['ETIMEDOUT', 'connect_timeout', 504],
   ['EADDRNOTAVAIL', 'offline', 503],
-  ['EHOSTUNREACH', 'upstream_failed', 599],
+  ['EHOSTUNREACH', 'host_unreachable', 599],
+  ['ENETUNREACH', 'network_unreachable', 599],
   ['HPE_INVALID_CONSTANT', 'bad_response', 592],
   ['ESOMETHING', 'upstream_failed', 599],
 ])('%s is told as %s (%i), without the text of the error', (code, expected, status) => {
@@ -44,8 +45,13 @@ test.each([[null], ['text'], [new Error('x')], [new ProxyError('open_proxy', 'x'
   expect(failureOf(error).code).toBe('upstream_failed')
 })
 
-test('no answer of the proxy can be taken for a ban by the site', () => {
-  const statuses = Object.values(replyStatuses).map(({ status }) => Number(status))
-  expect(statuses).not.toContain(403)
-  expect(statuses).not.toContain(429)
+test('only what concerns the account or address of the client itself is a 403 or a 429: scrapers take those for a ban by the site', () => {
+  const likeBans = Object.entries(replyStatuses).filter(([, { status }]) => [403, 429].includes(status))
+  expect(likeBans.map(([code]) => code)).toEqual([
+    'client_refused',
+    'too_many_requests',
+    'user_limit',
+    'address_limit',
+    'too_many_failures',
+  ])
 })

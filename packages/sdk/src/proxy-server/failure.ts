@@ -19,8 +19,8 @@ const meanings: Record<string, { code: ReplyCode; detail: string }> = {
   EPIPE: { code: 'broken_pipe', detail: 'The target stopped reading.' },
   ETIMEDOUT: { code: 'connect_timeout', detail: 'The target did not answer in time.' },
   EADDRNOTAVAIL: { code: 'offline', detail: 'The source address of this device is gone: it has no network now.' },
-  ENETUNREACH: { code: 'upstream_failed', detail: 'There is no route to the network of the target.' },
-  EHOSTUNREACH: { code: 'upstream_failed', detail: 'There is no route to the target.' },
+  ENETUNREACH: { code: 'network_unreachable', detail: 'There is no route to the network of the target.' },
+  EHOSTUNREACH: { code: 'host_unreachable', detail: 'There is no route to the target.' },
 }
 
 /** Says what an error on the way to the target means. Texts of foreign errors are not passed on: they can hold anything. */
@@ -41,7 +41,8 @@ export function failureOf(error: unknown): Failure {
     }
     const meaning = meanings[code]
     if (meaning) return meaning
-    if (code.startsWith('HPE_')) return { code: 'bad_response', detail: `The target's answer is not valid HTTP/1.1 (${code}).` }
+    if (code.startsWith('HPE_') || code.startsWith('ERR_HTTP_') || code === 'ERR_INVALID_CHAR')
+      return { code: 'bad_response', detail: `The target's answer is not valid HTTP/1.1 (${code}).` }
     return { code: 'upstream_failed', detail: `The connection to the target failed (${code}).` }
   }
   return { code: 'upstream_failed', detail: 'The connection to the target failed.' }

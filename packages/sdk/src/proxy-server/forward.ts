@@ -2,7 +2,8 @@ import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { abort } from './abort.ts'
 import type { Exchange } from './exchange.ts'
-import { framingOf, requestHeaders, responseHeaders } from './headers.ts'
+import { endToEndTrailers, framingOf, requestHeaders, responseHeaders } from './headers.ts'
+import type { ProxyServerOptions } from './options.ts'
 import { ProxyError } from './proxy-error.ts'
 import type { AbsoluteTarget } from './target.ts'
 
@@ -15,8 +16,9 @@ export interface Forwarding<User> {
   readonly exchange: Exchange<User>
   readonly upstream: Duplex
   readonly target: AbsoluteTarget
-  readonly replyHeaders: ReadonlyMap<string, string>
   readonly maxHeaderBytes: number
+  readonly maxHeaders: number
+  readonly onAnswer: ProxyServerOptions<User>['onAnswer']
 }
 
 /**
@@ -39,9 +41,9 @@ export function forwardRequest<User>(req: IncomingMessage, res: ServerResponse, 
   })
   outgoing.on('response', (incoming) => {
     try {
-      if (framingOf(incoming.headers) === 'unknown') throw unknownCoding()
+      checkAnswer(incoming, way)
       res.sendDate = false
-      const headers = responseHeaders(incoming.rawHeaders, way.replyHeaders)
+      const headers = responseHeaders(incoming.rawHeaders, exchange.replyHeaders)
       res.writeHead(incoming.statusCode ?? 0, incoming.statusMessage ?? '', headers)
       // Sends the head now, as flushHeaders() would, which spoils bytes beyond ASCII (Node writes it as UTF-8 then).
       res.write(NOTHING)
@@ -49,7 +51,6 @@ export function forwardRequest<User>(req: IncomingMessage, res: ServerResponse, 
       exchange.fail(error)
       return
     }
-    exchange.status = incoming.statusCode ?? null
     relayAnswer(incoming, exchange, (trailers) => {
       isAnswered = true
       res.addTrailers(trailers)
@@ -67,7 +68,7 @@ export function forwardRequest<User>(req: IncomingMessage, res: ServerResponse, 
     exchange.bytesUp += chunk.length
   })
   req.on('end', () => {
-    if (req.rawTrailers.length > 0) outgoing.addTrailers(pairs(req.rawTrailers))
+    if (req.rawTrailers.length > 0) outgoing.addTrailers(endToEndTrailers(req.rawTrailers))
     outgoing.end()
   })
   req.pipe(outgoing, { end: false })
@@ -82,13 +83,27 @@ export const unknownCoding = (): ProxyError => new ProxyError('bad_response', 'T
 export function openRequest<User>(req: IncomingMessage, way: Forwarding<User>, upgrade?: string): ClientRequest {
   const method = req.method ?? 'GET'
   const { hostHeader, path } = way.target
-  return request({
+  const outgoing = request({
     createConnection: () => way.upstream,
     method,
     path,
     headers: requestHeaders(req.rawHeaders, { method, hostHeader, framing: framingOf(req.headers), upgrade }),
     maxHeaderSize: way.maxHeaderBytes,
+    insecureHTTPParser: false,
   })
+  // Node drops what is over its own limit without a word, framing fields included.
+  outgoing.maxHeadersCount = 0
+  return outgoing
+}
+
+/** Looks at the head of a target's answer before any of it reaches the client; throws `bad_response`. */
+export function checkAnswer<User>(incoming: IncomingMessage, { exchange, maxHeaders, onAnswer }: Forwarding<User>): void {
+  const fields = incoming.rawHeaders.length / 2
+  if (fields > maxHeaders) throw new ProxyError('bad_response', `The answer has ${fields} header fields; ${maxHeaders} are the most.`)
+  if (framingOf(incoming.headers) === 'unknown') throw unknownCoding()
+  const { statusCode: status = 0, rawHeaders: headers } = incoming
+  onAnswer?.({ ...exchange.summary(), status }, { status, headers })
+  exchange.status = status
 }
 
 /** Counts the answer's bytes and calls `onComplete` when it has come whole; an answer cut on its way fails the exchange. */
@@ -105,12 +120,6 @@ export function relayAnswer<User>(
   incoming.on('end', () => {
     // Node promises an error for a cut answer; `complete` is what it documents to be checked.
     if (!incoming.complete || exchange.failure) cut()
-    else onComplete(pairs(incoming.rawTrailers))
+    else onComplete(endToEndTrailers(incoming.rawTrailers))
   })
-}
-
-function pairs(raw: readonly string[]): [string, string][] {
-  const list: [string, string][] = []
-  for (let i = 0; i < raw.length; i += 2) list.push([raw[i] ?? '', raw[i + 1] ?? ''])
-  return list
 }

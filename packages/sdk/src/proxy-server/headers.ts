@@ -7,10 +7,6 @@
 const connectionFields = new Set([
   'connection',
   'keep-alive',
-  'proxy-authenticate',
-  'proxy-authentication-info',
-  'proxy-authorization',
-  'proxy-connection',
   'te',
   // Trailers themselves are forwarded; their announcement would be wrong where the next message is framed otherwise.
   'trailer',
@@ -23,6 +19,9 @@ const keptAgainstConnection = new Set(['host', 'content-length', 'content-type',
 
 /** Ours: read by the proxy, written by the proxy, never believed from elsewhere. */
 const isOurs = (name: string): boolean => name.startsWith('x-mobilepool-')
+
+/** Between a client and its proxy: credentials, `Proxy-Connection`, `Proxy-Status` and whatever else there is. */
+const isForProxies = (name: string): boolean => name.startsWith('proxy-')
 
 function namedInConnection(raw: readonly string[]): Set<string> {
   const names = new Set<string>()
@@ -40,7 +39,7 @@ function endToEnd(raw: readonly string[]): string[] {
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i] ?? ''
     const lower = name.toLowerCase()
-    if (connectionFields.has(lower) || named.has(lower) || isOurs(lower)) continue
+    if (connectionFields.has(lower) || named.has(lower) || isOurs(lower) || isForProxies(lower)) continue
     kept.push(name, raw[i + 1] ?? '')
   }
   return kept
@@ -92,10 +91,43 @@ export function endToEndForHost(raw: readonly string[], hostHeader: string): str
   return headers
 }
 
+const isCoded = (raw: readonly string[]): boolean => raw.some((text, at) => at % 2 === 0 && text.toLowerCase() === 'transfer-encoding')
+
+/** A length beside a transfer coding means nothing, and would cut or prolong the body once that is taken off. */
+function without(headers: readonly string[], lowerCaseName: string): string[] {
+  return headers.filter((_, at) => headers[at - (at % 2)]?.toLowerCase() !== lowerCaseName)
+}
+
 /** The response's fields for the client, as a flat list; `ours` are added at the end. */
 export function responseHeaders(raw: readonly string[], ours: ReadonlyMap<string, string>, upgrade?: string): string[] {
-  const headers = endToEnd(raw)
+  const headers = isCoded(raw) ? without(endToEnd(raw), 'content-length') : endToEnd(raw)
   if (upgrade !== undefined) headers.push('Connection', 'Upgrade', 'Upgrade', upgrade)
   for (const [name, value] of ours) headers.push(name, value)
   return headers
+}
+
+/** Fields that would change what a message is, or where it goes, if a receiver put them among its headers (RFC 9110 section 6.5.1). */
+const neverInTrailers = new Set([
+  'authorization',
+  'content-encoding',
+  'content-length',
+  'content-range',
+  'content-type',
+  'cookie',
+  'expect',
+  'host',
+  'max-forwards',
+  'range',
+  'set-cookie',
+])
+
+/** The trailers of a message that cross the proxy, in pairs. */
+export function endToEndTrailers(raw: readonly string[]): [name: string, value: string][] {
+  const pairs: [string, string][] = []
+  const kept = endToEnd(raw)
+  for (let i = 0; i < kept.length; i += 2) {
+    const name = kept[i] ?? ''
+    if (!neverInTrailers.has(name.toLowerCase())) pairs.push([name, kept[i + 1] ?? ''])
+  }
+  return pairs
 }

@@ -3,12 +3,17 @@ import type { Authenticate } from './authenticate.ts'
 import type { ExchangeSummary } from './exchange.ts'
 import { ProxyError } from './proxy-error.ts'
 import type { Forward } from './serve.ts'
+import type { TargetPolicy } from './target-policy.ts'
+import type { ProxyTls } from './tls-front.ts'
 import type { Connect } from './upstream.ts'
 
 /** Defaults of `ProxyServerLimits`. */
 export const defaultLimits = {
   maxConnections: 4_096,
+  maxConnectionsPerAddress: 4_096,
+  maxPerUser: 4_096,
   maxHeaderBytes: 32_768,
+  maxHeaders: 256,
   handshakeTimeoutMs: 10_000,
   connectTimeoutMs: 20_000,
   keepAliveTimeoutMs: 60_000,
@@ -16,11 +21,15 @@ export const defaultLimits = {
 } as const
 
 const ms = (max: number) => z.number().int().min(1).max(max)
+const connections = z.number().int().min(1).max(1_000_000)
 
 const limitsSchema = z
   .strictObject({
-    maxConnections: z.number().int().min(1).max(1_000_000),
+    maxConnections: connections,
+    maxConnectionsPerAddress: connections,
+    maxPerUser: connections,
     maxHeaderBytes: z.number().int().min(1_024).max(1_048_576),
+    maxHeaders: z.number().int().min(16).max(10_000),
     handshakeTimeoutMs: ms(600_000),
     connectTimeoutMs: ms(600_000),
     keepAliveTimeoutMs: ms(3_600_000),
@@ -30,11 +39,20 @@ const limitsSchema = z
 
 /** Bounds of a proxy server. */
 export interface ProxyServerLimits {
-  /** Client connections at a time; requests on further ones are answered 503. @default 4096 */
+  /**
+   * Client connections at a time; requests on further ones are answered 503. When they are all taken, a connection that has owed its
+   * first good request for more than a second gives way to a new one: of the address that has most of such, the oldest. @default 4096
+   */
   maxConnections?: number
+  /** Client connections at a time from one address (IPv6: from one /64); requests on further ones are answered 429. @default 4096 */
+  maxConnectionsPerAddress?: number
+  /** Requests, upgrades and tunnels under way of one user; further ones are answered 429. `authenticate` can set others. @default 4096 */
+  maxPerUser?: number
   /** Largest request head, and largest head of an answer, bytes. @default 32768 */
   maxHeaderBytes?: number
-  /** How long a client may take to send its request head. @default 10000 */
+  /** Most fields in a request's head, and in that of an answer. @default 256 */
+  maxHeaders?: number
+  /** How long a client may take from its first byte owed to the end of its request head, TLS and SOCKS5 handshakes included. @default 10000 */
   handshakeTimeoutMs?: number
   /** How long `connect()` may take. @default 20000 */
   connectTimeoutMs?: number
@@ -42,6 +60,13 @@ export interface ProxyServerLimits {
   keepAliveTimeoutMs?: number
   /** How long a request or tunnel may stay without a byte in either direction. @default 300000 */
   idleTimeoutMs?: number
+}
+
+/** The head of a site's answer to a plain request. */
+export interface AnswerHead {
+  readonly status: number
+  /** Flat list as the site sent it. */
+  readonly headers: readonly string[]
 }
 
 /** Options of `createProxyServer`. */
@@ -55,7 +80,13 @@ export interface ProxyServerOptions<User> {
   forward?: Forward<User>
   /** Decides who may use the proxy. Without it everybody may, so the server then listens on loopback only. */
   authenticate?: Authenticate<User>
+  /** Targets that are refused before `connect()` or `forward()` hears of them. @default none is */
+  targets?: Pick<TargetPolicy, 'judge'>
+  /** Lets clients speak TLS on the same port. */
+  tls?: ProxyTls
   limits?: ProxyServerLimits
+  /** Called when the head of the site's answer to a plain request or upgrade is there, before the client gets it. Must not throw. */
+  onAnswer?: (exchange: ExchangeSummary<User>, answer: AnswerHead) => void
   /** Called when a request, upgrade or tunnel is over. Must not throw. */
   onClose?: (summary: ExchangeSummary<User>) => void
   /** The name shown by clients that ask for a password. @default 'MobilePool' */

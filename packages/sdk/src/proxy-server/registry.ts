@@ -1,5 +1,4 @@
-import { Exchange, type ExchangeKind, type ExchangeSummary } from './exchange.ts'
-import type { ProxyTarget } from './target.ts'
+import { Exchange, type ExchangeSummary } from './exchange.ts'
 
 /** What a proxy server has done since it was made. */
 export interface ProxyCounters {
@@ -19,6 +18,7 @@ export interface ProxyCounters {
 /** The exchanges under way, and the totals of those that are over. */
 export class ExchangeRegistry<User> {
   readonly #active = new Set<Exchange<User>>()
+  readonly #perShare = new Map<string, number>()
   readonly #totals: ProxyCounters = { exchanges: 0, failed: 0, unauthorized: 0, refused: 0, bytesUp: 0, bytesDown: 0 }
   #emptied: (() => void)[] = []
 
@@ -26,16 +26,34 @@ export class ExchangeRegistry<User> {
     return this.#active.size
   }
 
-  open(kind: ExchangeKind, target: ProxyTarget, user: User | null): Exchange<User> {
+  open(start: Omit<ConstructorParameters<typeof Exchange<User>>[0], 'id'>): Exchange<User> {
     this.#totals.exchanges += 1
-    const exchange = new Exchange({ id: this.#totals.exchanges, kind, target, user })
+    const exchange = new Exchange({ ...start, id: this.#totals.exchanges })
     this.#active.add(exchange)
+    const { shareKey } = exchange
+    if (shareKey !== null) this.#perShare.set(shareKey, this.countOf(shareKey) + 1)
     return exchange
+  }
+
+  /** What is under way under one key. */
+  countOf(shareKey: string): number {
+    return this.#perShare.get(shareKey) ?? 0
+  }
+
+  /** What is known of each exchange under way. */
+  summaries(): ExchangeSummary<User>[] {
+    return [...this.#active].map((exchange) => exchange.summary())
   }
 
   /** Ends an exchange and returns what became of it; null when it had ended before. */
   close(exchange: Exchange<User>): ExchangeSummary<User> | null {
     if (!this.#active.delete(exchange)) return null
+    const { shareKey } = exchange
+    if (shareKey !== null) {
+      const left = this.countOf(shareKey) - 1
+      if (left === 0) this.#perShare.delete(shareKey)
+      else this.#perShare.set(shareKey, left)
+    }
     const summary = exchange.summary()
     if (summary.failure) this.#totals.failed += 1
     this.#totals.bytesUp += summary.bytesUp

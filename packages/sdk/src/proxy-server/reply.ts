@@ -16,8 +16,12 @@ export interface Problem {
   readonly body: string
 }
 
-/** Makes the answer for a failure. `realm` names the proxy where it asks for credentials. */
-export function problemOf(failure: Failure, realm: string): Problem {
+/** Whether a field can be sent as it is: a line break in it would begin another one. */
+export const isSendable = ([name, value]: readonly [name: string, value: string]): boolean =>
+  /^[!#$%&'*+.^_`|~0-9a-z-]+$/i.test(name) && /^[\t\x20-\x7e\x80-\xff]*$/.test(value)
+
+/** Makes the answer for a failure. `realm` names the proxy where it asks for credentials; `more` are fields of an exchange. */
+export function problemOf(failure: Failure, realm: string, more: ReadonlyMap<string, string> = new Map()): Problem {
   const entry: { status: number; reason: string; retryAfterS?: number } = replyStatuses[failure.code]
   const retryAfterS = failure.retryAfterS ?? entry.retryAfterS
   const body = JSON.stringify({
@@ -31,6 +35,7 @@ export function problemOf(failure: Failure, realm: string): Problem {
   const headers = ['X-MobilePool-Error', failure.code, 'Content-Type', 'application/problem+json']
   if (retryAfterS !== undefined) headers.push('Retry-After', String(retryAfterS))
   if (failure.code === 'auth_required') headers.push('Proxy-Authenticate', `Basic realm="${realm}", charset="UTF-8"`)
+  for (const field of more) if (field[0].toLowerCase() !== 'x-mobilepool-error' && isSendable(field)) headers.push(...field)
   headers.push('Content-Length', String(Buffer.byteLength(body)))
   return { status: entry.status, reason: entry.reason, headers, body }
 }

@@ -2,7 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { PassThrough, type Readable } from 'node:stream'
 import type { Exchange } from './exchange.ts'
 import { unknownCoding } from './forward.ts'
-import { endToEndForHost, framingOf, responseHeaders } from './headers.ts'
+import { endToEndForHost, endToEndTrailers, framingOf, responseHeaders } from './headers.ts'
+import type { ProxyServerOptions } from './options.ts'
 import type { AbsoluteTarget, ProxyTarget } from './target.ts'
 import type { ProxyContext } from './upstream.ts'
 
@@ -39,6 +40,7 @@ interface Serving<User> {
   readonly target: AbsoluteTarget
   readonly context: ProxyContext<User>
   readonly forward: Forward<User>
+  readonly onAnswer: ProxyServerOptions<User>['onAnswer']
 }
 
 const NOTHING = Buffer.alloc(0)
@@ -72,6 +74,7 @@ export async function serveRequest<User>(req: IncomingMessage, res: ServerRespon
   try {
     const coding = fieldOf(answer.headers, 'transfer-encoding')
     if (framingOf({ 'transfer-encoding': coding }) === 'unknown') throw unknownCoding()
+    serving.onAnswer?.({ ...exchange.summary(), status: answer.status }, { status: answer.status, headers: answer.headers })
     res.sendDate = false
     res.writeHead(answer.status, answer.reason, responseHeaders(answer.headers, context.replyHeaders))
     // As in forward.ts: sends the head now.
@@ -86,7 +89,7 @@ export async function serveRequest<User>(req: IncomingMessage, res: ServerRespon
     exchange.bytesDown += chunk.length
   })
   body.on('end', () => {
-    res.addTrailers(answer.trailers().map(([name, value]): [string, string] => [name, value]))
+    res.addTrailers(endToEndTrailers(answer.trailers().flat()))
     res.end()
   })
   body.pipe(res, { end: false })

@@ -2,200 +2,140 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { abort, ignore } from './abort.ts'
+import { Admission, type Admitted } from './admission.ts'
 import { parseBasic } from './authenticate.ts'
-import { ClientConnections } from './connections.ts'
+import { type ClientConnection, ClientConnections } from './connections.ts'
 import type { Exchange, ExchangeKind } from './exchange.ts'
 import { type Failure, failureOf } from './failure.ts'
 import { type Forwarding, forwardRequest } from './forward.ts'
-import { framingOf } from './headers.ts'
+import { checkHead } from './head-rules.ts'
 import type { ProxyServerLimits, ProxyServerOptions } from './options.ts'
 import { ProxyError } from './proxy-error.ts'
 import { ExchangeRegistry } from './registry.ts'
 import { answerProblem, answerProblemAndClose, headOf, type Problem, problemOf } from './reply.ts'
 import { serveRequest } from './serve.ts'
-import type { RefusalCode } from './statuses.ts'
 import { type AbsoluteTarget, type ProxyTarget, parseAbsoluteTarget, parseConnectTarget } from './target.ts'
 import { forwardUpgrade, joinAfterHandshake } from './upgrade.ts'
-import { openUpstream, type ProxyContext } from './upstream.ts'
 import { whileWatched } from './while-watched.ts'
 
-/** Why new work is refused, for the client. */
-const refusals: Record<RefusalCode, string> = {
-  draining: 'The device is about to change its address. Send the request again, or use another device.',
-  offline: 'The device has no network now.',
-  egress_leak: "Traffic would leave by another interface than the device's own, so none is let through.",
-}
+/** Requests that a client may send ahead of their answers. They are served one after the other. */
+const MAX_PIPELINED = 64
 
-/** What a client asked for, after its credentials, its target and the state of the proxy were found to be in order. */
-interface Admitted<User, Target> {
-  readonly exchange: Exchange<User>
-  readonly target: Target
-  readonly replyHeaders: Map<string, string>
-  readonly context: ProxyContext<User>
-  /** Opens the connection to the target; null when the exchange failed meanwhile, and the client has been told. */
-  open(): Promise<Duplex | null>
-}
-
-/** One client's request, upgrade or CONNECT on its way through the proxy. `server.ts` gives it the connections. */
+/** One client's request, upgrade or CONNECT over HTTP on its way through the proxy. `server.ts` gives it the connections. */
 export class ProxyService<User> {
   readonly registry = new ExchangeRegistry<User>()
   readonly connections: ClientConnections<User>
-  refusal: RefusalCode | null = null
+  readonly admission: Admission<User>
+  /** Connections are closed when what is under way on them is over. */
+  isClosing: boolean = false
   readonly #options: ProxyServerOptions<User>
   readonly #limits: Required<ProxyServerLimits>
 
   constructor(options: ProxyServerOptions<User>, limits: Required<ProxyServerLimits>) {
     this.#options = options
     this.#limits = limits
-    this.connections = new ClientConnections(limits.maxConnections, (exchange, socket) => {
-      const isOver = exchange.kind !== 'request' && socket.readableEnded && socket.writableFinished
+    this.connections = new ClientConnections(limits, (exchange, stream) => {
+      const isOver = exchange.kind !== 'request' && stream.readableEnded && stream.writableFinished
       if (!isOver) exchange.fail(new ProxyError('client_gone', 'The client closed its connection before it had the whole answer.'))
-      this.#end(exchange, socket)
+      this.#end(exchange)
     })
+    this.admission = new Admission(options, limits, { registry: this.registry, connections: this.connections })
   }
 
   async onRequest(req: IncomingMessage, res: ServerResponse): Promise<void> {
-    this.connections.expectAnswer(req.socket, res)
-    let admitted: Admitted<User, AbsoluteTarget>
-    try {
-      admitted = await this.#admit(req, req.socket, 'request', () => parseAbsoluteTarget(req.url ?? '', req.method ?? ''))
-    } catch (error) {
-      answerProblem(res, this.#turnAway(error))
+    const connection = this.connections.of(req.socket)
+    if (!connection || connection.unanswered >= MAX_PIPELINED) {
+      abort(req.socket)
       return
     }
-    const { exchange, target, replyHeaders } = admitted
+    connection.onGreeted()
+    await this.connections.expectAnswer(connection, res)
+    let admitted: Admitted<User>
+    let target: AbsoluteTarget
+    try {
+      ;[admitted, target] = await this.#admit(connection, req, 'request', () => parseAbsoluteTarget(req.url ?? '', req.method ?? ''))
+    } catch (error) {
+      this.#answer(res, this.turnAway(error))
+      return
+    }
+    const { exchange } = admitted
     exchange.signal.addEventListener('abort', () => {
       if (res.headersSent) abort(req.socket)
-      else if (!req.socket.destroyed) answerProblem(res, this.#tell(exchange))
+      else if (!req.socket.destroyed) this.#answer(res, this.tell(exchange))
     })
-    res.on('close', () => this.#end(exchange, req.socket))
+    res.on('close', () => {
+      this.#end(exchange)
+      connection.exchanges.delete(exchange)
+      if (this.isClosing && connection.unanswered === 0) connection.stream.end()
+    })
     const { forward } = this.#options
     if (forward && target.path !== '*') {
-      await serveRequest(req, res, { exchange, target, context: admitted.context, forward })
+      await serveRequest(req, res, { exchange, target, context: admitted.context, forward, onAnswer: this.#options.onAnswer })
       return
     }
     const upstream = await admitted.open()
     if (!upstream) return
     res.on('close', () => upstream.destroy())
-    forwardRequest(req, res, this.#way(exchange, upstream, target, replyHeaders))
+    forwardRequest(req, res, this.#way(exchange, upstream, target))
   }
 
   async onUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const admitted = await this.#admitDetached(req, socket, 'upgrade', () => parseAbsoluteTarget(req.url ?? '', req.method ?? ''))
-    const upstream = await admitted?.open()
-    if (!admitted || !upstream) return
-    forwardUpgrade(req, socket, head, this.#way(admitted.exchange, upstream, admitted.target, admitted.replyHeaders))
+    const result = await this.#admitDetached(req, socket, 'upgrade', () => parseAbsoluteTarget(req.url ?? '', req.method ?? ''))
+    const upstream = await result?.[0].open()
+    if (!result || !upstream) return
+    const [{ exchange }, target] = result
+    forwardUpgrade(req, socket, head, this.#way(exchange, upstream, target))
   }
 
   async onConnect(req: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const admitted = await this.#admitDetached(req, socket, 'tunnel', () => parseConnectTarget(req.url ?? ''))
-    if (!admitted) return
-    const upstream = await whileWatched(socket, admitted.exchange, admitted.open())
+    const result = await this.#admitDetached(req, socket, 'tunnel', () => parseConnectTarget(req.url ?? ''))
+    if (!result) return
+    const [{ exchange, open }] = result
+    const upstream = await whileWatched(socket, exchange, open())
     if (!upstream) return
-    const { exchange, replyHeaders } = admitted
     exchange.signal.addEventListener('abort', () => abort(upstream))
     exchange.status = 200
-    socket.write(headOf(200, 'Connection established', [...replyHeaders].flat()))
+    socket.write(headOf(200, 'Connection established', [...exchange.replyHeaders].flat()))
     joinAfterHandshake({ socket, head, upstream, exchange })
   }
 
   /** A connection that carries something that is no HTTP/1.1 request. */
   onClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
     const hasSpoken = (socket as Socket).bytesRead > 0
-    if (!socket.writable || !hasSpoken || this.connections.unansweredOn(socket) > 0) {
+    if (!socket.writable || !hasSpoken || (this.connections.of(socket)?.unanswered ?? 0) > 0) {
       socket.destroy()
       return
     }
     answerProblemAndClose(socket, problemOf(clientFailure(error.code ?? ''), this.#realm))
   }
 
+  /** A connection whose first request does not come to its end. */
+  onLate(connection: ClientConnection<User>): void {
+    this.onClientError(Object.assign(new Error('too late'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), connection.stream)
+  }
+
+  /** A client that does not speak TLS where it must. */
+  onPlain(stream: Duplex, isSocks: boolean): void {
+    const problem = this.turnAway(new ProxyError('bad_request', 'This proxy speaks TLS only: use it as https://.'))
+    if (isSocks) stream.destroy()
+    else answerProblemAndClose(stream, problem)
+  }
+
+  /** A request that asks for something else than `100-continue`. */
+  onExpectation(res: ServerResponse): void {
+    this.#answer(res, this.turnAway(new ProxyError('expectation_failed', 'Of the expectations only "100-continue" is understood.')))
+  }
+
   /** A connection on which nothing has happened for a while. */
-  onIdle(socket: Duplex): void {
-    const exchanges = this.connections.on(socket)
-    if (exchanges.size === 0) socket.destroy()
+  onIdle(stream: Duplex): void {
+    const exchanges = this.connections.of(stream)?.exchanges ?? new Set()
+    if (exchanges.size === 0) stream.destroy()
     const seconds = Math.round(this.#limits.idleTimeoutMs / 1_000)
     for (const exchange of exchanges) exchange.fail(new ProxyError('idle_timeout', `Nothing was sent or received for ${seconds} s.`))
   }
 
-  get #realm(): string {
-    return this.#options.realm ?? 'MobilePool'
-  }
-
-  /** As `#admit`, for a connection that Node's server has handed over: whoever is turned away is told so and disconnected. */
-  async #admitDetached<Target extends ProxyTarget>(
-    req: IncomingMessage,
-    socket: Duplex,
-    kind: ExchangeKind,
-    parseTarget: () => Target,
-  ): Promise<Admitted<User, Target> | null> {
-    socket.on('error', ignore)
-    req.socket.setTimeout(this.#limits.idleTimeoutMs, () => this.onIdle(socket))
-    if (this.connections.unansweredOn(socket) > 0) {
-      // Pipelined behind a request that is not answered yet: the answers could not be told apart.
-      abort(socket)
-      return null
-    }
-    let admitted: Admitted<User, Target>
-    try {
-      admitted = await this.#admit(req, socket, kind, parseTarget)
-    } catch (error) {
-      answerProblemAndClose(socket, this.#turnAway(error))
-      return null
-    }
-    const { exchange } = admitted
-    exchange.signal.addEventListener('abort', () => {
-      if (exchange.status === null) answerProblemAndClose(socket, this.#tell(exchange))
-      else abort(socket)
-    })
-    return admitted
-  }
-
-  async #admit<Target extends ProxyTarget>(
-    req: IncomingMessage,
-    socket: Duplex,
-    kind: ExchangeKind,
-    parseTarget: () => Target,
-  ): Promise<Admitted<User, Target>> {
-    if (this.connections.isSurplus(socket)) {
-      throw new ProxyError('too_many_connections', `More than ${this.#limits.maxConnections} clients are connected.`)
-    }
-    const clientAddress = req.socket.remoteAddress ?? ''
-    const user = await this.#authenticate(req, clientAddress)
-    const target = parseTarget()
-    if (kind !== 'tunnel') checkHead(req, kind)
-    if (this.refusal) throw new ProxyError(this.refusal, refusals[this.refusal])
-
-    // Host and port alone: `connect()` may hand them to `net.connect`, for which a path is something else.
-    const exchange = this.registry.open(kind, { host: target.host, port: target.port }, user)
-    this.connections.attach(exchange, socket)
-    const replyHeaders = new Map<string, string>()
-    const { connect } = this.#options
-    const context = { id: exchange.id, kind, user, clientAddress, headers: req.headers, signal: exchange.signal, replyHeaders }
-    const open = async (): Promise<Duplex | null> => {
-      try {
-        return await openUpstream(connect, exchange, context, this.#limits.connectTimeoutMs)
-      } catch (error) {
-        exchange.fail(error)
-        return null
-      }
-    }
-    return { exchange, target, replyHeaders, context, open }
-  }
-
-  async #authenticate(req: IncomingMessage, address: string): Promise<User | null> {
-    const { authenticate } = this.#options
-    if (!authenticate) return null
-    const verdict = await authenticate(parseBasic(req.headers['proxy-authorization']), { address })
-    if (!verdict.allowed) throw new ProxyError('auth_required', verdict.detail)
-    return verdict.user
-  }
-
-  #way(exchange: Exchange<User>, upstream: Duplex, target: AbsoluteTarget, replyHeaders: ReadonlyMap<string, string>): Forwarding<User> {
-    return { exchange, upstream, target, replyHeaders, maxHeaderBytes: this.#limits.maxHeaderBytes }
-  }
-
-  /** The answer for a request that does not become an exchange. */
-  #turnAway(error: unknown): Problem {
+  /** The answer for what does not become an exchange. */
+  turnAway(error: unknown): Problem {
     const failure: Failure =
       error instanceof ProxyError ? failureOf(error) : { code: 'internal', detail: 'The proxy could not check this request.' }
     if (failure.code === 'auth_required') this.registry.countTurnedAway('unauthorized')
@@ -204,27 +144,73 @@ export class ProxyService<User> {
   }
 
   /** The answer for an exchange that failed before the target's answer began. */
-  #tell(exchange: Exchange<User>): Problem {
-    const problem = problemOf(exchange.failure ?? failureOf(null), this.#realm)
+  tell(exchange: Exchange<User>): Problem {
+    const problem = problemOf(exchange.failure ?? failureOf(null), this.#realm, exchange.replyHeaders)
     exchange.status = problem.status
     return problem
   }
 
-  #end(exchange: Exchange<User>, socket: Duplex): void {
-    this.connections.detach(exchange, socket)
+  get #realm(): string {
+    return this.#options.realm ?? 'MobilePool'
+  }
+
+  #answer(res: ServerResponse, problem: Problem): void {
+    if (this.isClosing) res.shouldKeepAlive = false
+    answerProblem(res, problem)
+  }
+
+  /** As `#admit`, for a connection that Node's server has handed over: whoever is turned away is told so and disconnected. */
+  async #admitDetached<Target extends ProxyTarget>(
+    req: IncomingMessage,
+    socket: Duplex,
+    kind: ExchangeKind,
+    parseTarget: () => Target,
+  ): Promise<[Admitted<User>, Target] | null> {
+    const connection = this.connections.of(socket)
+    socket.on('error', ignore)
+    req.socket.setTimeout(this.#limits.idleTimeoutMs, () => this.onIdle(socket))
+    if (!connection || connection.unanswered > 0) {
+      // Pipelined behind a request that is not answered yet: the answers could not be told apart.
+      abort(socket)
+      return null
+    }
+    connection.onGreeted()
+    let result: [Admitted<User>, Target]
+    try {
+      result = await this.#admit(connection, req, kind, parseTarget)
+    } catch (error) {
+      answerProblemAndClose(socket, this.turnAway(error))
+      return null
+    }
+    const [{ exchange }] = result
+    exchange.signal.addEventListener('abort', () => {
+      if (exchange.status === null) answerProblemAndClose(socket, this.tell(exchange))
+      else abort(socket)
+    })
+    return result
+  }
+
+  async #admit<Target extends ProxyTarget>(
+    connection: ClientConnection<User>,
+    req: IncomingMessage,
+    kind: ExchangeKind,
+    parseTarget: () => Target,
+  ): Promise<[Admitted<User>, Target]> {
+    checkHead(req, kind, this.#limits.maxHeaders)
+    const identity = await this.admission.identify(connection, 'http', parseBasic(req.headers['proxy-authorization']))
+    const target = parseTarget()
+    return [this.admission.admit(connection, identity, { kind, target, headers: req.headers }), target]
+  }
+
+  #way(exchange: Exchange<User>, upstream: Duplex, target: AbsoluteTarget): Forwarding<User> {
+    const { maxHeaderBytes, maxHeaders } = this.#limits
+    return { exchange, upstream, target, maxHeaderBytes, maxHeaders, onAnswer: this.#options.onAnswer }
+  }
+
+  #end(exchange: Exchange<User>): void {
     const summary = this.registry.close(exchange)
     if (summary) this.#options.onClose?.(summary)
   }
-}
-
-/** What RFC 9112 asks of a request's head beyond what Node's parser checks. */
-function checkHead(req: IncomingMessage, kind: ExchangeKind): void {
-  const hosts = req.rawHeaders.filter((text, at) => at % 2 === 0 && text.toLowerCase() === 'host').length
-  if (hosts > 1 || (hosts === 0 && req.httpVersion !== '1.0'))
-    throw new ProxyError('bad_request', 'A request needs exactly one Host field.')
-  const framing = framingOf(req.headers)
-  if (framing === 'unknown') throw new ProxyError('not_implemented', 'Of the transfer codings only "chunked" is understood.')
-  if (kind === 'upgrade' && framing !== 'none') throw new ProxyError('not_implemented', 'An upgrade with a request body is not supported.')
 }
 
 function clientFailure(code: string): Failure {

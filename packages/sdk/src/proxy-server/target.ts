@@ -26,6 +26,13 @@ function normalHost(host: string): string {
   return bare
 }
 
+/** The target of a SOCKS5 request: an address, or a name that is checked as those of URLs are. Throws `bad_request`. */
+export function targetOf(host: string, port: number): ProxyTarget {
+  if (isIPv6(host) && !host.includes('%')) return parseAuthority(`[${host}]:${port}`, null)
+  if (/[:[\]]/.test(host)) throw bad(`"${host}" is not a host name or address.`)
+  return parseAuthority(`${host}:${port}`, null)
+}
+
 function parseAuthority(authority: string, defaultPort: number | null): ProxyTarget {
   const parts = /^(\[[0-9a-fA-F:.]+\]|[^\s:@/?#\\[\]]+)(?::([0-9]{1,5}))?$/.exec(authority)
   if (!parts?.[1]) throw bad(`"${authority}" is not host:port.`)

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { abort } from './abort.ts'
-import { type Forwarding, openRequest, relayAnswer, unknownCoding } from './forward.ts'
-import { framingOf, responseHeaders } from './headers.ts'
+import { checkAnswer, type Forwarding, openRequest, relayAnswer } from './forward.ts'
+import { responseHeaders } from './headers.ts'
 import { endGently, headOf } from './reply.ts'
 import { splice } from './splice.ts'
 
@@ -24,18 +24,24 @@ export function forwardUpgrade<User>(req: IncomingMessage, socket: Duplex, head:
   })
 
   outgoing.on('upgrade', (incoming, _stream, firstBytes: Buffer) => {
-    exchange.status = 101
-    const headers = responseHeaders(incoming.rawHeaders, way.replyHeaders, incoming.headers.upgrade)
+    try {
+      checkAnswer(incoming, way)
+    } catch (error) {
+      exchange.fail(error)
+      return
+    }
+    const headers = responseHeaders(incoming.rawHeaders, exchange.replyHeaders, incoming.headers.upgrade)
     socket.write(headOf(101, incoming.statusMessage ?? '', headers), 'latin1')
     joinAfterHandshake({ socket, head, upstream, firstBytes, exchange })
   })
   outgoing.on('response', (incoming) => {
-    if (framingOf(incoming.headers) === 'unknown') {
-      exchange.fail(unknownCoding())
+    try {
+      checkAnswer(incoming, way)
+    } catch (error) {
+      exchange.fail(error)
       return
     }
-    exchange.status = incoming.statusCode ?? null
-    const headers = responseHeaders(incoming.rawHeaders, way.replyHeaders)
+    const headers = responseHeaders(incoming.rawHeaders, exchange.replyHeaders)
     socket.write(headOf(incoming.statusCode ?? 0, incoming.statusMessage ?? '', [...headers, 'Connection', 'close']), 'latin1')
     relayAnswer(incoming, exchange, () => {
       isAnswered = true

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { abort } from './abort.ts'
+import type { ProxyClient } from './authenticate.ts'
 import type { Exchange, ExchangeKind } from './exchange.ts'
 import { ProxyError } from './proxy-error.ts'
 import type { ProxyTarget } from './target.ts'
@@ -12,13 +13,12 @@ export interface ProxyContext<User> {
   readonly kind: ExchangeKind
   /** Null when the server asks for no credentials. */
   readonly user: User | null
-  /** Address of the client's connection. */
-  readonly clientAddress: string
-  /** The client's headers, with its `X-MobilePool-*` choices; they are not forwarded. */
+  readonly client: ProxyClient
+  /** The client's headers, with its `X-MobilePool-*` choices; they are not forwarded. SOCKS5 has none. */
   readonly headers: IncomingHttpHeaders
   /** Aborted when the client is gone, the connect time-out is over, or the connection is no longer wanted. */
   readonly signal: AbortSignal
-  /** Fields to add to the answer (also to the answer of CONNECT), e.g. `X-MobilePool-Device`. */
+  /** Fields to add to the answer, e.g. `X-MobilePool-Device`; also to that of CONNECT, and to the proxy's own when it fails. */
   readonly replyHeaders: Map<string, string>
 }
 

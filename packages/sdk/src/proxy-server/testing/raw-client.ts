@@ -40,6 +40,11 @@ export class RawClient {
     return new RawClient(socket)
   }
 
+  /** On a connection that stands already. */
+  static over(socket: Socket): RawClient {
+    return new RawClient(socket)
+  }
+
   send(text: string): this {
     this.socket.write(text, 'latin1')
     return this

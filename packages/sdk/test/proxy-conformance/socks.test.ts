@@ -101,7 +101,7 @@ describe('SOCKS5 without credentials', () => {
     ['in the greeting', bytes(5, 3, 0)],
     ['before the request', NO_AUTH],
     ['in the head of the request', NO_AUTH + bytes(5, 1)],
-    ['in a name', NO_AUTH + bytes(5, 1, 0, 3, 20) + 'tar'],
+    ['in a name', `${NO_AUTH}${bytes(5, 1, 0, 3, 20)}tar`],
     ['in the port', NO_AUTH + bytes(5, 1, 0, 1) + LOOPBACK + bytes(0)],
   ])('a client that ends %s gets no connection and keeps none', async (_, send) => {
     const { upstream, ending } = await stage.play({ send, until: /^/ })
@@ -130,7 +130,9 @@ describe('SOCKS5 without credentials', () => {
 describe('SOCKS5 with a password', () => {
   const password = fixedCredentials({ username: 'parser', password: 'sécret:x' })
   const authenticate: Authenticate<string> = (credentials, client) =>
-    credentials?.username === 'anonymous' && client.protocol === 'socks5' ? { allowed: true, user: 'anonymous' } : password(credentials, client)
+    credentials?.username === 'anonymous' && client.protocol === 'socks5'
+      ? { allowed: true, user: 'anonymous' }
+      : password(credentials, client)
   const stage = onStage({ authenticate })
   const say = (username: string, word: string, version = 1): string => {
     const [name, secret] = [username, word].map((text) => Buffer.from(text, 'utf8').toString('latin1')) as [string, string]

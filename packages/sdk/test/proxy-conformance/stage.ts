@@ -43,7 +43,7 @@ export interface ProxyStage {
   play(script: Script): Promise<Outcome>
 }
 
-const HEAD_OF_AN_ANSWER = /HTTP\/1\.1 \d{3} [^]*\r\n\r\n/
+const HEAD_OF_AN_ANSWER = /HTTP\/1\.1 \d{3} [\s\S]*\r\n\r\n/
 
 /** Opens a stage before a file's tests and closes it after them, when no socket may be left. */
 export function onStage(options: Partial<ProxyServerOptions<string>> = {}): ProxyStage {
@@ -67,7 +67,12 @@ export function onStage(options: Partial<ProxyServerOptions<string>> = {}): Prox
     })
     socket.on('end', () => socket.end())
   })
-  const proxy = createProxyServer<string>({ connect: connectDirectly, tls: localhostCertificate, onClose: (it) => closed.push(it), ...options })
+  const proxy = createProxyServer<string>({
+    connect: connectDirectly,
+    tls: localhostCertificate,
+    onClose: (it) => closed.push(it),
+    ...options,
+  })
   const stage = {
     proxy,
     closed,
@@ -105,8 +110,9 @@ export function onStage(options: Partial<ProxyServerOptions<string>> = {}): Prox
 }
 
 async function open(port: number, isTls: boolean): Promise<RawClient> {
-  if (!isTls) return RawClient.open(port, true)
-  const socket = connectTls({ port, host: '127.0.0.1', servername: 'localhost', ca: localhostCertificate.cert, allowHalfOpen: true })
+  const plain = await RawClient.open(port, true)
+  if (!isTls) return plain
+  const socket = connectTls({ socket: plain.socket, servername: 'localhost', ca: localhostCertificate.cert })
   await new Promise<void>((resolve, reject) => {
     socket.once('secureConnect', resolve)
     socket.once('error', reject)

@@ -7,7 +7,7 @@ import { connectDirectly, eventually, openTcpHandles } from '../../src/proxy-ser
 import { localhostCertificate } from '../servers/certificate.ts'
 
 /** The usual answer of the stage's target. */
-export const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
 
 /** A byte as it is written in a table. */
 export const bytes = (...values: number[]): string => String.fromCharCode(...values)
@@ -26,7 +26,7 @@ export interface Script {
 }
 
 /** What came of it. */
-export interface Outcome {
+interface Outcome {
   /** What the client got, in latin1. */
   readonly got: string
   readonly ending: Ending

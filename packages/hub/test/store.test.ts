@@ -55,6 +55,7 @@ const usage = (of: DeviceSettings, over: Partial<UsageEntry> = {}): UsageEntry =
   status: 200,
   outcome: 'answered',
   attempt: 1,
+  session: null,
   bytesOut: 10,
   bytesIn: 100,
   durationMs: 200,
@@ -302,7 +303,9 @@ function contract(open: () => Promise<Store>) {
     expect((await store.statistics.topSites(T0, T0 + 2 * HOUR, 9)).filter(({ site }) => site === 'bank.com')).toEqual([
       { site: 'bank.com', requests: 1, successful: 0, banned: 1 },
     ])
-    expect(await store.statistics.bytesSince(new Map([[seoul.id, T0 + HOUR]]))).toEqual(new Map([[seoul.id, 5_000_000_010]]))
+    const midnight = T0 - 3 * HOUR
+    expect(await store.statistics.bytesSince(new Map([[seoul.id, midnight]]))).toEqual(new Map([[seoul.id, 5_000_000_340]]))
+    expect(await store.statistics.bytesSince(new Map([[seoul.id, midnight + 24 * HOUR]]))).toEqual(new Map())
     const logged = await store.statistics.log({ ...ALL, deviceIds: [moscow.id] })
     expect(logged).toEqual([{ ...entries[2], id: expect.any(String), deviceName: 'usage-02', clientIp: '10.0.0.9' }])
   })

@@ -5,7 +5,7 @@ import { rotationSettingsJson } from './rotation-wire.ts'
 import { stamp, stampOrNull } from './stamp.ts'
 
 /** What of a device only the fleet can tell. */
-type Teller = Pick<Fleet, 'status' | 'condition'>
+type Teller = Pick<Fleet, 'status' | 'condition' | 'dataUse'>
 
 const lastRotationJson = ({ lastRotation: last }: Device): DeviceJson['last_rotation'] =>
   last && {
@@ -19,6 +19,7 @@ const lastRotationJson = ({ lastRotation: last }: Device): DeviceJson['last_rota
 /** A device for those with a key. */
 export function deviceJson(device: Device, fleet: Teller): DeviceJson {
   const exit = exitOf(device)
+  const dataUse = fleet.dataUse(device)
   return {
     id: device.id,
     name: device.name,
@@ -40,6 +41,8 @@ export function deviceJson(device: Device, fleet: Teller): DeviceJson {
     concurrency: device.concurrency,
     data_cap_bytes: device.dataCapBytes,
     data_cap_day: device.dataCapDay,
+    data_used_bytes: dataUse.bytes,
+    data_used_since: stamp(dataUse.since),
     agent_version: device.agentVersion,
     methods: device.methods,
     ...rotationJson(device),

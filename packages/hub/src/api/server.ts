@@ -37,6 +37,9 @@ import { keepQuotas } from './quota-hook.ts'
 import { rotationLinkRoutes } from './rotation-links.ts'
 import { rotationRoutes } from './rotations.ts'
 import { apiHeaders } from './security-headers.ts'
+import { statsRoutes } from './stats.ts'
+import { statsDeviceRoutes } from './stats-devices.ts'
+import { statsRequestRoutes } from './stats-requests.ts'
 import { statusRoutes } from './status.ts'
 import type { TlsContext } from './tls.ts'
 import { usageRoutes } from './usage.ts'
@@ -72,6 +75,9 @@ const resources: readonly Routes[] = [
   blockRoutes,
   configRoutes,
   usageRoutes,
+  statsRoutes,
+  statsDeviceRoutes,
+  statsRequestRoutes,
   banRoutes,
   alertRoutes,
   alertChannelRoutes,

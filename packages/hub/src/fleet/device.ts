@@ -22,6 +22,8 @@ export interface Device extends DeviceSettings {
   lastIpRotation: number | null
   telemetry: DeviceRecord['telemetry']
   totals: DeviceTotals
+  /** Bytes both ways since the month of its data plan began that began at `since`; null: not counted yet. */
+  dataUse: { since: number; bytes: number } | null
   /** Whether it had its exit IP before; null: it had not, or that is not known yet. */
   seenBefore: Recall | null
   /** Since when the silence lasts that was told, as the database has it. */
@@ -50,7 +52,15 @@ export function fromRecord(record: DeviceRecord): Device {
     const lastSeen = isShown ? Math.max(stint.lastSeen, record.lastHeartbeat ?? 0) : stint.lastSeen
     return { ...stint, current: isShown ? exitIp : stint.ip, lastSeen }
   }
-  return { ...rest, exits: { v4: exit('v4'), v6: exit('v6') }, seenBefore: null, vigil: null, rotation: null, isStored: true }
+  return {
+    ...rest,
+    exits: { v4: exit('v4'), v6: exit('v6') },
+    dataUse: null,
+    seenBefore: null,
+    vigil: null,
+    rotation: null,
+    isStored: true,
+  }
 }
 
 /** The part of a device that people or its agent set. */
@@ -121,6 +131,7 @@ export const newPendingDevice = (id: string, name: string, now: number, defaults
   lastIpRotation: null,
   telemetry: null,
   totals: { requests: 0, successful: 0, failed: 0, durationMs: 0 },
+  dataUse: null,
   seenBefore: null,
   silentSince: null,
   vigil: null,

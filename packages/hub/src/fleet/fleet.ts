@@ -4,6 +4,7 @@ import type { Refusal } from '../errors.ts'
 import { RateLimit } from '../rate-limit.ts'
 import { type DeviceSettings, normalProxyUrl, type Store } from '../store/index.ts'
 import { limitKey } from './address.ts'
+import { dataUseOf } from './data-plan.ts'
 import { type Device, type DeviceDefaults, exitOf, fromRecord, isPending, newPendingDevice, settingsOf } from './device.ts'
 import type { FleetEvents } from './events.ts'
 import { seeAddress } from './exit-ip.ts'
@@ -129,6 +130,11 @@ export class Fleet {
       lastHeartbeat: device.lastHeartbeat,
       now,
     }
+  }
+
+  /** What its SIM has used since the month of its data plan began. */
+  dataUse(device: Device): { since: number; bytes: number } {
+    return dataUseOf(device, this.#parts.now())
   }
 
   /** How steadily a device is heard. */

@@ -1,11 +1,9 @@
+import { dataUseOf, planBegan } from '../fleet/data-plan.ts'
 import type { Device } from '../fleet/device.ts'
 import type { FleetEvents } from '../fleet/events.ts'
 import type { Fleet } from '../fleet/fleet.ts'
 import type { Store, UsageEntry } from '../store/index.ts'
-import { planBegan } from './data-plan.ts'
 
-/** Days that a plan's month has at most. */
-const MONTH_MS = 31 * 86_400_000
 /** Always told, besides what the alert's rule asks for. */
 const ALL = 100
 
@@ -27,13 +25,14 @@ export interface DataPlansParts {
 }
 
 /**
- * What devices have used in the months of their data plans, in memory. Bytes are those of bodies, as pools report them: headers, TLS
- * and what does not go through a pool come on top. With several hubs a count is exact after each `load` only.
+ * Counts what devices have used in the months of their data plans (`device.dataUse`), and tells when a plan comes to its end. Bytes are
+ * those of bodies, as pools report them: headers, TLS and what does not go through a pool come on top. With several hubs a count is
+ * exact after each `load` only.
  */
 export class DataPlans {
   readonly #parts: DataPlansParts
-  /** By device; of the month that began at `since`. */
-  readonly #used = new Map<string, { since: number; bytes: number; told: number }>()
+  /** The level that was told, of the month that began at `since`; by device. */
+  readonly #told = new Map<string, { since: number; level: number }>()
 
   constructor(parts: DataPlansParts) {
     this.#parts = parts
@@ -42,34 +41,37 @@ export class DataPlans {
   /** Counts anew from the database. @throws HubError `database_down` */
   async load(): Promise<void> {
     const { store, fleet, now } = this.#parts
-    const since = new Map<string, number>()
-    for (const { id, dataCapBytes, dataCapDay } of fleet.devices) if (dataCapBytes !== null) since.set(id, planBegan(dataCapDay, now()))
+    const since = new Map(fleet.devices.map(({ id, dataCapDay }) => [id, planBegan(dataCapDay, now())]))
     if (since.size === 0) return
     const bytes = await store.statistics.bytesSince(since)
     for (const [id, began] of since) {
-      const known = this.#used.get(id)
-      this.#used.set(id, { since: began, bytes: bytes.get(id) ?? 0, told: known?.since === began ? known.told : 0 })
-      this.#tell(id)
+      const device = fleet.find(id)
+      if (!device) continue
+      device.dataUse = { since: began, bytes: bytes.get(id) ?? 0 }
+      this.#tell(device)
     }
   }
 
   /** Counts attempts. Those of every device, since a plan may be given to it any day. */
   add(entries: readonly UsageEntry[]): void {
     const now = this.#parts.now()
-    const touched = new Set<string>()
+    const touched = new Set<Device>()
     for (const { deviceId, bytesIn, bytesOut, at } of entries) {
       const device = this.#parts.fleet.find(deviceId)
-      if (!device || at < now - MONTH_MS) continue
-      const since = planBegan(device.dataCapDay, now)
-      let used = this.#used.get(deviceId)
-      if (used?.since !== since) {
-        used = { since, bytes: 0, told: 0 }
-        this.#used.set(deviceId, used)
-      }
-      if (at >= since) used.bytes += bytesIn + bytesOut
-      touched.add(deviceId)
+      if (!device) continue
+      const { since, bytes } = dataUseOf(device, now)
+      device.dataUse = { since, bytes: at >= since ? bytes + bytesIn + bytesOut : bytes }
+      touched.add(device)
     }
-    for (const id of touched) this.#tell(id)
+    for (const device of touched) this.#tell(device)
+  }
+
+  /** A device was changed: its plan may have got another first day. */
+  look(device: Device): void {
+    const since = planBegan(device.dataCapDay, this.#parts.now())
+    if (!device.dataUse || device.dataUse.since === since) return
+    device.dataUse = { since, bytes: 0 }
+    void this.#recount(device.id, since)
   }
 
   /** Of the devices that have a plan. */
@@ -89,35 +91,37 @@ export class DataPlans {
   }
 
   forget(id: string): void {
-    this.#used.delete(id)
+    this.#told.delete(id)
   }
 
-  #useOf({ id, dataCapBytes, dataCapDay }: Device): DataUse | null {
-    if (dataCapBytes === null) return null
-    const since = planBegan(dataCapDay, this.#parts.now())
-    const used = this.#used.get(id)
-    return { since, capBytes: dataCapBytes, usedBytes: used?.since === since ? used.bytes : 0 }
-  }
-
-  #tell(id: string): void {
-    const { fleet, events, dataPlanPercent, now } = this.#parts
+  async #recount(id: string, since: number): Promise<void> {
+    const { store, fleet } = this.#parts
+    // With the database away the next `load` counts.
+    const bytes = await store.statistics.bytesSince(new Map([[id, since]])).catch(() => null)
     const device = fleet.find(id)
-    const used = this.#used.get(id)
-    if (!device || !used || device.dataCapBytes === null) return
-    const percent = (used.bytes / device.dataCapBytes) * 100
+    if (!bytes || device?.dataUse?.since !== since) return
+    device.dataUse = { since, bytes: bytes.get(id) ?? 0 }
+    this.#tell(device)
+  }
+
+  #useOf(device: Device): DataUse | null {
+    if (device.dataCapBytes === null) return null
+    const { since, bytes } = dataUseOf(device, this.#parts.now())
+    return { since, capBytes: device.dataCapBytes, usedBytes: bytes }
+  }
+
+  #tell(device: Device): void {
+    const { events, dataPlanPercent, now } = this.#parts
+    const use = this.#useOf(device)
+    if (!use) return
+    const { since, usedBytes, capBytes } = use
+    const { id, name } = device
+    const percent = (usedBytes / capBytes) * 100
     const level = [ALL, dataPlanPercent()].find((at) => percent >= at) ?? 0
-    const isNews = level > used.told
+    const told = this.#told.get(id)
     // A plan that grew has its share to be used again.
-    used.told = level
-    if (!isNews) return
-    events.announce({
-      type: 'data_plan',
-      id,
-      name: device.name,
-      percent: level,
-      usedBytes: used.bytes,
-      capBytes: device.dataCapBytes,
-      at: now(),
-    })
+    this.#told.set(id, { since, level })
+    if (level === 0 || (told?.since === since && level <= told.level)) return
+    events.announce({ type: 'data_plan', id, name, percent: level, usedBytes, capBytes, at: now() })
   }
 }

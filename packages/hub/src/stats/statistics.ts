@@ -38,6 +38,7 @@ export class Statistics {
     this.#plans = new DataPlans(parts)
     this.#hear = (event) => {
       if (event.type === 'device_removed') this.#plans.forget(event.id)
+      else if (event.type === 'device') this.#plans.look(event.device)
     }
     parts.events.on('event', this.#hear)
   }

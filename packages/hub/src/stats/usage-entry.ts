@@ -15,6 +15,7 @@ export function usageEntry(record: UsageRecordJson, rules: { now: number; oldest
     error: record.error ?? null,
     userAgent: record.user_agent ?? null,
     attempt: record.attempt,
+    session: record.session ?? null,
     bytesOut: record.bytes_out,
     bytesIn: record.bytes_in,
     durationMs: record.duration_ms,

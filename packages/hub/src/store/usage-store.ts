@@ -16,6 +16,8 @@ export interface UsageEntry {
   error: string | null
   userAgent: string | null
   attempt: number
+  /** Sticky key of its session. */
+  session: string | null
   bytesOut: number
   bytesIn: number
   durationMs: number
@@ -136,18 +138,18 @@ function writeStatement({ id, clientIp, reporter, receivedAt, entries }: UsageBa
       select given.*, d.name from unnest(
         ${column('deviceId')}::uuid[], ${column('exitIp')}::text[], ${column('target')}::text[], ${column('site')}::text[],
         ${column('method')}::text[], ${column('status')}::integer[], ${column('outcome')}::text[], ${column('error')}::text[],
-        ${column('userAgent')}::text[], ${column('attempt')}::integer[], ${column('bytesOut')}::bigint[], ${column('bytesIn')}::bigint[],
+        ${column('userAgent')}::text[], ${column('attempt')}::integer[], ${column('session')}::text[], ${column('bytesOut')}::bigint[], ${column('bytesIn')}::bigint[],
         ${column('durationMs')}::integer[], ${entries.map(({ at }) => iso(at))}::text[]
-      ) as given(device_id, exit_ip, target, site, method, status, outcome, error, user_agent, attempt, bytes_out, bytes_in, duration_ms, at)
+      ) as given(device_id, exit_ip, target, site, method, status, outcome, error, user_agent, attempt, session, bytes_out, bytes_in, duration_ms, at)
       join proxy_devices d on d.id = given.device_id
       cross join batch
     ), logged as (
       insert into request_logs (
         device_id, device_name, client_ip, target_url, site, method, status_code, response_time_ms, external_ip, user_agent, request_size,
-        response_size, outcome, error_message, attempt, created_at
+        response_size, outcome, error_message, attempt, session, reporter, created_at
       )
       select device_id, name, ${clientIp}::inet, target, site, method, status, duration_ms, exit_ip::inet, user_agent, bytes_out, bytes_in,
-        outcome, error, attempt, at::timestamptz
+        outcome, error, attempt, session, ${reporter}::uuid, at::timestamptz
       from entry returning 1
     ), by_hour as (
       ${addSums('usage_stats', ['device_id', 'hour'], byHour, sql`s.key1::uuid, s.key2::timestamptz`, sql`device_id, hour`)}

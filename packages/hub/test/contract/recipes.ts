@@ -123,6 +123,17 @@ export const recipes = (of: World): Record<string, Recipe[]> => {
       { ...admin, params: { id: of.link.device, link: of.link.id }, status: 204 },
     ],
     'POST /api/v1/usage': [{ key: of.parserKey, body: { id: randomUUID(), records: [usageRecord(of.bare.id)] }, status: 200 }],
+    'GET /api/v1/stats/overview': [{ key: of.parserKey, query: 'period=7d&time_zone=Asia/Seoul', status: 200 }],
+    'GET /api/v1/stats/devices': [
+      { key: of.parserKey, query: 'sort=-requests&limit=5', status: 200 },
+      { key: of.parserKey, query: 'by=operator', status: 200 },
+    ],
+    'GET /api/v1/stats/requests': [
+      { ...admin, query: `device=${of.bare.name}&outcome=answered`, status: 200 },
+      { key: of.parserKey, status: 200 },
+    ],
+    'GET /api/v1/stats/ips': [{ key: of.parserKey, query: 'period=30d&repeated=true', status: 200 }],
+    'GET /api/v1/admin/devices/{id}/stats': [{ ...admin, params: { id: of.agent.id }, query: 'bucket=hour', status: 200 }],
     'POST /api/v1/bans': [
       {
         key: of.parserKey,

@@ -59,6 +59,9 @@ const details = {
   data_cap_bytes: z.int().nullable(),
   /** Day of the month on which the data plan begins anew. */
   data_cap_day: z.int(),
+  /** Bytes of bodies both ways that pools reported since the plan's month began, with a cap or without. */
+  data_used_bytes: z.int().nonnegative(),
+  data_used_since: timestamp,
   /** Share of the rotations that changed the address; null before the first. */
   rotation_success_rate: z.number().min(0).max(1).nullable(),
   /** What its agent said last; null: nothing yet. */

@@ -28,6 +28,13 @@ export const usageRecord = z.strictObject({
   error: z.string().max(500).nullish(),
   /** `User-Agent` that the target was shown. */
   user_agent: z.string().max(500).nullish(),
+  /** Sticky key of the request's session. */
+  session: z
+    .string()
+    .min(1)
+    .max(100)
+    .regex(/^\P{C}*$/u, 'may not hold control characters')
+    .nullish(),
 })
 export type UsageRecordJson = z.infer<typeof usageRecord>
 

@@ -6,6 +6,7 @@ import { devices } from './0004-devices.ts'
 import { statistics } from './0005-statistics.ts'
 import { alerts } from './0006-alerts.ts'
 import { rotations } from './0007-rotations.ts'
+import { logOwners } from './0008-log-owners.ts'
 
 /** Every migration under its name, in order. Static imports, so that a bundle holds them; a name once released never changes. */
 const all: Record<string, Migration> = {
@@ -16,6 +17,7 @@ const all: Record<string, Migration> = {
   '0005-statistics': statistics,
   '0006-alerts': alerts,
   '0007-rotations': rotations,
+  '0008-log-owners': logOwners,
 }
 
 export const migrations: MigrationProvider = { getMigrations: () => Promise.resolve(all) }

@@ -39,6 +39,10 @@ export interface StatisticsTables {
     outcome: string
     error_message: string | null
     attempt: number
+    /** The user whose key it was, or the key; null: it was not kept yet. */
+    reporter: string | null
+    /** Sticky key of the request's session. */
+    session: string | null
     /** When the attempt began. */
     created_at: Date
   }

@@ -22,6 +22,9 @@ const BYTES_REQUESTS = 2_000
 /** `max-semi-space-size` in MB: 2,000 requests allocate some 30 MB. */
 const BYTES_FLAGS = ['--expose-gc', '--min-semi-space-size=128', '--max-semi-space-size=128', '--disable-warning=ExperimentalWarning']
 
+/** undici's own keep every connection between the slices; more than the pool would keep by itself. */
+const KEEP_ALL = { maxIdlePerDevice: 1_000 }
+
 interface Bench {
   readonly bare: Load
   readonly pool: Load
@@ -33,7 +36,7 @@ async function withBoth<T>(scheme: 'http' | 'https', concurrency: number, measur
   const [url = ''] = await proxy.ask('urls')
   const requestTls = { rejectUnauthorized: false }
   const bare = scheme === 'http' ? bareForwards(url) : bareTunnels(url, requestTls)
-  const pool = new MobilePool({ devices: [url], perDevice: { concurrency: 1_000 }, requestTls })
+  const pool = new MobilePool({ devices: [url], perDevice: { concurrency: 1_000 }, keepAlive: KEEP_ALL, requestTls })
   const origin = `${scheme}://shop.example.test`
   const headers = { accept: 'text/html', 'accept-encoding': 'gzip', 'user-agent': 'bench' }
   const request = { origin, path: '/catalogue?page=1', method: 'GET', headers }

@@ -1,6 +1,8 @@
+import { createServer } from 'node:net'
 import { request, upgrade } from 'undici'
 import { describe, expect, test } from 'vitest'
 import { eventually } from './eventually.ts'
+import { type Listening, listen } from './servers/listen.ts'
 import type { SeenRequest } from './servers/origin.ts'
 import { Stage } from './stage.ts'
 
@@ -102,6 +104,34 @@ describe('idle connections', () => {
   })
 })
 
+describe('a device whose proxy answers one request on a connection and hangs up on the next', () => {
+  test('costs callers of what may be sent again nothing, one right after the other, and is not blamed', async () => {
+    await using device = await hangsUp()
+    const pool = stage.open({ devices: [device.url] })
+    for (let i = 0; i < 10; i++) {
+      const { body, headers } = await request('http://shop.example.test/', { dispatcher: pool.dispatcher })
+      expect([await body.text(), headers['x-mobilepool-attempts']]).toEqual(['fine', '1'])
+    }
+    // Each but the last was followed by one that it hung up on.
+    expect(device.seen).toEqual({ answered: 10, hungUp: 9 })
+    const { requests, devices } = pool.stats()
+    expect(requests).toMatchObject({ answered: 10, failed: 0, retried: 0 })
+    expect(devices).toMatchObject([{ state: 'ready', outcomes: { answered: 10 } }])
+  })
+
+  test.each([
+    ['a POST', { method: 'POST' as const }, {}],
+    ['a GET of who wants no retry', { method: 'GET' as const }, { retry: false as const }],
+  ])('gets %s once', async (_name, options, settings) => {
+    await using device = await hangsUp()
+    const pool = stage.open({ devices: [device.url], ...settings })
+    const send = () => request('http://shop.example.test/', { ...options, dispatcher: pool.dispatcher })
+    expect(await (await send()).body.text()).toBe('fine')
+    await expect(send()).rejects.toMatchObject({ code: 'MP_NO_RESPONSE' })
+    expect(device.seen).toEqual({ answered: 1, hungUp: 1 })
+  })
+})
+
 describe('HTTP/2 to targets', () => {
   test('is spoken where the target speaks it, one request at a time on a connection', async () => {
     const [modern, old] = [await stage.origin({ tls: true, http2: true }), await stage.origin({ tls: true })]
@@ -161,3 +191,24 @@ describe('HTTP/2 to targets', () => {
     expect([before.remoteAddress, after.remoteAddress, after.httpVersion]).toEqual(['127.10.1.1', '127.10.9.9', '2.0'])
   })
 })
+
+interface HangingUp extends AsyncDisposable {
+  readonly url: string
+  readonly seen: { answered: number; hungUp: number }
+}
+
+async function hangsUp(): Promise<HangingUp> {
+  const seen = { answered: 0, hungUp: 0 }
+  const server: Listening = await listen(
+    createServer((socket) => {
+      let isFirst = true
+      socket.on('data', () => {
+        seen[isFirst ? 'answered' : 'hungUp']++
+        if (isFirst) socket.write('HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfine')
+        else socket.destroy()
+        isFirst = false
+      })
+    }),
+  )
+  return { url: `http://127.0.0.1:${server.port}`, seen, [Symbol.asyncDispose]: () => server.close() }
+}

@@ -33,10 +33,11 @@ export class BanRules {
   /** Looks at a response head. Where no rule is left to look at the body, nothing of the response has to be held back. */
   judgeHead(method: string, hostname: string, statusCode: number, headers: Headers): HeadFindings {
     const { byHead, byBody } = this.#candidates(statusCode)
-    for (const rule of byHead) if (headFits(rule, hostname, statusCode, headers)) return { match: rule.match, bodyTest: null }
-    if (byBody.length === 0) return NOTHING
+    const match = firstOf(byHead, hostname, statusCode, headers)
+    if (match !== undefined) return { match: match.match, bodyTest: null }
+    if (firstOf(byBody, hostname, statusCode, headers) === undefined) return NOTHING
     const open = byBody.filter((rule) => headFits(rule, hostname, statusCode, headers))
-    return open.length === 0 ? NOTHING : { match: null, bodyTest: bodyTestFor(open, this.#inspect, method, statusCode, headers) }
+    return { match: null, bodyTest: bodyTestFor(open, this.#inspect, method, statusCode, headers) }
   }
 
   #candidates(statusCode: number): Candidates {
@@ -47,4 +48,13 @@ export class BanRules {
     this.#byStatus.set(statusCode, candidates)
     return candidates
   }
+}
+
+/** The first rule that the head fits. Once or twice a request: an iterator would cost more than all that is compared. */
+function firstOf(rules: readonly CompiledRule[], hostname: string, statusCode: number, headers: Headers): CompiledRule | undefined {
+  for (let index = 0; index < rules.length; index++) {
+    const rule = rules[index] as CompiledRule
+    if (headFits(rule, hostname, statusCode, headers)) return rule
+  }
+  return undefined
 }

@@ -31,7 +31,10 @@ export function compileRule(rule: BanRule): CompiledRule {
 
 /** Whether a response head fulfils all that the rule asks of heads; its status is looked at elsewhere. */
 export function headFits(rule: CompiledRule, hostname: string, statusCode: number, headers: Headers): boolean {
-  for (const condition of rule.headers) if (!fitsHeader(condition[1], headers[condition[0]])) return false
+  for (let index = 0; index < rule.headers.length; index++) {
+    const [name, pattern] = rule.headers[index] as CompiledRule['headers'][number]
+    if (!fitsHeader(pattern, headers[name])) return false
+  }
   if (rule.location !== null && !(statusCode >= 300 && statusCode < 400 && fitsHeader(rule.location, headers.location))) return false
   return rule.hosts.length === 0 || isBelow(hostname, rule.hosts)
 }

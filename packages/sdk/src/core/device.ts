@@ -84,6 +84,9 @@ export class Device {
   isCountedUp: boolean = false
   isCountedEjected: boolean = false
 
+  /** What a request that gets it is told: one object for all of them. */
+  readonly assigned: { readonly kind: 'assigned'; readonly device: Device } = { kind: 'assigned', device: this }
+
   constructor(facts: DeviceFacts, exit: ExitMemory, limits: DeviceLimits = UNLIMITED) {
     this.#facts = facts
     this.weight = facts.weight

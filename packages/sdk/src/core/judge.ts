@@ -53,7 +53,7 @@ export class Judge {
 
   /** A proper answer of the site through this exit. Returns how many strikes it ended. */
   noteAnswer(exit: ExitMemory, site: string, now: number): number {
-    return exit.sites.size > 0 ? this.#quarantine.clear(exit, site, now) : 0
+    return this.#quarantine.clear(exit, site, now)
   }
 
   /** A whole response came through the device. */

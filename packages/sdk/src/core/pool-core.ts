@@ -242,12 +242,12 @@ export class PoolCore<A extends Applicant> {
 
   #decide(applicant: A, now: number): Decision {
     const device = this.#admission.pick(applicant, false, now)
-    if (device !== undefined) return { kind: 'assigned', device }
+    if (device !== undefined) return device.assigned
     const outlook = lookOut(applicant, this.fleet, now + this.#patienceOf(applicant), now)
     switch (outlook.kind) {
       case 'again': {
         const again = this.#admission.pick(applicant, true, now)
-        return again === undefined ? WAIT : { kind: 'assigned', device: again }
+        return again === undefined ? WAIT : again.assigned
       }
       case 'busy':
       case 'coming':

@@ -26,8 +26,11 @@ export function mayRepeat(facts: RepeatFacts, methods: 'idempotent' | 'all'): bo
   if (facts.reached === 'unsent') return true
   if (!facts.isReplayable) return false
   if (facts.reached === 'not_forwarded') return true
-  return methods === 'all' || facts.isDeclaredIdempotent || IDEMPOTENT.has(facts.method)
+  return facts.isDeclaredIdempotent || mayRepeatMethod(facts.method, methods)
 }
+
+/** Whether the method alone allows that the target meets a request twice. */
+export const mayRepeatMethod = (method: string, methods: 'idempotent' | 'all'): boolean => methods === 'all' || IDEMPOTENT.has(method)
 
 /** Whether one more attempt may be made. A device that is draining, or was too slow to connect, has not taken the request: that is no attempt, and only time bounds it. */
 export const attemptsAreLeft = (made: readonly { readonly kind: AttemptKind }[], allowed: number): boolean =>

@@ -3,6 +3,7 @@ import type { BanMatch } from '../bans/ban-rule.ts'
 import type { BodyTest } from '../bans/body-test.ts'
 import type { Device } from '../core/device.ts'
 import { MobilePoolError } from '../errors.ts'
+import { errnoOf } from './connect-device.ts'
 import type { CarriedHandler, CarryingConnection, SocketKeeper } from './connections.ts'
 import type { Deadlines, Timed } from './deadlines.ts'
 import { DeviceAttempt } from './device-attempt.ts'
@@ -20,6 +21,8 @@ export interface AttemptOwner {
   readonly firstByteTimeoutMs: number
   /** Longest silence in a response body that the caller reads. 0: no limit. */
   readonly bodyTimeoutMs: number
+  /** Where its connection breaks before a byte of the answer has come, it may be sent again. */
+  readonly mayBeSentAgain: boolean
   /** Length of the request body; 0 where nobody knows it before its end. */
   readonly bodyBytes: number
   now(): number
@@ -37,7 +40,7 @@ export interface AttemptOwner {
   /** The response was given up: time for the next attempt. */
   onGivenUp(): void
   /** The response is the caller's from now on. */
-  onDelivery(attempt: Attempt, controller: DispatchController, head: ResponseHead): void
+  onDelivery(attempt: Attempt, controller: DispatchController, statusCode: number, headers: ResponseHeaders, statusMessage?: string): void
   onUpgrade(attempt: Attempt, controller: DispatchController, statusCode: number, headers: ResponseHeaders, socket: Duplex): void
   onInformation(controller: DispatchController, statusCode: number, headers: ResponseHeaders, statusMessage?: string): void
   onData(chunk: Buffer): void
@@ -78,6 +81,7 @@ export class Attempt extends DeviceAttempt implements CarriedHandler, Timed {
   #pending: Opening | null = null
   #keeper: SocketKeeper | null = null
   #connection: CarryingConnection | null = null
+  #hasAnswerBegun: boolean = false
   #drained = 0
   #held: HeldResponse | null = null
   #isReleased: boolean = false
@@ -114,6 +118,10 @@ export class Attempt extends DeviceAttempt implements CarriedHandler, Timed {
   /** It has no connection yet, and still wants one. */
   get isWaiting(): boolean {
     return this.#stage === 'unsent'
+  }
+
+  get mayBeSentAgain(): boolean {
+    return this.#owner.mayBeSentAgain
   }
 
   carriedBy(keeper: SocketKeeper): void {
@@ -174,6 +182,7 @@ export class Attempt extends DeviceAttempt implements CarriedHandler, Timed {
   }
 
   onResponseStarted(): void {
+    this.#hasAnswerBegun = true
     if (this.#stage === 'sent') this.#owner.onResponseStarted()
   }
 
@@ -195,11 +204,10 @@ export class Attempt extends DeviceAttempt implements CarriedHandler, Timed {
       return
     }
     this.#owner.deadlines.clear(this)
-    const head: ResponseHead = { statusCode, headers, statusMessage }
     const verdict = this.#owner.onHead(this, statusCode, headers)
-    if (verdict === 'deliver') this.#deliver(controller, head)
-    else if (verdict === 'give_up') this.#giveUp(controller, head)
-    else this.#hold(controller, head, verdict)
+    if (verdict === 'deliver') this.#deliver(controller, statusCode, headers, statusMessage)
+    else if (verdict === 'give_up') this.#giveUp(controller, headers)
+    else this.#hold(controller, { statusCode, headers, statusMessage }, verdict)
   }
 
   onRequestUpgrade(controller: DispatchController, statusCode: number, headers: ResponseHeaders, socket: Duplex): void {
@@ -245,12 +253,25 @@ export class Attempt extends DeviceAttempt implements CarriedHandler, Timed {
   }
 
   onResponseError(_controller: DispatchController | null, error: Error): void {
-    if (this.#stage === 'unsent' && this.#connection?.lostUnused() === true) return
+    if (this.#goesOnElsewhere(error)) return
     this.#owner.deadlines.clear(this)
     const counts = this.#stage !== 'over' && this.#stage !== 'draining'
     const match = this.#stage === 'held' && !this.#owner.isAborted ? (this.#held?.match() ?? null) : null
     if (counts) this.#owner.onFailure(this, error, match)
     if (this.#stage !== 'over') this.#leave()
+  }
+
+  /** The error is that of a used socket, and the request goes on over another one: it was not written yet, or may be sent again. */
+  #goesOnElsewhere(error: Error): boolean {
+    const connection = this.#connection
+    if (connection === null) return false
+    if (this.#stage === 'unsent') return connection.lostUnused()
+    if (this.#stage !== 'sent' || this.#hasAnswerBegun || !connection.wasHasty || !isPeersClose(error)) return false
+    this.#owner.deadlines.clear(this)
+    this.#stage = 'unsent'
+    if (connection.lostUnused()) return true
+    this.#stage = 'sent'
+    return false
   }
 
   /** Undici still has the response: its controller is ours. */
@@ -271,21 +292,22 @@ export class Attempt extends DeviceAttempt implements CarriedHandler, Timed {
     if (held === null || this.#stage !== 'held' || this.#owner.isAborted) return
     this.#owner.deadlines.clear(this)
     if (this.#owner.onTested(this, held.match(), held.head) === 'give_up') {
-      this.#giveUp(controller, held.head)
+      this.#giveUp(controller, held.head.headers)
       return
     }
-    this.#deliver(controller, held.head)
+    const { statusCode, headers, statusMessage } = held.head
+    this.#deliver(controller, statusCode, headers, statusMessage)
     this.#flush()
   }
 
-  #deliver(controller: DispatchController, head: ResponseHead): void {
+  #deliver(controller: DispatchController, statusCode: number, headers: ResponseHeaders, statusMessage?: string): void {
     this.#stage = 'delivering'
     this.#await(this.#owner.bodyTimeoutMs)
     if (this.#held !== null && this.#isOnWire && this.#owner.isPaused) controller.pause()
-    this.#owner.onDelivery(this, controller, head)
+    this.#owner.onDelivery(this, controller, statusCode, headers, statusMessage)
   }
 
-  #giveUp(controller: DispatchController, { headers }: ResponseHead): void {
+  #giveUp(controller: DispatchController, headers: ResponseHeaders): void {
     this.#drained = this.#held?.size ?? 0
     if (!this.#isOnWire) this.#leave()
     else if (Number(headers['content-length']) <= DRAIN_BYTES) {
@@ -375,3 +397,9 @@ export class Attempt extends DeviceAttempt implements CarriedHandler, Timed {
     this.#owner.onRelease(this)
   }
 }
+
+/** The connection ended from the other side. */
+const isPeersClose = (error: Error): boolean => PEERS_CLOSE.has(errnoOf(error) ?? '')
+
+/** undici's word for a FIN, and the system's for a RST met in reading and in writing. */
+const PEERS_CLOSE: ReadonlySet<string> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'])

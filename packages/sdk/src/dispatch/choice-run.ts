@@ -22,6 +22,7 @@ export class ChoiceRun implements Errand {
   readonly order: number
   readonly view: View
   readonly startedAt: number
+  place = -1
   /** Rejects with `MobilePoolError`, or with the signal's reason. */
   readonly device: Promise<Device>
   readonly #host: ErrandHost

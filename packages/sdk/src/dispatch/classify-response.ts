@@ -25,20 +25,19 @@ export interface ResponseVerdict {
 
 /** A request, as far as rules look at it. */
 export interface JudgedRequest {
-  readonly method: string
-  readonly hostname: string
-  /** It went to the device's proxy in absolute form. */
-  readonly isAbsoluteForm: boolean
+  readonly options: { readonly method: string }
+  readonly target: { readonly hostname: string }
 }
 
 /**
- * Reads a response head. Only in absolute form can an answer come from the device's proxy itself; inside a tunnel the same status
+ * Reads a response head. `isAbsoluteForm`: the request went to the device's proxy in absolute form. Only in absolute form can an answer come from the device's proxy itself; inside a tunnel the same status
  * or header is the target's word and is believed as such.
  */
 export function classifyResponse(
   statusCode: number,
   headers: ResponseHeaders,
-  { method, hostname, isAbsoluteForm }: JudgedRequest,
+  { options, target }: JudgedRequest,
+  isAbsoluteForm: boolean,
   rules: ResponseRules,
 ): ResponseVerdict {
   if (isAbsoluteForm) {
@@ -46,7 +45,7 @@ export function classifyResponse(
     if (word !== undefined) return { ...word, match: null, bodyTest: null }
     if (statusCode === 407) return DEVICE_AUTH
   }
-  const { match, bodyTest } = rules.bans.judgeHead(method, hostname, statusCode, headers)
+  const { match, bodyTest } = rules.bans.judgeHead(options.method, target.hostname, statusCode, headers)
   if (match !== null) return { kind: 'banned', isUnforwarded: false, match, bodyTest: null }
   const plain = rules.retryStatuses.has(statusCode) ? TARGET_ERROR : ANSWERED
   return bodyTest === null ? plain : { ...plain, bodyTest }

@@ -20,9 +20,9 @@ const rules = {
   ),
   retryStatuses: new Set([502]),
 }
-const through = (isAbsoluteForm: boolean) => ({ method: 'GET', hostname: 'shop.com', isAbsoluteForm })
+const request = { options: { method: 'GET' }, target: { hostname: 'shop.com' } }
 const judge = (status: number, headers: ResponseHeaders, isAbsoluteForm: boolean) => {
-  const { kind, isUnforwarded } = classifyResponse(status, headers, through(isAbsoluteForm), rules)
+  const { kind, isUnforwarded } = classifyResponse(status, headers, request, isAbsoluteForm, rules)
   return { kind, isUnforwarded }
 }
 
@@ -55,13 +55,13 @@ describe('a response', () => {
   })
 
   test('that is a ban by its head names the rule; one that may be a ban by its body brings the test for it', () => {
-    expect(classifyResponse(403, {}, through(false), rules)).toMatchObject({ match: { rule: 'refused', by: 'status' }, bodyTest: null })
+    expect(classifyResponse(403, {}, request, false, rules)).toMatchObject({ match: { rule: 'refused', by: 'status' }, bodyTest: null })
     for (const status of [200, 502]) {
-      const { match, bodyTest } = classifyResponse(status, { 'content-type': 'text/html' }, through(true), rules)
+      const { match, bodyTest } = classifyResponse(status, { 'content-type': 'text/html' }, request, true, rules)
       expect(match).toBeNull()
       expect(bodyTest?.match([Buffer.from('<b>CAPTCHA</b>')])).toEqual({ rule: 'captcha', by: 'body' })
     }
-    const word = classifyResponse(503, { 'x-mobilepool-error': 'draining', 'content-type': 'text/html' }, through(true), rules)
+    const word = classifyResponse(503, { 'x-mobilepool-error': 'draining', 'content-type': 'text/html' }, request, true, rules)
     expect(word).toMatchObject({ kind: 'draining', bodyTest: null })
   })
 

@@ -45,6 +45,8 @@ export class Connection implements CarryingConnection {
   #isEnding: boolean = false
   /** The request is undici's after that look. */
   #deferred: NodeJS.Immediate | null = null
+  /** The request followed the last response at once, without a look at whether the peer closes. */
+  #isHasty: boolean = false
   #isDispatching: boolean = false
   #mayOpen: boolean = false
   #isUp: boolean = false
@@ -88,10 +90,15 @@ export class Connection implements CarryingConnection {
     this.#handler = handler
     this.#mayOpen = true
     handler.carriedOver?.(this)
-    // Who closes after a response closes right after it: only the next turn of the event loop shows that. An immediate keeps
-    // the caller's async context.
-    if (this.#isEnding) this.#deferred = setImmediate(() => this.#sendDeferred())
+    this.#isHasty = this.#isEnding && !this.#isHttp2 && handler.mayBeSentAgain === true
+    // Who closes after a response closes right after it: only the next turn of the event loop shows that. Who may be sent again need not
+    // wait for it. An immediate keeps the caller's async context.
+    if (this.#isEnding && !this.#isHasty) this.#deferred = setImmediate(sendDeferred, this)
     else this.#send(options, handler)
+  }
+
+  get wasHasty(): boolean {
+    return this.#isHasty
   }
 
   finishing(): void {
@@ -101,7 +108,8 @@ export class Connection implements CarryingConnection {
   }
 
   lostUnused(): boolean {
-    const [options, handler] = [this.#options, this.#handler]
+    const options = this.#options
+    const handler = this.#handler
     // Whoever is refused at once, or met a new socket's trouble, is not one whose used socket broke.
     if (!this.#mayOpen || this.#isDispatching || options === null || handler === null) return false
     this.#mayOpen = false
@@ -118,7 +126,7 @@ export class Connection implements CarryingConnection {
   async close(): Promise<void> {
     clearTimeout(this.#idleTimer)
     this.#fresh?.destroy()
-    this.#sendDeferred()
+    this.sendDeferred()
     await this.#client.close()
   }
 
@@ -136,9 +144,11 @@ export class Connection implements CarryingConnection {
     return true
   }
 
-  #sendDeferred(): void {
+  /** Sends the request that waits for a look at whether the peer closes, if one does. */
+  sendDeferred(): void {
     if (!this.#callOffDeferred()) return
-    const [options, handler] = [this.#options, this.#handler]
+    const options = this.#options
+    const handler = this.#handler
     if (options !== null && handler !== null && handler.isWaiting !== false) this.#send(options, handler)
     else this.#isUp ? this.#rest() : this.#host.onGone(this)
   }
@@ -209,3 +219,5 @@ export class Connection implements CarryingConnection {
     this.#rest()
   }
 }
+
+const sendDeferred = (connection: Connection): void => connection.sendDeferred()

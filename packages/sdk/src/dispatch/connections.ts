@@ -26,6 +26,8 @@ export interface SocketKeeper {
 
 /** The connection that carries a request, as its handler knows it. */
 export interface CarryingConnection {
+  /** The request was written right after the response before it, when nobody could know yet whether the peer closes after that. */
+  readonly wasHasty: boolean
   /** To be called when the response is over, before anybody else hears of that. */
   finishing(): void
   /**
@@ -39,6 +41,8 @@ export interface CarryingConnection {
 export interface CarriedHandler extends DispatchHandler {
   /** Told first: to whom its socket belongs if it is upgraded. */
   carriedBy?(keeper: SocketKeeper): void
+  /** Breaks its connection before a byte of the answer has come, it may be sent once more over another one, whatever it does there. */
+  readonly mayBeSentAgain?: boolean
   /** False: it has given up, and no connection is to be made for it. */
   readonly isWaiting?: boolean
   /** Told which connection carries it. */
@@ -63,7 +67,8 @@ const SURPLUS_MS = 1_000
  *
  * When a response is over, undici waits for a turn of the event loop before it uses the connection again, to see whether the peer
  * closes it. Who sends the next request at once, as everybody does who awaits one after the other, gets the connection all the same:
- * another one would cost a CONNECT and a TLS handshake on a mobile link. The connection itself waits for that turn.
+ * another one would cost a CONNECT and a TLS handshake on a mobile link. A request that may be sent again goes out without that look, and
+ * over another connection when the peer did close; any other waits for it.
  */
 export class Connections implements ConnectionHost {
   readonly idleMs: number

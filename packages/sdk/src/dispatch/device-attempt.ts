@@ -11,6 +11,17 @@ export interface AttemptDetails {
 
 const NO_DETAILS: AttemptDetails = {}
 
+const byStatus = new Map<number, AttemptDetails>()
+
+/** That this status came; one object for all attempts that got it. */
+export function statusDetails(statusCode: number): AttemptDetails {
+  const known = byStatus.get(statusCode)
+  if (known !== undefined) return known
+  const details = { statusCode }
+  byStatus.set(statusCode, details)
+  return details
+}
+
 /** What is known of one attempt on one device: where it went, and what it came to. */
 export class DeviceAttempt implements JudgedAttempt {
   readonly device: Device

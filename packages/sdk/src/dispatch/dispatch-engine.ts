@@ -227,8 +227,8 @@ export class DispatchEngine implements RunHost, PathHost {
   noteDelivery(run: RequestRun, attempt: Attempt): void {
     const { device, exit, kind } = attempt
     const { order, site } = run
-    const strikesEnded = kind === 'answered' ? this.#parts.core.judge.noteAnswer(exit, site, this.now()) : 0
-    if (this.exposeHeaders) this.answers.add({ order, device, exit, site, strikesEnded, isCounted: kind === 'banned' })
+    const strikesEnded = kind === 'answered' && exit.sites.size > 0 ? this.#parts.core.judge.noteAnswer(exit, site, this.now()) : 0
+    if (this.exposeHeaders) this.answers.add(order, device, exit, site, strikesEnded, kind === 'banned')
   }
 
   noteAttemptEnd(attempt: JudgedAttempt): void {

@@ -10,6 +10,8 @@ export interface Errand extends Applicant {
   /** What was tried so far, in order. */
   readonly attempts: readonly DeviceAttempt[]
   readonly reports: readonly AttemptReport[]
+  /** Where `UnderWay` keeps it; -1: not there. */
+  place: number
   /** Milliseconds since 1970. */
   readonly startedAt: number
   readonly target: { readonly hostname: string }

@@ -49,6 +49,7 @@ export class PathRun implements Errand, HedgedRun {
   readonly tried: Device[] = []
   readonly attempts: DeviceAttempt[] = []
   readonly startedAt: number
+  place = -1
   readonly target: PathTarget
   readonly options = { method: 'CONNECT', path: '' }
   /** The path once it stands; rejects with `MobilePoolError`, or with the signal's reason. */

@@ -7,6 +7,7 @@ import { BanRules } from '../bans/ban-rules.ts'
 import type { BodyTest } from '../bans/body-test.ts'
 import type { Device } from '../core/device.ts'
 import { readRetryAfter } from '../core/retry-after.ts'
+import { mayRepeatMethod } from '../core/retry-rules.ts'
 import type { View } from '../core/view.ts'
 import { type AttemptReport, MobilePoolError } from '../errors.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
@@ -15,6 +16,7 @@ import { CallerSide } from './caller-side.ts'
 import { classifyError } from './classify-error.ts'
 import { classifyResponse } from './classify-response.ts'
 import type { Deadlines } from './deadlines.ts'
+import { statusDetails } from './device-attempt.ts'
 import type { Errand } from './errand.ts'
 import { exposeAttempt } from './expose-attempt.ts'
 import type { DispatchController, DispatchHandler, DispatchOptions, ResponseHeaders } from './handlers.ts'
@@ -44,6 +46,7 @@ export class RequestRun extends CallerSide implements AttemptOwner, Errand {
   tried: readonly Device[] = NO_DEVICES
   options: DispatchOptions
   attempts: readonly Attempt[] = NO_ATTEMPTS
+  place = -1
   isReplayable: boolean
   readonly #host: RunHost
   #isSettled: boolean = false
@@ -148,6 +151,13 @@ export class RequestRun extends CallerSide implements AttemptOwner, Errand {
     return this.options.headersTimeout ?? this.#host.firstByteTimeoutMs
   }
 
+  get mayBeSentAgain(): boolean {
+    if (!this.isReplayable) return false
+    const { retry } = this.#host
+    const own = this.view.retry
+    return (own?.attempts ?? retry.attempts) > 1 && mayRepeatMethod(this.options.method, own?.methods ?? retry.methods)
+  }
+
   get bodyBytes(): number {
     const { body, headers } = this.options
     return bodyLength(body) ?? (Number(headerValue(headers, 'content-length')) || 0)
@@ -162,15 +172,9 @@ export class RequestRun extends CallerSide implements AttemptOwner, Errand {
   }
 
   onHead(attempt: Attempt, statusCode: number, headers: ResponseHeaders): 'deliver' | 'give_up' | BodyTest {
-    const { options, target } = this
-    const request = {
-      method: options.method,
-      hostname: target.hostname,
-      isAbsoluteForm: attempt.isAbsoluteForm,
-    }
     const rules = this.view.ignoresBans ? { ...this.#host.rules, bans: NO_BANS } : this.#host.rules
-    const { kind, isUnforwarded, match, bodyTest } = classifyResponse(statusCode, headers, request, rules)
-    attempt.conclude(kind, 'response', match === null ? { statusCode } : { statusCode, ...ruleOf(match) })
+    const { kind, isUnforwarded, match, bodyTest } = classifyResponse(statusCode, headers, this, attempt.isAbsoluteForm, rules)
+    attempt.conclude(kind, 'response', match === null ? statusDetails(statusCode) : { statusCode, ...ruleOf(match) })
     return bodyTest ?? this.#weigh(attempt, match, headers, isUnforwarded)
   }
 
@@ -185,7 +189,7 @@ export class RequestRun extends CallerSide implements AttemptOwner, Errand {
     else this.fail(this.#final(this.#stopWith))
   }
 
-  onDelivery(attempt: Attempt, controller: DispatchController, { statusCode, headers, statusMessage }: ResponseHead): void {
+  onDelivery(attempt: Attempt, controller: DispatchController, statusCode: number, headers: ResponseHeaders, statusMessage?: string): void {
     this.#host.noteDelivery(this, attempt)
     this.#judge(attempt.kind === 'answered' ? attempt.device : null)
     this.rawHeaders = controller.rawHeaders

@@ -39,6 +39,7 @@ export interface PathLink {
 }
 
 /** The caller's time limits are kept by our timers; undici's would run beside them. */
+const hasOwnTimers = ({ headersTimeout, bodyTimeout }: DispatchOptions): boolean => (headersTimeout ?? 0) !== 0 || (bodyTimeout ?? 0) !== 0
 const OWN_TIMERS = { headersTimeout: 0, bodyTimeout: 0 }
 
 /**
@@ -73,13 +74,17 @@ export class Transport {
     const generation = this.#open()
     if (isAbsoluteForm) {
       const headers = forwardHeaders(options.headers, target.host, this.#authorization)
-      // One literal: a second copy would cost more than all the rest of this.
       const { origin } = generation
-      generation.forward({ ...options, origin, path: target.origin + options.path, headers, headersTimeout: 0, bodyTimeout: 0 }, handler)
+      const path = target.origin + options.path
+      // One literal: a second copy would cost more than all the rest of this.
+      generation.forward(
+        hasOwnTimers(options) ? { ...options, origin, path, headers, ...OWN_TIMERS } : { ...options, origin, path, headers },
+        handler,
+      )
       return
     }
     const headers = cleanHeaders(options.headers)
-    const isAsItIs = headers === options.headers && options.headersTimeout === undefined && options.bodyTimeout === undefined
+    const isAsItIs = headers === options.headers && !hasOwnTimers(options)
     generation.tunnel(isAsItIs ? options : { ...options, headers, ...OWN_TIMERS }, target, handler)
   }
 

@@ -4,7 +4,8 @@ import type { Errand } from './errand.ts'
 /** The errands of a pool that are not over, those that wait among them. */
 export class UnderWay {
   readonly #clock: Clock
-  readonly #errands = new Set<Errand>()
+  /** Each knows its place: a set would allocate anew every few requests, and requests come and go all the time. */
+  readonly #errands: Errand[] = []
   readonly #idle: (() => void)[] = []
 
   constructor(clock: Clock) {
@@ -12,26 +13,33 @@ export class UnderWay {
   }
 
   get size(): number {
-    return this.#errands.size
+    return this.#errands.length
   }
 
-  /** All of them, in a list of their own: what is done with one may end others. */
+  /** All of them as they came, in a list of their own: what is done with one may end others. */
   all(): Errand[] {
-    return [...this.#errands]
+    return [...this.#errands].sort((one, other) => one.order - other.order)
   }
 
   add(errand: Errand): void {
-    this.#errands.add(errand)
+    errand.place = this.#errands.push(errand) - 1
   }
 
   delete(errand: Errand): void {
-    this.#errands.delete(errand)
-    if (this.#errands.size === 0) for (const resolve of this.#idle.splice(0)) resolve()
+    const { place } = errand
+    if (place < 0) return
+    errand.place = -1
+    const last = this.#errands.pop()
+    if (last !== undefined && last !== errand) {
+      this.#errands[place] = last
+      last.place = place
+    }
+    if (this.#errands.length === 0) for (const resolve of this.#idle.splice(0)) resolve()
   }
 
   /** Resolves when all are over, at the latest after `timeoutMs`. */
   async over(timeoutMs: number): Promise<void> {
-    if (this.#errands.size === 0) return
+    if (this.#errands.length === 0) return
     await new Promise<void>((resolve) => {
       const callOff = this.#clock.schedule(timeoutMs, resolve, { keepsProcessAlive: true })
       this.#idle.push(() => {

@@ -31,12 +31,13 @@ export class RequestWatch {
   requestOver(run: Errand, outcome: RequestOutcome): void {
     const { meters, onReached, onAttempt } = this.#parts
     const isRecorded = onAttempt !== null || attemptChannel.hasSubscribers
-    let number = 0
-    for (const attempt of run.attempts) {
+    const { attempts } = run
+    // Once a request: an iterator would cost as much as what is counted.
+    for (let index = 0; index < attempts.length; index++) {
+      const attempt = attempts[index] as DeviceAttempt
       meters.count(attempt.device, attempt)
       if (REACHED.has(attempt.kind)) onReached(attempt)
-      number++
-      if (isRecorded) this.#record(run, attempt, number)
+      if (isRecorded) this.#record(run, attempt, index + 1)
     }
     if (requestChannel.hasSubscribers) this.#publish(run, outcome)
   }

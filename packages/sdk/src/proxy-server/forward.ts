@@ -2,6 +2,7 @@ import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { abort } from './abort.ts'
 import type { Exchange } from './exchange.ts'
+import { flushHeadSoon } from './flush-head.ts'
 import { endToEndTrailers, framingOf, requestHeaders, responseHeaders } from './headers.ts'
 import type { ProxyServerOptions } from './options.ts'
 import { ProxyError } from './proxy-error.ts'
@@ -9,7 +10,6 @@ import type { AbsoluteTarget } from './target.ts'
 
 // Not imported, for the reason given in server.ts.
 const { request } = process.getBuiltinModule('node:http')
-const NOTHING = Buffer.alloc(0)
 
 /** One plain request whose connection to the target stands. */
 export interface Forwarding<User> {
@@ -45,8 +45,7 @@ export function forwardRequest<User>(req: IncomingMessage, res: ServerResponse, 
       res.sendDate = false
       const headers = responseHeaders(incoming.rawHeaders, exchange.replyHeaders)
       res.writeHead(incoming.statusCode ?? 0, incoming.statusMessage ?? '', headers)
-      // Sends the head now, as flushHeaders() would, which spoils bytes beyond ASCII (Node writes it as UTF-8 then).
-      res.write(NOTHING)
+      flushHeadSoon(res)
     } catch (error) {
       exchange.fail(error)
       return

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { PassThrough, type Readable } from 'node:stream'
 import type { Exchange } from './exchange.ts'
+import { flushHeadSoon } from './flush-head.ts'
 import { unknownCoding } from './forward.ts'
 import { endToEndForHost, endToEndTrailers, framingOf, responseHeaders } from './headers.ts'
 import type { ProxyServerOptions } from './options.ts'
@@ -43,8 +44,6 @@ interface Serving<User> {
   readonly onAnswer: ProxyServerOptions<User>['onAnswer']
 }
 
-const NOTHING = Buffer.alloc(0)
-
 /** Hands a request to `forward()` and gives the client its answer, both as they come and no faster than the other side takes them. */
 export async function serveRequest<User>(req: IncomingMessage, res: ServerResponse, serving: Serving<User>): Promise<void> {
   const { exchange, target, context } = serving
@@ -77,8 +76,7 @@ export async function serveRequest<User>(req: IncomingMessage, res: ServerRespon
     serving.onAnswer?.({ ...exchange.summary(), status: answer.status }, { status: answer.status, headers: answer.headers })
     res.sendDate = false
     res.writeHead(answer.status, answer.reason, responseHeaders(answer.headers, context.replyHeaders))
-    // As in forward.ts: sends the head now.
-    res.write(NOTHING)
+    flushHeadSoon(res)
   } catch (error) {
     body.destroy()
     exchange.fail(error)

@@ -31,6 +31,7 @@ import { TelemetryKeeper } from './fleet/telemetry-keeper.ts'
 import { Vigilance } from './fleet/vigilance.ts'
 import { createLog } from './log.ts'
 import { Metrics } from './metrics/metrics.ts'
+import { createDialer } from './outbound/dialer.ts'
 import { createSender } from './outbound/sender.ts'
 import { startPruning } from './stats/pruning.ts'
 import { Statistics } from './stats/statistics.ts'
@@ -138,8 +139,11 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
       events,
       rules,
       send,
+      dial: createDialer({ allowsPrivate: config.outboundPrivate }),
       environment: environmentChannels(config),
+      isShared: config.databaseUrl !== null,
       rates: (windowSeconds) => statistics.rates(windowSeconds),
+      isUsedUp: (of, id) => accounts.quotas.isUsedUp(of, id),
       dataPlans: { all: () => statistics.dataPlans(), of: (id) => statistics.dataPlan(id) },
       log,
       now,

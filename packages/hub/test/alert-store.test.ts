@@ -142,6 +142,11 @@ function contract(open: () => Promise<Store>) {
     ])
     await store.alertDeliveries.release(T0 + 6_000)
     expect(await store.alertDeliveries.claim(channelId, T0 + 6_000, 1_000, 10)).toHaveLength(1)
+    // An open channel's wait on: whoever took it for closed had not heard yet that it was switched on.
+    await store.alertDeliveries.drop(channelId)
+    expect(await store.alertDeliveries.dueChannels(T0 + 20_000)).toContain(channelId)
+    const one = (await store.alertChannels.all()).find(({ id }) => id === channelId)
+    if (one) await store.alertChannels.put({ ...one, enabled: false })
     await store.alertDeliveries.drop(channelId)
     expect(await store.alertDeliveries.claim(channelId, T0 + 60_000, 1_000, 10)).toEqual([])
   })

@@ -55,10 +55,12 @@ async function watchers() {
   const fleet = await Fleet.load(options, { store, events, log, now: clock, newId: randomUUID })
   const channels = await ChannelList.load({ store: store.alertChannels, log, now: clock, newId: randomUUID }, [])
   const send = () => Promise.reject(new Error('there is no channel'))
+  const dial = () => Promise.reject(new Error('there is no channel'))
   const dispatcher = new Dispatcher({
     store: store.alertDeliveries,
     channels,
     send,
+    dial,
     heldUntil: () => null,
     log,
     now: clock,
@@ -74,6 +76,7 @@ async function watchers() {
   const sights = sightsOf({
     fleet,
     rates: () => ({ fleet: { attempts: 0, succeeded: 0 }, devices: new Map() }),
+    isUsedUp: () => false,
     dataPlans: { all: () => new Map(), of: () => null },
     rotations: new RotationOutcomes(),
     database,

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { EventReader } from './event-reader.ts'
+import { startFarEnd } from './far-end.ts'
 import { sharedPostgres, startHub, type TestHub } from './hub.ts'
 import { loggedIn } from './logged-in.ts'
 import { usageRecord } from './records.ts'
@@ -68,4 +69,28 @@ test('requests through a device that the other hub has added are stored, those t
   const body = { id: randomUUID(), records: [usageRecord(id), usageRecord(randomUUID())] }
   const taken = await two.ask('/api/v1/usage', { method: 'POST', key: 'admin', body })
   expect(taken.json).toEqual({ stored: 1, unknown_devices: 1, duplicate: false })
+})
+
+test('rules, quiet hours and channels that are changed at one hub are so at the other', async () => {
+  const alerts = (hub: TestHub, path: string, method = 'GET', body?: unknown) =>
+    hub.ask(`/api/v1/alerts${path}`, { method, key: 'admin', ...(body === undefined ? {} : { body }) })
+  const quiet = { from: '23:00', to: '07:00', time_zone: 'Asia/Seoul', pierced_by: 'critical' }
+  await alerts(one, '/rules', 'PUT', { rules: [{ rule: 'same_ip', threshold: 5 }], quiet_hours: quiet })
+  const sameIp = async (hub: TestHub) => {
+    const { rules, quiet_hours } = (await alerts(hub, '/rules')).json
+    return { ...rules.find(({ rule }: { rule: string }) => rule === 'same_ip'), quiet_hours }
+  }
+  // At once, before it can know: neither change may undo the other.
+  await alerts(two, '/rules', 'PUT', { rules: [{ rule: 'same_ip', reminder: 3600 }] })
+  for (const hub of [one, two])
+    await eventually(async () => expect(await sameIp(hub)).toMatchObject({ quiet_hours: quiet, threshold: 5, reminder: 3600 }))
+
+  const hook = await startFarEnd({ status: 204 })
+  const names = async (hub: TestHub) => (await alerts(hub, '/channels')).json.channels.map(({ name }: { name: string }) => name)
+  const made = (await alerts(one, '/channels', 'POST', { kind: 'webhook', name: 'ops', url: hook.url })).json
+  await eventually(async () => expect(await names(two)).toContain('ops'))
+  expect((await alerts(two, '/test', 'POST', { channel: 'ops' })).json).toMatchObject({ ok: true })
+  await alerts(two, `/channels/${made.id}`, 'DELETE')
+  await eventually(async () => expect(await names(one)).not.toContain('ops'))
+  await hook.close()
 })

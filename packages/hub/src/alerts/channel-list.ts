@@ -51,6 +51,13 @@ export class ChannelList {
     return channels
   }
 
+  /** Takes over what other hubs changed. @throws HubError `database_down` */
+  async reload(): Promise<void> {
+    const stored = await this.#parts.store.all()
+    this.#byId.clear()
+    for (const channel of stored) this.#byId.set(channel.id, channel)
+  }
+
   /** Oldest first. */
   get all(): ChannelRecord[] {
     return [...this.#byId.values()]
@@ -136,7 +143,7 @@ export class ChannelList {
     const changed = { ...channel, ...news }
     if (news.address !== undefined) changed.target = channelKinds[channel.kind].target(news.address)
     this.#byId.set(id, changed)
-    this.#parts.store.put(changed).catch((error: unknown) => {
+    this.#parts.store.note(changed).catch((error: unknown) => {
       // It stands in memory, and is written with the next attempt.
       if (!isDatabaseDown(error)) this.#parts.log.error({ err: error }, 'How a channel fares could not be written.')
     })

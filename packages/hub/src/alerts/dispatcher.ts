@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import PQueue from 'p-queue'
 import type { Logger } from 'pino'
+import type { Dial } from '../outbound/dialer.ts'
 import type { Send } from '../outbound/outbound.ts'
 import {
   type AlertMessage,
@@ -32,6 +33,7 @@ export interface DispatcherParts {
   store: DeliveryStore
   channels: ChannelList
   send: Send
+  dial: Dial
   /** Until when a message must wait because of quiet hours, ms; null: it may go. */
   heldUntil: (message: AlertMessage, now: number) => number | null
   log: Logger
@@ -101,7 +103,9 @@ export class Dispatcher {
       await this.#settleLeft()
       for (const id of await store.dueChannels(now())) {
         const channel = channels.find(id)
-        if (!channel || !isOpen(channel)) await store.drop(id)
+        // Another hub has just made it: it is known here soon.
+        if (!channel) continue
+        if (!isOpen(channel)) await store.drop(id)
         else if (this.#queue(channel).size === 0)
           void this.#queue(channel)
             .add(() => this.#sendDue(id))
@@ -140,10 +144,10 @@ export class Dispatcher {
   }
 
   async #attempt(channel: ChannelRecord, notices: readonly Notice[]): Promise<SendResult> {
-    const { send, now, log } = this.#parts
+    const { send, dial, now, log } = this.#parts
     const cut = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(CUT_MS)])
     try {
-      return await channelKinds[channel.kind].deliver(channel.address, notices, { send, now, signal: cut })
+      return await channelKinds[channel.kind].deliver(channel.address, notices, { send, dial, now, signal: cut })
     } catch (error) {
       log.error({ err: error, channel: channel.name }, 'A notice could not be sent.')
       return { outcome: 'retry', answer: 'the hub could not send it; its log says why' }

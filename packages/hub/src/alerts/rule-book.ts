@@ -8,7 +8,7 @@ import { type RuleSettings, type Rules, readRuleUpdate, withChanges } from './ru
 const QUIET_KEY = 'quiet_hours'
 
 export interface RuleBookParts {
-  store: AlertSettingsStore
+  store: Pick<AlertSettingsStore, 'all' | 'put'>
   deliveries: Pick<DeliveryStore, 'release'>
   /** What `device_silent` waits for until somebody changes it, ms (DEVICE_SILENT_AFTER). */
   silentAfterMs: number
@@ -17,22 +17,26 @@ export interface RuleBookParts {
 /** The rules and the quiet hours as they stand. */
 export class RuleBook {
   readonly #parts: RuleBookParts
-  #changed: Map<string, unknown>
   #rules: Rules
-  #quiet: QuietHours | null
+  #quiet: QuietHours | null = null
   #vigil: VigilSettings
 
-  private constructor(parts: RuleBookParts, changed: Map<string, unknown>) {
+  private constructor(parts: RuleBookParts) {
     this.#parts = parts
-    this.#changed = changed
-    this.#rules = withChanges(changed, parts.silentAfterMs)
+    this.#rules = withChanges(new Map(), parts.silentAfterMs)
     this.#vigil = vigilOf(this.#rules)
-    this.#quiet = quietHours.nullable().catch(null).parse(changed.get(QUIET_KEY))
   }
 
   /** The defaults with what admins changed of them. @throws HubError `database_down` */
   static async load(parts: RuleBookParts): Promise<RuleBook> {
-    return new RuleBook(parts, await parts.store.all())
+    const book = new RuleBook(parts)
+    await book.reload()
+    return book
+  }
+
+  /** Takes over what other hubs changed. @throws HubError `database_down` */
+  async reload(): Promise<void> {
+    this.#take(await this.#parts.store.all())
   }
 
   get quietHours(): QuietHours | null {
@@ -57,16 +61,24 @@ export class RuleBook {
   async change({ rules, quiet_hours: quiet }: AlertRuleUpdateJson, now: number): Promise<Refusal | null> {
     const changes = readRuleUpdate(rules)
     if (!(changes instanceof Map)) return changes
+    // Read anew: another hub may have changed other settings of the same rule.
+    const changed = await this.#parts.store.all()
     const values = new Map<string, unknown>()
-    for (const [rule, change] of changes) values.set(rule, { ...(this.#changed.get(rule) as object | undefined), ...change })
+    for (const [rule, change] of changes) values.set(rule, { ...(changed.get(rule) as object | undefined), ...change })
     if (quiet !== undefined) values.set(QUIET_KEY, quiet)
     await this.#parts.store.put(values)
-    this.#changed = new Map([...this.#changed, ...values])
-    this.#rules = withChanges(this.#changed, this.#parts.silentAfterMs)
-    this.#vigil = vigilOf(this.#rules)
-    if (quiet !== undefined) this.#quiet = quiet
+    this.#take(new Map([...changed, ...values]))
     await this.#parts.deliveries.release(now)
     return null
+  }
+
+  #take(changed: ReadonlyMap<string, unknown>): void {
+    this.#rules = withChanges(changed, this.#parts.silentAfterMs)
+    this.#vigil = vigilOf(this.#rules)
+    this.#quiet = quietHours
+      .nullable()
+      .catch(null)
+      .parse(changed.get(QUIET_KEY) ?? null)
   }
 }
 

@@ -14,6 +14,8 @@ export interface Sights {
   /** Of the latest so many seconds. */
   rates: (windowSeconds: number) => Rates
   dataPlans: DataPlanView
+  /** Whether all requests of a user or a key are used. */
+  isUsedUp: (of: 'user' | 'key', id: string) => boolean
   rotations: RotationOutcomes
   database: Pick<DatabaseHealth, 'findings'>
 }

@@ -1,11 +1,13 @@
 import type { Logger } from 'pino'
 import type { FleetEvent, FleetEvents } from '../fleet/events.ts'
 import type { Fleet } from '../fleet/fleet.ts'
+import type { Dial } from '../outbound/dialer.ts'
 import type { Send } from '../outbound/outbound.ts'
 import { isDatabaseDown, type Store } from '../store/index.ts'
 import { Alerts } from './alerts.ts'
 import { ChannelList, type EnvironmentChannel } from './channel-list.ts'
 import { Dispatcher } from './dispatcher.ts'
+import { NewsOfOtherHubs } from './news-of-other-hubs.ts'
 import { RotationRecall } from './rotation-recall.ts'
 import type { RuleBook } from './rule-book.ts'
 import type { DataPlanView } from './rules/data-caps.ts'
@@ -28,11 +30,16 @@ export interface AlertingParts {
   events: FleetEvents
   rules: RuleBook
   send: Send
+  dial: Dial
   environment: readonly EnvironmentChannel[]
+  /** Other hubs work on this database. */
+  isShared: boolean
   /** Attempts of the latest so many seconds. */
   rates: (windowSeconds: number) => Rates
   /** What SIMs have used of their plans. */
   dataPlans: DataPlanView
+  /** Whether all requests of a user or a key are used. */
+  isUsedUp: (of: 'user' | 'key', id: string) => boolean
   log: Logger
   now: () => number
   newId: () => string
@@ -50,12 +57,13 @@ export interface Alerting {
 
 /** Starts the rules and the sending of what they find. @throws HubError `database_down` */
 export async function startAlerting(parts: AlertingParts): Promise<Alerting> {
-  const { store, events, rules, send, log, now, newId } = parts
+  const { store, events, rules, send, dial, log, now, newId } = parts
   const channels = await ChannelList.load({ store: store.alertChannels, log, now, newId }, parts.environment)
   const dispatcher = new Dispatcher({
     store: store.alertDeliveries,
     channels,
     send,
+    dial,
     heldUntil: ({ alert }, at) => rules.heldUntil(alert, at),
     log,
     now,
@@ -69,10 +77,19 @@ export async function startAlerting(parts: AlertingParts): Promise<Alerting> {
     for (const { subject } of alerts.firing(rule)) outcomes.ask(subject.id)
   const recall = new RotationRecall({ store, outcomes, log })
   const watch = new Watch(
-    sightsOf({ fleet: parts.fleet, rates: parts.rates, dataPlans: parts.dataPlans, rotations: outcomes, database }),
+    sightsOf({
+      fleet: parts.fleet,
+      rates: parts.rates,
+      dataPlans: parts.dataPlans,
+      isUsedUp: parts.isUsedUp,
+      rotations: outcomes,
+      database,
+    }),
     rules,
     now,
   )
+
+  const news = parts.isShared ? new NewsOfOtherHubs({ store: store.alertSettings, rules, channels, dispatcher, log }) : null
 
   const hear = (event: FleetEvent): void => watch.hear(event)
   events.on('event', hear)
@@ -81,6 +98,7 @@ export async function startAlerting(parts: AlertingParts): Promise<Alerting> {
     withoutDatabase.tick()
     dispatcher.poll()
     recall.tick()
+    news?.tick()
     // An answer that does not come must not pile up looks.
     if (!alerts.isBusy) void alerts.take(watch.look(alerts))
   }
@@ -100,7 +118,7 @@ export async function startAlerting(parts: AlertingParts): Promise<Alerting> {
       clearInterval(looking)
       clearInterval(pruning)
       events.off('event', hear)
-      await Promise.all([alerts.close(), dispatcher.close(), recall.close()])
+      await Promise.all([alerts.close(), dispatcher.close(), recall.close(), news?.close()])
     },
   }
 }

@@ -12,6 +12,7 @@ import { RefusedLimits } from './rules/refused-limits.ts'
 import { silenceFindings } from './rules/silence.ts'
 import type { Firing } from './rules/subjects.ts'
 import { successFindings } from './rules/success-rate.ts'
+import { UsedQuotas } from './rules/used-quotas.ts'
 import type { Sights } from './sights.ts'
 
 /** Looks at the fleet with every rule: hears its events, and says at each look what is bad and what is well. */
@@ -22,6 +23,7 @@ export class Watch {
   readonly #dataCaps = new DataCaps()
   readonly #bans = new BanStorms()
   readonly #limits = new RefusedLimits()
+  readonly #quotas = new UsedQuotas()
   readonly #ipChanges = new IpChanges()
 
   constructor(sights: Sights, rules: RuleBook, now: () => number) {
@@ -49,12 +51,9 @@ export class Watch {
       case 'data_plan':
         this.#dataCaps.see(event.id)
         break
-      case 'limit_exceeded': {
-        const { of, id, name, used, limit, at } = event
-        const detail = `${used} of ${limit} requests of this period are used; further ones are refused until the next begins.`
-        this.#limits.see({ subject: { kind: of, id, name: `${of} ${name}` }, detail, at })
+      case 'limit_exceeded':
+        this.#quotas.see(event)
         break
-      }
       case 'limit_refused':
         this.#limits.see(event)
         break
@@ -64,7 +63,7 @@ export class Watch {
   /** What every rule finds now. */
   look(alerts: Pick<Alerts, 'firing' | 'find'>): Finding[] {
     const now = this.#now()
-    const { devices: allDevices, exits, rates, dataPlans, rotations: outcomes, database } = this.#sights
+    const { devices: allDevices, exits, rates, dataPlans, rotations: outcomes, isUsedUp, database } = this.#sights
     const devices = allDevices()
     const firing = (rule: AlertRule): Firing => ({ all: alerts.firing(rule), find: (id) => alerts.find(rule, id) })
     const of = (rule: AlertRule) => this.#rules.of(rule)
@@ -80,6 +79,7 @@ export class Watch {
         rotations,
       ),
       ...this.#limits.findings(firing('limits_exceeded'), of('limits_exceeded'), now),
+      ...this.#quotas.findings(isUsedUp, firing('limits_exceeded'), of('limits_exceeded')),
       ...this.#bans.findings(exits(), firing('ban_storm'), of('ban_storm'), now),
       ...this.#dataCaps.findings(dataPlans, devices, firing('data_cap'), of('data_cap')),
       ...batteryFindings(devices, firing('low_battery'), of('low_battery')),

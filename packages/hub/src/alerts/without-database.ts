@@ -7,9 +7,9 @@ const ATTEMPTS = 3
 const RETRY_MS = 60_000
 
 export interface WithoutDatabaseParts {
-  store: Pick<Store, 'alerts' | 'alertDeliveries'>
+  store: { alerts: Pick<Store['alerts'], 'open'>; alertDeliveries: Pick<Store['alertDeliveries'], 'record'> }
   dispatcher: Pick<Dispatcher, 'sendDirectly'>
-  rules: RuleBook
+  rules: Pick<RuleBook, 'heldUntil'>
   now: () => number
 }
 

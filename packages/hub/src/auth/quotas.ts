@@ -66,6 +66,14 @@ export class Quotas {
     return null
   }
 
+  /** Whether the quota of a user or a key is used up now; one who is gone has none. */
+  isUsedUp(of: QuotaOwner, id: string): boolean {
+    const { users, keys, period, now } = this.#parts
+    const account: Account | null | undefined = of === 'user' ? users.find(id) : keys.find(id)
+    if (!account || account.requestsLimit === null) return false
+    return countedNow(account, period(), now()) >= account.requestsLimit
+  }
+
   /** Writes what was counted since the last time. @throws HubError `database_down`; it is written next time */
   async flush(): Promise<void> {
     for (const kind of ['user', 'key'] as const) {

@@ -31,6 +31,8 @@ export interface ChannelStore {
   all(): Promise<ChannelRecord[]>
   /** Writes all of a channel; false when another has the name. */
   put(channel: ChannelRecord): Promise<boolean>
+  /** Writes how attempts went there, and where it moved to: nothing that an admin sets. One that was removed stays so. */
+  note(channel: ChannelRecord): Promise<void>
   /** Removes it with what was to be sent there. */
   remove(id: string): Promise<void>
 }
@@ -85,6 +87,22 @@ export function channelStore(db: Kysely<Tables>, seal: Seal): ChannelStore {
         if (isDuplicate(error)) return false
         throw error
       }
+    },
+
+    async note({ id, address, target, disabledReason, lastSentAt, lastError }) {
+      await query(
+        db
+          .updateTable('alert_channels')
+          .set({
+            address: seal.close(JSON.stringify(address), id),
+            target: target.slice(0, 500),
+            disabled_reason: disabledReason?.slice(0, 500) ?? null,
+            last_sent_at: lastSentAt === null ? null : new Date(lastSentAt),
+            last_error: lastError?.slice(0, 500) ?? null,
+          })
+          .where('id', '=', id)
+          .execute(),
+      )
     },
 
     async remove(id) {

@@ -50,7 +50,7 @@ export interface DeliveryStore {
   hold(ids: readonly string[], until: number): Promise<void>
   /** Quiet hours were changed: what they hold is looked at again. */
   release(now: number): Promise<void>
-  /** The channel takes nothing any more: what waits for it is dropped. */
+  /** The channel takes nothing any more, as the database has it: what waits for it is dropped. */
   drop(channelId: string): Promise<void>
   /** Notes what was sent while the database was away. */
   record(message: AlertMessage, channelId: string, attempt: Attempt, at: number): Promise<void>
@@ -158,6 +158,15 @@ export function deliveryStore(db: Kysely<Tables>): DeliveryStore {
           .set({ state: 'dropped', claimed_until: null })
           .where('channel_id', '=', channelId)
           .where('state', '=', 'waiting')
+          // Another hub may have switched it on again.
+          .where(({ exists, selectFrom }) =>
+            exists(
+              selectFrom('alert_channels')
+                .select('id')
+                .where('id', '=', channelId)
+                .where((where) => where.or([where('enabled', '=', false), where('disabled_reason', 'is not', null)])),
+            ),
+          )
           .execute(),
       )
     },

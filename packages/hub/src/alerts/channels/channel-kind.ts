@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import type { Dial } from '../../outbound/dialer.ts'
 import type { Send } from '../../outbound/outbound.ts'
 import type { AlertMessage } from '../../store/index.ts'
 
@@ -16,6 +17,7 @@ export type SendResult =
 /** What sending takes. */
 export interface ChannelTools {
   send: Send
+  dial: Dial
   now: () => number
   signal: AbortSignal
 }

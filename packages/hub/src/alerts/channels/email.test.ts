@@ -4,9 +4,15 @@ import { createServer } from 'node:net'
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server'
 import { afterEach, expect, test } from 'vitest'
 import { sampleNotice } from '../../../test/alert-samples.ts'
+import { createDialer } from '../../outbound/dialer.ts'
 import { email } from './email.ts'
 
-const tools = { send: () => Promise.reject(new Error('mail goes by SMTP')), now: Date.now, signal: new AbortController().signal }
+const tools = {
+  send: () => Promise.reject(new Error('mail goes by SMTP')),
+  dial: createDialer({ allowsPrivate: true }),
+  now: Date.now,
+  signal: new AbortController().signal,
+}
 
 const closing: (() => Promise<unknown>)[] = []
 afterEach(async () => {
@@ -127,3 +133,13 @@ test('a server that is not there, or says nothing: later', async () => {
   })
   expect(result).toMatchObject({ outcome: 'retry' })
 }, 30_000)
+
+test.each([
+  ['smtp://169.254.169.254', true, 'never calls'],
+  ['smtps://user:verysecret@localhost:465', false, 'OUTBOUND_PRIVATE=false'],
+])('a server where the hub does not go is not dialled: %s', async (url, allowsPrivate, why) => {
+  const dial = createDialer({ allowsPrivate })
+  const result = await email.deliver({ smtp_url: url, to: ['ops@example.com'] }, [sampleNotice()], { ...tools, dial })
+  expect(result).toMatchObject({ outcome: 'retry', answer: expect.stringContaining(why) })
+  expect(JSON.stringify(result)).not.toContain('verysecret')
+})

@@ -1,4 +1,4 @@
-import { Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { hostname } from 'node:os'
 import { alertChannelAddress } from '@mobilepool/sdk/contract'
 import { createTransport } from 'nodemailer'
@@ -17,12 +17,21 @@ export const email: ChannelKind<Address> = {
   address: alertChannelAddress.email,
   spacingMs: SPACING_MS,
   target: ({ to }) => to.join(', '),
-  async deliver({ smtp_url: url, to, from }, notices, { signal }) {
-    // Ours, so that it can be ended: a transport waits for a mute server whatever it is told.
-    const socket = new Socket()
+  async deliver({ smtp_url: url, to, from }, notices, { dial, signal }) {
+    // Ours: dialled where the hub may go, and so that it can be ended: a transport waits for a mute server whatever it is told.
+    const sockets: Socket[] = []
     const transport = createTransport({
       url,
-      socket,
+      getSocket({ host, port, secure }, done) {
+        // The ports that nodemailer takes where the URL names none (RFC 8314, RFC 6409).
+        dial(host ?? 'localhost', Number(port) || (secure ? 465 : 587), { timeoutMs: ATTEMPT_TIMEOUT_MS, signal }).then(
+          (connection) => {
+            sockets.push(connection)
+            done(null, { connection })
+          },
+          (error: Error) => done(error),
+        )
+      },
       connectionTimeout: ATTEMPT_TIMEOUT_MS,
       greetingTimeout: ATTEMPT_TIMEOUT_MS,
       socketTimeout: ATTEMPT_TIMEOUT_MS,
@@ -30,7 +39,9 @@ export const email: ChannelKind<Address> = {
       disableFileAccess: true,
       disableUrlAccess: true,
     })
-    const stop = (): void => void socket.destroy(new Error('given up'))
+    const stop = (): void => {
+      for (const socket of sockets) socket.destroy(new Error('given up'))
+    }
     signal.addEventListener('abort', stop, { once: true })
     try {
       const { response, rejected } = await transport.sendMail({
@@ -49,7 +60,7 @@ export const email: ChannelKind<Address> = {
     } finally {
       signal.removeEventListener('abort', stop)
       transport.close()
-      socket.destroy()
+      for (const socket of sockets) socket.destroy()
     }
   },
 }

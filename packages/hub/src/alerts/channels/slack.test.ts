@@ -1,11 +1,12 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { sampleNotice } from '../../../test/alert-samples.ts'
 import { type FarEnd, type Reply, startFarEnd } from '../../../test/far-end.ts'
+import { createDialer } from '../../outbound/dialer.ts'
 import { createSender } from '../../outbound/sender.ts'
 import { slack } from './slack.ts'
 
 const send = createSender({ allowsPrivate: true, userAgent: 'test' })
-const tools = { send, now: Date.now, signal: new AbortController().signal }
+const tools = { send, dial: createDialer({ allowsPrivate: true }), now: Date.now, signal: new AbortController().signal }
 const PATH = '/services/T0001/B0001/verysecretpath'
 
 let hooks: FarEnd

@@ -1,12 +1,13 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { sampleNotice } from '../../../test/alert-samples.ts'
 import { botApi, type FarEnd, type Reply, startFarEnd } from '../../../test/far-end.ts'
+import { createDialer } from '../../outbound/dialer.ts'
 import { createSender } from '../../outbound/sender.ts'
 import { telegram } from './telegram.ts'
 
 const TOKEN = '123456789:AAExampleTokenOfTheTests-0123456789'
 const send = createSender({ allowsPrivate: true, userAgent: 'test' })
-const tools = { send, now: Date.now, signal: new AbortController().signal }
+const tools = { send, dial: createDialer({ allowsPrivate: true }), now: Date.now, signal: new AbortController().signal }
 
 let api: FarEnd
 beforeAll(async () => {

@@ -7,13 +7,14 @@ import { webhookBody } from '@mobilepool/sdk/contract'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { sampleNotice, T0 } from '../../../test/alert-samples.ts'
 import { type FarEnd, type Reply, startFarEnd } from '../../../test/far-end.ts'
+import { createDialer } from '../../outbound/dialer.ts'
 import { createSender } from '../../outbound/sender.ts'
 import type { Notice } from './channel-kind.ts'
 import { webhook } from './webhook.ts'
 
 const SECRET = 'a secret of sixteen or more'
 const send = createSender({ allowsPrivate: true, userAgent: 'test' })
-const tools = { send, now: () => T0 + 999, signal: new AbortController().signal }
+const tools = { send, dial: createDialer({ allowsPrivate: true }), now: () => T0 + 999, signal: new AbortController().signal }
 
 let receiver: FarEnd
 beforeAll(async () => {

@@ -3,6 +3,7 @@ import type { Finding } from '../episode.ts'
 import type { RuleSettings } from '../rule-settings.ts'
 import { inWords } from '../wording.ts'
 import type { Firing } from './subjects.ts'
+import { quotaKind } from './used-quotas.ts'
 
 /** Things that hit a limit, and hits of one of them, that are remembered at once. */
 const MAX_SUBJECTS = 1_000
@@ -10,7 +11,7 @@ const MAX_HITS = 1_000
 
 /** Something was refused because of a limit that an admin set. */
 export interface RefusedLimit {
-  /** What hit it: the hub (MAX_DEVICES), a key or a device. */
+  /** What hit it: the hub (MAX_DEVICES), a device. Quotas of users and keys are `used-quotas.ts`. */
   subject: AlertRecord['subject']
   /** Which limit, and what to do about it. */
   detail: string
@@ -44,7 +45,7 @@ export class RefusedLimits {
       findings.push({ rule: 'limits_exceeded', subject, verdict: 'bad', severity, title, detail: counted, value: hits.length })
     }
     for (const { subject } of firing.all) {
-      if (this.#subjects.has(subject.id)) continue
+      if (this.#subjects.has(subject.id) || quotaKind(subject) !== null) continue
       const title = `${subject.name}: no limit was hit lately`
       findings.push({
         rule: 'limits_exceeded',

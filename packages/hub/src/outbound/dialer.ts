@@ -3,7 +3,7 @@ import { guardedLookup, guardLiteral, TargetRefused } from './guarded-lookup.ts'
 import { Hops } from './hops.ts'
 
 /** One connection of the hub to somebody else, for what is not HTTP. */
-export interface DialOptions {
+interface DialOptions {
   /** For finding the address and connecting, ms. */
   timeoutMs: number
   /** Ends the wait earlier. */

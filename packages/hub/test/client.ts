@@ -44,7 +44,7 @@ export function send(url: string, { method = 'GET', body, raw, key, headers = {}
           text += chunk
         })
         reply.on('end', () => {
-          const isJson = /json/.test(reply.headers['content-type'] ?? '')
+          const isJson = /[/+]json/.test(reply.headers['content-type'] ?? '')
           resolve({
             status: reply.statusCode ?? 0,
             headers: reply.headers,

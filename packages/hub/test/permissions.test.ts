@@ -43,6 +43,7 @@ const OPEN: Record<string, readonly Credential[]> = {
   'GET /api/v1/stats/overview': ['read', 'proxy', 'user'],
   'GET /api/v1/stats/devices': ['read', 'proxy', 'user'],
   'GET /api/v1/stats/requests': ['read', 'proxy', 'user'],
+  'GET /api/v1/stats/export': ['read', 'proxy', 'user'],
   'GET /api/v1/stats/ips': ['read', 'proxy', 'user'],
   'GET /api/v1/bans': ['proxy', 'user'],
   'POST /api/v1/bans': ['proxy', 'user'],

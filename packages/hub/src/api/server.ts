@@ -39,6 +39,7 @@ import { rotationRoutes } from './rotations.ts'
 import { apiHeaders } from './security-headers.ts'
 import { statsRoutes } from './stats.ts'
 import { statsDeviceRoutes } from './stats-devices.ts'
+import { statsExportRoutes } from './stats-export.ts'
 import { statsRequestRoutes } from './stats-requests.ts'
 import { statusRoutes } from './status.ts'
 import type { TlsContext } from './tls.ts'
@@ -78,6 +79,7 @@ const resources: readonly Routes[] = [
   statsRoutes,
   statsDeviceRoutes,
   statsRequestRoutes,
+  statsExportRoutes,
   banRoutes,
   alertRoutes,
   alertChannelRoutes,

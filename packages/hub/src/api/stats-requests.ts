@@ -79,11 +79,11 @@ export const statsRequestRoutes: Routes = (context) => (app, _options, done) => 
  * Whose lines of the log a caller sees; undefined: all of them. An admin, and a `read` key that an admin made for nobody, see all;
  * users and parsers what they reported themselves: targets and client addresses are other people's business.
  */
-const ownLines = ({ scope, userId, keyId, id }: Caller): string | undefined =>
+export const ownLines = ({ scope, userId, keyId, id }: Caller): string | undefined =>
   scope === 'admin' || (scope === 'read' && userId === null) ? undefined : (userId ?? keyId ?? id)
 
 /** The filters of the log that a query has. A device that is gone is found by its UUID: its lines outlive it. */
-function logFilterOf(
+export function logFilterOf(
   context: Pick<ApiContext, 'fleet'>,
   query: Omit<z.output<typeof requestLogQuery>, 'limit' | 'after' | 'from' | 'to' | 'period'>,
 ) {

@@ -20,7 +20,8 @@ export async function pruneUsage(
 ): Promise<void> {
   const before = {
     logs: now - logRetentionDays * DAY_MS,
-    stats: now - metricsRetentionDays * DAY_MS,
+    // Whole days: a day has its hours and its sum, or neither.
+    stats: Math.floor(now / DAY_MS - metricsRetentionDays) * DAY_MS,
     batches: now - BATCHES_DAYS * DAY_MS,
   }
   for (let part = 0; part < PRUNE_PARTS; part++) if (!(await store.usage.prune(before))) return

@@ -68,6 +68,10 @@ interface RotationFilter {
   batchId?: string | undefined
   state?: RotationState | undefined
   trigger?: RotationTrigger | undefined
+  /** Only those that were asked for at or after this time, ms. */
+  from?: number | undefined
+  /** And before this one. */
+  to?: number | undefined
   /** Only those older than this one. */
   after?: string | undefined
   limit: number
@@ -184,13 +188,15 @@ export function rotationStore(db: Kysely<Tables>): RotationStore {
       return found.map(toAttempt)
     },
 
-    async newest({ deviceId, batchId, state, trigger, after, limit }) {
+    async newest({ deviceId, batchId, state, trigger, from, to, after, limit }) {
       const found = await query(
         rows()
           .$if(deviceId !== undefined, (select) => select.where('r.device_id', '=', deviceId ?? ''))
           .$if(batchId !== undefined, (select) => select.where('r.batch_id', '=', batchId ?? ''))
           .$if(state !== undefined, (select) => select.where('r.state', '=', state ?? 'queued'))
           .$if(trigger !== undefined, (select) => select.where('r.trigger', '=', trigger ?? 'forced'))
+          .$if(from !== undefined, (select) => select.where('r.created_at', '>=', new Date(from ?? 0)))
+          .$if(to !== undefined, (select) => select.where('r.created_at', '<', new Date(to ?? 0)))
           .$if(after !== undefined, (select) =>
             select.where(sql<boolean>`(r.created_at, r.id) < (select created_at, id from rotations where id = ${after ?? ''})`),
           )

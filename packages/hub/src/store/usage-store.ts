@@ -1,6 +1,7 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely'
 import { query } from './failures.ts'
 import { createLogDay, dayOf, dropLogDays } from './log-days.ts'
+import { type NameOfSite, SiteRoom } from './site-room.ts'
 import type { Tables } from './tables.ts'
 import { sumsBy, type UsageCounts } from './usage-sums.ts'
 
@@ -57,9 +58,11 @@ const DAY_MS = 86_400_000
 const HOUR_MS = 3_600_000
 
 const iso = (time: number): string => new Date(time).toISOString()
-const hourOf = (time: number): string => iso(Math.floor(time / HOUR_MS) * HOUR_MS)
+const hourOf = (time: number): number => Math.floor(time / HOUR_MS) * HOUR_MS
+const isoHour = (time: number): string => iso(hourOf(time))
 
 export function usageStore(db: Kysely<Tables>): UsageStore {
+  const sites = new SiteRoom(db)
   /** Days whose tables are known to be there. */
   let days = new Set<number>()
   const makeDays = async (wanted: Iterable<number>): Promise<void> => {
@@ -74,8 +77,9 @@ export function usageStore(db: Kysely<Tables>): UsageStore {
     async write(batch) {
       const wanted = new Set(batch.entries.map(({ at }) => dayOf(at)))
       await makeDays(wanted)
+      const nameOf = await sites.namesFor(batch.entries.map(({ at }) => hourOf(at)))
       const write = async (): Promise<number | null> => {
-        const { rows } = await query(writeStatement(batch).execute(db))
+        const { rows } = await query(writeStatement(batch, nameOf).execute(db))
         const [row] = rows
         return row === undefined || Number(row.batches) === 0 ? null : Number(row.stored)
       }
@@ -121,12 +125,15 @@ export function usageStore(db: Kysely<Tables>): UsageStore {
 /** "No partition of relation found for row": 23514, without the name of a constraint in it. */
 const isDayMissing = (error: unknown): boolean => /no partition of relation/.test(String((error as Error | null)?.message))
 
-function writeStatement({ id, clientIp, reporter, receivedAt, entries }: UsageBatch): RawBuilder<{ batches: number; stored: number }> {
+function writeStatement(
+  { id, clientIp, reporter, receivedAt, entries }: UsageBatch,
+  nameOf: NameOfSite,
+): RawBuilder<{ batches: number; stored: number }> {
   const column = <Field extends keyof UsageEntry>(field: Field) => entries.map((entry) => entry[field])
-  const byHour = sumsBy(entries, ({ deviceId, at }) => `${deviceId} ${hourOf(at)}`)
+  const byHour = sumsBy(entries, ({ deviceId, at }) => `${deviceId} ${isoHour(at)}`)
   const bySite = [
-    ...sumsBy(entries, ({ at }) => ` ${hourOf(at)}`),
-    ...sumsBy(entries, ({ site, at }) => (site === null ? null : `${site} ${hourOf(at)}`)),
+    ...sumsBy(entries, ({ at }) => ` ${isoHour(at)}`),
+    ...sumsBy(entries, ({ site, at }) => (site === null ? null : `${nameOf(site, hourOf(at))} ${isoHour(at)}`)),
   ]
   const byDay = sumsBy(entries, ({ deviceId, at }) => `${deviceId} ${iso(dayOf(at))}`)
   return sql`

@@ -133,6 +133,12 @@ export const recipes = (of: World): Record<string, Recipe[]> => {
       { key: of.parserKey, status: 200 },
     ],
     'GET /api/v1/stats/ips': [{ key: of.parserKey, query: 'period=30d&repeated=true', status: 200 }],
+    'GET /api/v1/stats/export': [
+      { key: of.parserKey, query: 'of=requests&format=ndjson', status: 200 },
+      { key: of.parserKey, query: 'of=devices', status: 200 },
+      { key: of.parserKey, query: 'of=ips', status: 200 },
+      { key: of.parserKey, query: 'of=rotations', status: 200 },
+    ],
     'GET /api/v1/admin/devices/{id}/stats': [{ ...admin, params: { id: of.agent.id }, query: 'bucket=hour', status: 200 }],
     'POST /api/v1/bans': [
       {

@@ -7,6 +7,7 @@ const here = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 const alias = {
   '@mobilepool/sdk/contract': here('./packages/sdk/src/contract/index.ts'),
   '@mobilepool/sdk/crawlee': here('./packages/sdk/src/crawlee/index.ts'),
+  '@mobilepool/sdk/gateway': here('./packages/sdk/src/gateway/index.ts'),
   '@mobilepool/sdk/proxy-server': here('./packages/sdk/src/proxy-server/index.ts'),
   '@mobilepool/sdk': here('./packages/sdk/src/index.ts'),
   '@mobilepool/hub': here('./packages/hub/src/index.ts'),

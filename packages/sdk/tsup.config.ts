@@ -6,6 +6,7 @@ export default defineConfig({
     contract: 'src/contract/index.ts',
     'proxy-server': 'src/proxy-server/index.ts',
     crawlee: 'src/crawlee/index.ts',
+    gateway: 'src/gateway/index.ts',
     cli: 'src/cli/main.ts',
   },
   format: ['esm', 'cjs'],

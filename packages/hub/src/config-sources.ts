@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { accountVariables } from './config/account-variables.ts'
 import { alertVariables } from './config/alert-variables.ts'
+import { gatewayVariables } from './config/gateway-variables.ts'
 import { list, number, seconds, text, yesNo } from './config/readers.ts'
 import { rotationVariables } from './config/rotation-variables.ts'
 import { statisticsVariables } from './config/statistics-variables.ts'
@@ -105,6 +106,7 @@ export const variables: readonly Variable[] = [
   ...accountVariables,
   ...alertVariables,
   ...statisticsVariables,
+  ...gatewayVariables,
 ]
 
 /** Set without DATABASE_URL they mean that somebody wants Postgres; PGlite in their place would lose data in silence. */

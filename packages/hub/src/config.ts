@@ -5,6 +5,7 @@ import { accountOptions } from './config/accounts.ts'
 import { alertOptions, refineAlertOptions } from './config/alerts.ts'
 import { deviceOptions } from './config/devices.ts'
 import { seconds } from './config/fields.ts'
+import { gatewayOptions } from './config/gateway.ts'
 import { metricsOptions } from './config/metrics.ts'
 import { outboundOptions } from './config/outbound.ts'
 import { rotationOptions } from './config/rotations.ts'
@@ -77,6 +78,7 @@ const options = z.strictObject({
   ...metricsOptions,
   ...alertOptions,
   ...statisticsOptions,
+  ...gatewayOptions,
   logLevel: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
       error: 'must be trace, debug, info, warn, error, fatal or silent',

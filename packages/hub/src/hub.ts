@@ -8,7 +8,7 @@ import { startAlerting } from './alerts/start.ts'
 import { EventFeed } from './api/event-feed.ts'
 import { pageFolder } from './api/page.ts'
 import { buildApi } from './api/server.ts'
-import { readTls, tlsFiles, watchTls } from './api/tls.ts'
+import { readTls, type TlsContext, tlsFiles, watchTls } from './api/tls.ts'
 import { loadAccounts } from './auth/accounts.ts'
 import { Attempts } from './auth/attempts.ts'
 import { Enrolment } from './auth/enrolment.ts'
@@ -29,6 +29,8 @@ import { openRotations } from './fleet/rotations/open-rotations.ts'
 import { Tallies } from './fleet/tallies.ts'
 import { TelemetryKeeper } from './fleet/telemetry-keeper.ts'
 import { Vigilance } from './fleet/vigilance.ts'
+import { type Gateway, openGateway } from './gateway/gateway.ts'
+import { storeUsage } from './gateway/store-usage.ts'
 import { createLog } from './log.ts'
 import { Metrics } from './metrics/metrics.ts'
 import { createDialer } from './outbound/dialer.ts'
@@ -52,6 +54,8 @@ export interface Hub {
   readonly url: string
   readonly host: string
   readonly port: number
+  /** What clients reach the gateway by, e.g. `http://127.0.0.1:8080`; null: there is none. */
+  readonly gatewayUrl: string | null
   /** The admin key that this start made because there was none; shown nowhere else. */
   readonly adminKey: string | null
   /** Ends streams and polls, finishes what was begun, writes what waits, closes the database. */
@@ -156,7 +160,18 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
     const tallies = new Tallies({ fleet, store, events, log, now })
     const telemetry = new TelemetryKeeper({ store, events, log, now })
     const feed = new EventFeed(fleet, events, now)
-    const metrics = new Metrics({ fleet, events, streams: () => feed.size, maxDevices: config.metricsMaxDevices })
+    let gateway: Gateway | null = null
+    const endAccess = (id: string): void => {
+      feed.endOf(id)
+      gateway?.endOf(id)
+    }
+    const metrics = new Metrics({
+      fleet,
+      events,
+      streams: () => feed.size,
+      gateway: () => gateway?.counts() ?? null,
+      maxDevices: config.metricsMaxDevices,
+    })
     closing.push(() => metrics.close())
     const context = {
       config,
@@ -176,12 +191,17 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
       tallies,
       statistics,
       feed,
+      endAccess,
       metrics,
     }
     const app = await buildApi(context, { version, pageFolder: pageFolder(), certificate })
     closing.push(() => closeServer(app))
     closing.push(() => Promise.all([feed.close(), rotations.close()]))
-    if (tls) closing.push(watchTls(tls, { take: (renewed) => (app.server as TlsServer).setSecureContext(renewed), log }))
+    const renewCertificate = (renewed: TlsContext): void => {
+      ;(app.server as TlsServer).setSecureContext(renewed)
+      gateway?.renewCertificate(renewed)
+    }
+    if (tls) closing.push(watchTls(tls, { take: renewCertificate, log }))
     const url = await listen(app, config)
     ownUrl = url
 
@@ -195,14 +215,27 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
         ...accounts,
         credentials: store.credentials,
         isShared: config.databaseUrl !== null,
-        endOf: (id) => feed.endOf(id),
+        endOf: endAccess,
         log,
       }),
     )
     const { auditRetentionDays } = config
     const others = [() => pruneAccounts({ ...store, blocks: accounts.blocks, auditRetentionDays, now: now() })]
     closing.push(startPruning({ store, statistics, others, log, now }))
-    return { url, host: config.host, port: Number(new URL(url).port), adminKey, close }
+    gateway = await openGateway(config, {
+      ...accounts,
+      fleet,
+      events,
+      rotations,
+      quarantines,
+      storeUsage: storeUsage({ statistics, tallies, metrics }),
+      tls: certificate,
+      log,
+      now,
+      newId,
+    })
+    closing.push(() => gateway?.close())
+    return { url, host: config.host, port: Number(new URL(url).port), gatewayUrl: gateway?.url ?? null, adminKey, close }
   } catch (error) {
     await close()
     throw error

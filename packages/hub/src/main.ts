@@ -12,7 +12,7 @@ const STOP_TIMEOUT_MS = 10_000
 /** npx hands on the Ctrl-C that the terminal has sent already: two signals so close together are one. */
 const SAME_SIGNAL_MS = 500
 
-type Flags = Record<'port' | 'host' | 'dataDir' | 'logLevel' | 'tlsCert' | 'tlsKey', string | undefined>
+type Flags = Record<'port' | 'host' | 'proxyPort' | 'dataDir' | 'logLevel' | 'tlsCert' | 'tlsKey', string | undefined>
 
 const environment = variables.map(({ env, help }) => `  ${env.join(', ').padEnd(26)} ${help}`).join('\n')
 
@@ -38,6 +38,7 @@ async function serve(flags: Flags): Promise<void> {
   const hub = await createHub(options, { sources })
   const lines = [`MobilePool hub ${version}: ${hub.url}/`]
   if (hub.adminKey !== null) lines.push(`Admin key, shown this once: ${hub.adminKey}`)
+  if (hub.gatewayUrl !== null) lines.push(`Gateway, with a key of scope "proxy" as the password: ${withUser(hub.gatewayUrl)}`)
   const fromElsewhere = /^(0\.0\.0\.0|::)$/.test(hub.host) ? `http://${hostname()}:${hub.port}` : hub.url
   lines.push(`A device's crontab line: * * * * * curl -fsS -m 10 "${fromElsewhere}/proxy_server?name=$(hostname)" > /dev/null`)
   process.stdout.write(`${lines.join('\n')}\n`)
@@ -56,6 +57,8 @@ async function serve(flags: Flags): Promise<void> {
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
 }
+
+const withUser = (url: string): string => url.replace('://', '://USER:KEY@')
 
 /** Expected failures are one sentence, the others a bug report. */
 function fail(error: unknown): void {

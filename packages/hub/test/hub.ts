@@ -61,6 +61,7 @@ export async function startHub(options: HubOptions = {}): Promise<TestHub> {
   const hub = await createHub(
     {
       port: 0,
+      proxyPort: 'off',
       adminKey: ADMIN_KEY,
       secretKey: SECRET_KEY,
       databasePoolSize: 4,

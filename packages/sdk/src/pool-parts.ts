@@ -19,11 +19,13 @@ import type { PoolSettings } from './options/schema.ts'
 import { Drains } from './rotation/drains.ts'
 import { Rotations } from './rotation/rotations.ts'
 import { Triggers } from './rotation/triggers.ts'
+import type { DeviceSource } from './sources/device-source.ts'
 import { linkHub } from './sources/hub/hub-link.ts'
 import type { UsageStats } from './sources/hub/usage-reports.ts'
 import { openSource } from './sources/open-source.ts'
 import { Roster } from './sources/roster.ts'
 import { SourceFeed } from './sources/source-feed.ts'
+import type { AttemptRecord } from './telemetry/channels.ts'
 import { Meters } from './telemetry/meters.ts'
 import { RequestWatch } from './telemetry/request-watch.ts'
 
@@ -49,13 +51,21 @@ export interface PoolParts {
   destroy(error: Error): Promise<void>
 }
 
+/** What an embedding program puts in the place of the pool's own. */
+export interface Supply {
+  /** Where devices come from, in the place of the options' `hub` or `devices`. */
+  readonly source: DeviceSource
+  /** Takes every attempt, and whom its request was for. */
+  readonly onAttempt: (record: AttemptRecord, owner: unknown) => void
+}
+
 /** How long `close()` tries to deliver the last reports of usage, ms. */
 const REPORT_MS = 3_000
 
 /** Puts a pool together. Nothing runs before `start`. `pool` is what listeners of the whole process know it by. */
 export function assemblePool(
   settings: PoolSettings,
-  { pool, emit }: { readonly pool: object; readonly emit: Emit },
+  { pool, emit, supply = null }: { readonly pool: object; readonly emit: Emit; readonly supply?: Supply | null },
   clock: Clock = systemClock,
   random: () => number = Math.random,
 ): PoolParts {
@@ -109,7 +119,7 @@ export function assemblePool(
     clock,
     cache,
     agents: agentSettings(settings),
-    onSessionEnd: (device) => triggers.noteSessionEnd(device),
+    onSessionEnd: (device, rotatesAfter) => triggers.noteSessionEnd(device, rotatesAfter),
   })
   const localProxies = new LocalProxies(carrier)
 
@@ -127,7 +137,7 @@ export function assemblePool(
     meters,
     pool,
     onReached: ({ device, exit }) => triggers.noteRequest(device, exit),
-    onAttempt: hub?.usage ? (record, path) => hub.usage?.add(record, path) : null,
+    onAttempt: supply?.onAttempt ?? (hub?.usage ? (record, _owner, path) => hub.usage?.add(record, path) : null),
   })
 
   const drains = new Drains({
@@ -164,16 +174,18 @@ export function assemblePool(
     onSettled: () => engine.fleetChanged(),
   })
 
-  const source = openSource(settings, {
-    hub,
-    clock,
-    random,
-    drains,
-    setExitIp,
-    find: (id) => roster.find(id),
-    transportOf,
-    onEnd: (result) => rotations.noteEnd(result),
-  })
+  const source =
+    supply?.source ??
+    openSource(settings, {
+      hub,
+      clock,
+      random,
+      drains,
+      setExitIp,
+      find: (id) => roster.find(id),
+      transportOf,
+      onEnd: (result) => rotations.noteEnd(result),
+    })
   const feed: SourceFeed = new SourceFeed({ core, engine, roster, drains, rotations, emit })
 
   const leases = new Leases({

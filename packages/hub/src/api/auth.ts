@@ -19,7 +19,7 @@ import { stampOrNull } from './stamp.ts'
 export const authRoutes =
   (context: ApiContext): FastifyPluginAsyncZod =>
   async (app) => {
-    const { config, logins, users, keys, feed, now } = context
+    const { config, logins, users, keys, endAccess, now } = context
     const tags = ['auth']
     const quota = () => ({ period: config.quotaPeriod, now: now() })
     await app.register(cookie)
@@ -91,7 +91,7 @@ export const authRoutes =
         const byCaller = caller?.sessionId ? await logins.end(caller.sessionId) : null
         for (const ended of [byToken, byCaller]) {
           if (ended === null) continue
-          feed.endOf(ended.id)
+          endAccess(ended.id)
           if (ended.user) noteForAudit(request, { actor: { id: ended.user.id, name: ended.user.username } })
         }
         clearSessionCookie(request, reply)
@@ -134,7 +134,7 @@ export const authRoutes =
         if (!user) throw new HubError('forbidden', 'A key has no password: PATCH /api/v1/users/{id} changes a user’s.')
         const { current_password: current, new_password: next } = request.body
         const result = await logins.changePassword(user, current, next, originOf(request))
-        if (!('code' in result)) feed.endOf(user.id)
+        if (!('code' in result)) endAccess(user.id)
         return answer(request, reply, result)
       },
     )

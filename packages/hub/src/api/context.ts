@@ -47,6 +47,8 @@ export interface ApiContext {
   tallies: Tallies
   statistics: Statistics
   feed: EventFeed
+  /** Ends what a key, a login or a user holds open that is good no more; its id. */
+  endAccess: (id: string) => void
   metrics: Metrics
 }
 

@@ -17,7 +17,7 @@ const MAX_OWN_KEYS = 50
 
 /** `/api/v1/keys`: admins make, list, change and revoke all keys, users their own. */
 export const keyRoutes: Routes = (context) => (app, _options, done) => {
-  const { config, keys, users, feed, now } = context
+  const { config, keys, users, endAccess, now } = context
   const tags = ['keys']
   const json = (key: KeyRecord) => keyJson(key, { period: config.quotaPeriod, now: now() })
 
@@ -87,7 +87,7 @@ export const keyRoutes: Routes = (context) => (app, _options, done) => {
       if (!isAdmin && !(known && mayTouch(request)(known))) throw noKey(id)
       const key = await keys.revoke(id)
       if (!key) throw noKey(id)
-      feed.endOf(key.id)
+      endAccess(key.id)
       return reply.code(204).send()
     },
   )

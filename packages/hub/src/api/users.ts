@@ -10,7 +10,7 @@ const params = z.object({ id: z.uuid() })
 
 /** `/api/v1/users`: users are made, changed and removed by admins. */
 export const userRoutes: Routes = (context) => (app, _options, done) => {
-  const { config, users, keys, feed, now } = context
+  const { config, users, keys, endAccess, now } = context
   const onRequest = needs(context, 'admin')
   const tags = ['users']
   const quota = () => ({ period: config.quotaPeriod, now: now() })
@@ -64,7 +64,7 @@ export const userRoutes: Routes = (context) => (app, _options, done) => {
         ...(requests_used === undefined ? {} : { requestsUsed: 0, requestsSince: now() }),
       })
       if ('code' in changed) throw refused(changed)
-      if (password !== undefined || role !== undefined || is_active === false) feed.endOf(changed.id)
+      if (password !== undefined || role !== undefined || is_active === false) endAccess(changed.id)
       return userJson(changed, quota())
     },
   )
@@ -80,7 +80,7 @@ export const userRoutes: Routes = (context) => (app, _options, done) => {
       const refusal = await users.remove(id)
       if (refusal) throw refused(refusal)
       keys.forgetUser(id)
-      feed.endOf(id)
+      endAccess(id)
       return reply.code(204).send()
     },
   )

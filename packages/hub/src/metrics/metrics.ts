@@ -7,6 +7,7 @@ import type { UsageEntry } from '../store/index.ts'
 import { DeviceLabels } from './device-labels.ts'
 import { DeviceTallies } from './device-tallies.ts'
 import { registerFleetMetrics } from './fleet-metrics.ts'
+import { type GatewayCounts, registerGatewayMetrics } from './gateway-metrics.ts'
 
 /** Seconds. Mobile networks answer in tenths of a second to some seconds; the specification's client time-out is 30 s. */
 const REQUEST_BUCKETS = [0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 20, 30]
@@ -21,6 +22,8 @@ export interface MetricsParts {
   events: FleetEvents
   /** Event streams that are open. */
   streams: () => number
+  /** Null: there is no gateway. */
+  gateway: () => GatewayCounts | null
   /** Devices with series of their own; the rest is counted together as `other`. */
   maxDevices: number
 }
@@ -57,6 +60,7 @@ export class Metrics {
       requests: this.#requests,
       rotations: this.#rotations,
     })
+    registerGatewayMetrics(this.#registry, parts.gateway)
     this.#requestSeconds = new Histogram({
       name: 'request_duration_seconds',
       help: 'From the start of an attempt through a device to the head of its response, or to its failure, as pools report it',

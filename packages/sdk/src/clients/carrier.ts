@@ -26,7 +26,7 @@ export interface CarrierParts {
   /** Null: nothing is cached. */
   readonly cache: ResponseCache | null
   /** A session on that device is over. */
-  readonly onSessionEnd: (device: NonNullable<Session['device']>) => void
+  readonly onSessionEnd: (device: NonNullable<Session['device']>, rotatesAfter: boolean | undefined) => void
 }
 
 /** Takes what clients want to send to the engine, with the view of their scope: sessions, and scopes of `pool.run`. */

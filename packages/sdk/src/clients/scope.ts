@@ -1,8 +1,9 @@
 import type { Device } from '../core/device.ts'
 import { OneDevice } from '../core/one-device.ts'
+import type { SessionConduct } from '../core/sessions.ts'
 import { PLAIN_VIEW, type Sticky, type View } from '../core/view.ts'
 import { matchesFilter } from '../sources/filter.ts'
-import type { SessionChoice, ViewSettings } from './view-options.ts'
+import type { ViewSettings } from './view-options.ts'
 
 /** Views put together: what was given first, narrowed by what was given after it. */
 export interface Scope {
@@ -14,9 +15,11 @@ export interface Scope {
   readonly ignoresBans: boolean
   readonly isUnhedged: boolean
   readonly isUncached: boolean
-  readonly session: SessionChoice | null
+  readonly session: (SessionConduct & { readonly key: string }) | null
   /** Keeps to a device without a session: a lease. Goes before `session`. */
   readonly sticky: Sticky | null
+  /** Whom its requests are for; null: nobody asks. */
+  readonly owner: unknown
 }
 
 /** The scope of the pool itself. */
@@ -31,6 +34,7 @@ export const WHOLE_POOL: Scope = {
   isUncached: false,
   session: null,
   sticky: null,
+  owner: null,
 }
 
 /** The scope that a view's options ask for. */
@@ -54,6 +58,7 @@ export function scopeOf(settings: ViewSettings): Scope {
     isUncached: settings.cache === false,
     session: settings.session ?? null,
     sticky: null,
+    owner: null,
   }
 }
 
@@ -70,6 +75,7 @@ export const narrow = (outer: Scope, inner: Scope): Scope => ({
   session: inner.session ?? outer.session,
   // Of the outer ones, only a lease has it: nothing within may leave its device.
   sticky: outer.sticky ?? inner.sticky,
+  owner: inner.owner ?? outer.owner,
 })
 
 /** Whether its answers are like anybody's, so that a cache may share them: it asks for no exit of its own, and for no ban pages. */
@@ -95,6 +101,7 @@ export const viewOf = (scope: Scope, sticky: Sticky | null): View =>
         ignoresBans: scope.ignoresBans,
         isUnhedged: scope.isUnhedged,
         isInquiry: false,
+        owner: scope.owner,
       }
 
 const known = new WeakMap<Sticky, { readonly own: Scope['accepts']; readonly accepts: (device: Device) => boolean }>()

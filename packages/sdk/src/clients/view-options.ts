@@ -78,7 +78,6 @@ export const viewOptions = z.strictObject({
 
 /** Options of a view, checked. */
 export type ViewSettings = z.output<typeof viewOptions>
-export type SessionChoice = NonNullable<ViewSettings['session']>
 
 /** Checks the options of a view. Throws `MP_OPTIONS` that names every wrong one. */
 export function parseView(options: ViewOptions): ViewSettings {

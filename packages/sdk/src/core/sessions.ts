@@ -73,21 +73,33 @@ export class Session implements Sticky {
   }
 }
 
+/** How a session behaves. */
+export interface SessionConduct {
+  readonly onIpChange: OnIpChange
+  /** It ends when no request came for so long. */
+  readonly ttlMs: number
+  /** Whether its device rotates when it is over. @default what the pool does with all sessions */
+  readonly rotatesAfter?: boolean | undefined
+}
+
 interface Entry {
   readonly session: Session
   readonly ttlMs: number
+  readonly rotatesAfter: boolean | undefined
   usedAt: number
 }
+
+/** A session on that device is over; `rotatesAfter` as its conduct has it. */
+type SessionsEnd = (device: Device, rotatesAfter: boolean | undefined) => void
 
 /** The sessions of a pool by their keys: bounded in number (the one unused for longest goes first) and in time without a request. */
 export class Sessions {
   readonly #max: number
-  readonly #onEnd: (device: Device) => void
+  readonly #onEnd: SessionsEnd
   /** In the order of use. */
   readonly #entries = new Map<string, Entry>()
 
-  /** `onEnd`: a session on that device is over. */
-  constructor(max: number, onEnd: (device: Device) => void) {
+  constructor(max: number, onEnd: SessionsEnd) {
     this.#max = max
     this.#onEnd = onEnd
   }
@@ -97,14 +109,14 @@ export class Sessions {
   }
 
   /** The session of a key, for a request now; made when there is none. */
-  use(key: string, { onIpChange, ttlMs }: { onIpChange: OnIpChange; ttlMs: number }, now: number): Session {
+  use(key: string, { onIpChange, ttlMs, rotatesAfter }: SessionConduct, now: number): Session {
     this.expire(now)
     const known = this.#entries.get(key)
     if (known !== undefined && isOver(known, now)) this.end(key)
     const session = this.#entries.get(key)?.session ?? new Session(key, onIpChange)
     session.onIpChange = onIpChange
     this.#entries.delete(key)
-    this.#entries.set(key, { session, ttlMs, usedAt: now })
+    this.#entries.set(key, { session, ttlMs, rotatesAfter, usedAt: now })
     if (this.#entries.size > this.#max) {
       const [oldest] = this.#entries.keys()
       if (oldest !== undefined) this.end(oldest)
@@ -123,7 +135,7 @@ export class Sessions {
     const entry = this.#entries.get(key)
     if (entry === undefined) return false
     this.#entries.delete(key)
-    if (entry.session.device !== null) this.#onEnd(entry.session.device)
+    if (entry.session.device !== null) this.#onEnd(entry.session.device, entry.rotatesAfter)
     return true
   }
 

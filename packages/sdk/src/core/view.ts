@@ -44,6 +44,8 @@ export interface View {
   readonly isUnhedged: boolean
   /** Only asks which device it would be, and takes no place there: it counts for no limit. */
   readonly isInquiry: boolean
+  /** Whom it is for, as an embedding program has it: told to whoever records attempts. */
+  readonly owner: unknown
 }
 
 /** A request that asks for nothing in particular. */
@@ -57,4 +59,5 @@ export const PLAIN_VIEW: View = {
   ignoresBans: false,
   isUnhedged: false,
   isInquiry: false,
+  owner: null,
 }

@@ -23,6 +23,7 @@ export class OpenPath implements Path {
   readonly authorization: string | null
   readonly #host: ErrandHost
   readonly #attempt: DeviceAttempt
+  readonly attempts: number
   readonly isReused: boolean
   /** The connection, which outlives this path when it is used again. */
   readonly link: PathLink
@@ -34,10 +35,17 @@ export class OpenPath implements Path {
   #isConcluded: boolean = false
   #isReleased: boolean = false
 
-  constructor(host: ErrandHost, attempt: DeviceAttempt, link: PathLink, site: string, watcher: PathWatcher, isReused: boolean) {
+  constructor(
+    host: ErrandHost,
+    attempt: DeviceAttempt,
+    link: PathLink,
+    watcher: PathWatcher,
+    { site, attempts, isReused }: { readonly site: string; readonly attempts: number; readonly isReused: boolean },
+  ) {
     this.#host = host
     this.#attempt = attempt
     this.link = link
+    this.attempts = attempts
     this.isReused = isReused
     this.#site = site
     this.#watcher = watcher

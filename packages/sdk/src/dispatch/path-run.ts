@@ -212,7 +212,7 @@ export class PathRun implements Errand, HedgedRun {
       onFailed: (kind: AttemptKind) => this.view.sticky?.failed(attempt.device, kind),
       onOver: () => this.#host.settled(this, 'answered'),
     }
-    this.#open = new OpenPath(this.#host, attempt, link, this.site, watcher, isReused)
+    this.#open = new OpenPath(this.#host, attempt, link, watcher, { site: this.site, attempts: this.attempts.length, isReused })
     this.#resolve(this.#open)
   }
 

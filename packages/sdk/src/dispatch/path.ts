@@ -34,6 +34,8 @@ export interface Path {
   readonly isForward: boolean
   /** Value of `Proxy-Authorization` for a forward path; null: none is wanted, or the path is a tunnel. */
   readonly authorization: string | null
+  /** How many devices were asked for it. */
+  readonly attempts: number
   /** Its connection has served before: the other side may have closed it without our knowing yet. */
   readonly isReused: boolean
   /**

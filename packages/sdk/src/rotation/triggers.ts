@@ -124,8 +124,8 @@ export class Triggers {
   }
 
   /** A session on the device has ended. Where the device rotated a moment ago, it does as soon as it may again. */
-  noteSessionEnd(device: Device): void {
-    if (!this.#settings.onSessionEnd || this.#isClosed || this.#asked.has(device)) return
+  noteSessionEnd(device: Device, rotatesAfter: boolean = this.#settings.onSessionEnd): void {
+    if (!rotatesAfter || this.#isClosed || this.#asked.has(device)) return
     const notBefore = this.#notBefore.get(device) ?? 0
     if (!Number.isFinite(notBefore)) return
     if (notBefore <= this.#parts.clock.now()) this.#ask(device, { trigger: 'session' })
@@ -256,7 +256,7 @@ export class Triggers {
   #rotateDue(): void {
     this.#timer = null
     const now = this.#parts.clock.now()
-    for (const device of this.#sessions.takeDue(now)) this.noteSessionEnd(device)
+    for (const device of this.#sessions.takeDue(now)) this.noteSessionEnd(device, true)
     for (const device of this.#intervals.takeDue(now)) {
       // A device that is offline now is looked at again soon. When a rotation ends, or cannot begin, its next time is set anew.
       this.#intervals.set(device, now + Math.min(LOOK_AGAIN_MS, this.#settings.everyMs ?? LOOK_AGAIN_MS))

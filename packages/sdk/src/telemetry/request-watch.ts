@@ -13,8 +13,8 @@ export interface RequestWatchParts {
   readonly pool: object
   /** An attempt reached its site. */
   readonly onReached: (attempt: DeviceAttempt) => void
-  /** Takes every attempt, path of the target included; null: nobody wants them. */
-  readonly onAttempt: ((record: AttemptRecord, path: string) => void) | null
+  /** Takes every attempt, whom its request was for, and the path of its target; null: nobody wants them. */
+  readonly onAttempt: ((record: AttemptRecord, owner: unknown, path: string) => void) | null
 }
 
 /** The site itself had to do with these. */
@@ -46,7 +46,7 @@ export class RequestWatch {
     const { pool, onAttempt } = this.#parts
     const { startedAt, bytesIn, bytesOut } = attempt
     const record = { ...attempt.report, ...whereOf(run), attempt: number, startedAt, bytesIn, bytesOut }
-    onAttempt?.(record, String(run.options.path))
+    onAttempt?.(record, run.view.owner, String(run.options.path))
     if (attemptChannel.hasSubscribers) attemptChannel.publish({ pool, ...record })
   }
 

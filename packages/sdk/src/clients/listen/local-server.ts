@@ -1,15 +1,11 @@
 import { MobilePoolError } from '../../errors.ts'
-import { type Connect, createProxyServer, type Forward, ProxyError, type ProxyServer, type ProxyTarget } from '../../proxy-server/index.ts'
+import { type Connect, createProxyServer, type Forward, ProxyError, type ProxyServer } from '../../proxy-server/index.ts'
 import type { Carrier } from '../carrier.ts'
-import { AnswerReader } from './answer-reader.ts'
 import { type Grant, Grants, type Visitor } from './grants.ts'
-import { proxyErrorOf } from './proxy-error-of.ts'
+import { connectThroughPool, forwardThroughPool } from './through-pool.ts'
 
 /** The pool's own limits end every search for a device; the proxy server's is there for what they do not cover. */
 const CONNECT_TIMEOUT_MS = 600_000
-
-/** What the pool says of an answer. The site's own fields of such names are never passed on. */
-const pooled = ['x-mobilepool-device', 'x-mobilepool-ip', 'x-mobilepool-attempts', 'x-mobilepool-request']
 
 /** A forward proxy in front of the pool, for the users it was told of. */
 export class LocalServer {
@@ -74,44 +70,12 @@ export class LocalServer {
     return this.#proxy.close()
   }
 
-  readonly #connect: Connect<Visitor> = async (target, { user, signal, replyHeaders }) => {
-    const { carrier, scope } = this.#way(user)
-    try {
-      const where = { hostname: target.host, port: target.port, isPlainHttp: false }
-      const { socket, device, exitIp } = await carrier.outside(() => carrier.openPath(scope, where, signal))
-      socket.allowHalfOpen = true
-      if (carrier.engine.exposeHeaders) {
-        replyHeaders.set('x-mobilepool-device', encodeURIComponent(device.device))
-        if (exitIp !== null) replyHeaders.set('x-mobilepool-ip', exitIp)
-      }
-      return socket
-    } catch (error) {
-      throw proxyErrorOf(error)
-    }
-  }
+  readonly #connect: Connect<Visitor> = (target, context) => connectThroughPool(this.#carrier, scopeOf(context.user), target, context)
 
-  readonly #forward: Forward<Visitor> = async ({ target, method, path, headers, body }, { user, signal, replyHeaders }) => {
-    const { carrier, scope } = this.#way(user)
-    const reader = new AnswerReader(signal)
-    const options = { origin: originOf(target), method, path, headers, body }
-    carrier.outside(() => carrier.dispatch(scope, options, reader))
-    const answer = await reader.answer
-    if (carrier.engine.exposeHeaders) {
-      for (let at = 0; at + 1 < answer.headers.length; at += 2) {
-        const name = answer.headers[at]?.toLowerCase() ?? ''
-        if (pooled.includes(name)) replyHeaders.set(name, answer.headers[at + 1] ?? '')
-      }
-    }
-    return answer
-  }
-
-  #way(user: Visitor | null): { carrier: Carrier; scope: Visitor['scope'] } {
-    if (user === null) throw new ProxyError('auth_required', 'This proxy asks for a user name and a password.')
-    return { carrier: this.#carrier, scope: user.scope }
-  }
+  readonly #forward: Forward<Visitor> = (request, context) => forwardThroughPool(this.#carrier, scopeOf(context.user), request, context)
 }
 
-const originOf = ({ host, port }: ProxyTarget): string => {
-  const name = host.includes(':') ? `[${host}]` : host
-  return port === 80 ? `http://${name}` : `http://${name}:${port}`
+function scopeOf(user: Visitor | null): Visitor['scope'] {
+  if (user === null) throw new ProxyError('auth_required', 'This proxy asks for a user name and a password.')
+  return user.scope
 }

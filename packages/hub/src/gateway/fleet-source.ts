@@ -1,0 +1,105 @@
+import { isFinal } from '@mobilepool/sdk/contract'
+import type { DeviceRecord, DeviceSource, RotationResult, SourceListener } from '@mobilepool/sdk/gateway'
+import type { HubError, Refusal } from '../errors.ts'
+import { refused } from '../errors.ts'
+import { type Device, exitOf, isPending } from '../fleet/device.ts'
+import type { FleetEvent, FleetEvents } from '../fleet/events.ts'
+import type { Fleet } from '../fleet/fleet.ts'
+import type { RotationWish } from '../fleet/rotations/asks.ts'
+import type { RotationRecord } from '../store/index.ts'
+
+export interface FleetSourceParts {
+  fleet: Pick<Fleet, 'all' | 'find' | 'status'>
+  events: FleetEvents
+  /** Asks for a rotation. */
+  rotate: (device: Device, wish: RotationWish) => Promise<RotationRecord | Refusal>
+}
+
+/** The hub's own fleet as a pool's source of devices: told in the same turn of the event loop as everybody else in the hub. */
+export class FleetSource implements DeviceSource {
+  /** The fleet is known whole: where no device could serve a request now or soon, waiting is no use. */
+  readonly mayGrow = false
+  readonly #parts: FleetSourceParts
+  /** Who waits for the end of a rotation, by its id. */
+  readonly #waiting = new Map<string, { resolve: (result: RotationResult) => void; reject: (error: Error) => void }>()
+  #listener: SourceListener | null = null
+
+  constructor(parts: FleetSourceParts) {
+    this.#parts = parts
+  }
+
+  start(listener: SourceListener): void {
+    const { fleet, events } = this.#parts
+    this.#listener = listener
+    const adopted = [...fleet.all].filter((device) => !isPending(device))
+    listener.onSnapshot(adopted.map((device) => this.#record(device)))
+    for (const { rotation } of adopted) if (rotation) this.#tell({ type: 'rotation', rotation })
+    events.on('event', this.#tell)
+  }
+
+  async rotate(id: string, trigger: RotationWish['trigger']): Promise<RotationResult> {
+    const device = this.#parts.fleet.find(id)
+    if (!device) throw refused({ code: 'not_found', detail: `There is no device ${id}.` })
+    const asked = await this.#parts.rotate(device, { trigger })
+    if ('code' in asked) throw refused(asked)
+    if (isFinal(asked.state)) return resultOf(asked)
+    return new Promise((resolve, reject) => this.#waiting.set(asked.id, { resolve, reject }))
+  }
+
+  async close(): Promise<void> {
+    this.#parts.events.off('event', this.#tell)
+    const ended: HubError = refused({ code: 'not_found', detail: 'The hub stops.' })
+    for (const { reject } of this.#waiting.values()) reject(ended)
+    this.#waiting.clear()
+  }
+
+  readonly #tell = (event: FleetEvent): void => {
+    const listener = this.#listener
+    if (!listener) return
+    if (event.type === 'device') {
+      if (isPending(event.device)) listener.onDeviceRemoved(event.device.id)
+      else listener.onDevice(this.#record(event.device))
+    } else if (event.type === 'device_removed') listener.onDeviceRemoved(event.id)
+    else if (event.type === 'ip_changed') listener.onExitIp(event.id, event.newIp)
+    else if (event.type === 'rotation') {
+      const { rotation } = event
+      if (rotation.state === 'queued') listener.onRotationWaiting(rotation.deviceId)
+      else if (!isFinal(rotation.state)) listener.onRotationRunning(rotation.deviceId)
+      else {
+        const result = resultOf(rotation)
+        listener.onRotationEnd(result)
+        this.#waiting.get(rotation.id)?.resolve(result)
+        this.#waiting.delete(rotation.id)
+      }
+    }
+  }
+
+  #record(device: Device): DeviceRecord {
+    const status = this.#parts.fleet.status(device)
+    const { concurrency, requestsPerMinute } = device
+    return {
+      id: device.id,
+      name: device.name,
+      proxyUrl: device.proxyUrl,
+      exitIp: exitOf(device)?.current ?? null,
+      isOnline: status === 'online',
+      isRotating: status === 'rotating',
+      weight: device.weight,
+      tags: device.tags,
+      operator: device.operator,
+      region: device.region,
+      type: device.deviceType,
+      tunnel: 'auto',
+      ...(concurrency === null && requestsPerMinute === null
+        ? {}
+        : { limits: { concurrency: concurrency ?? undefined, requestsPerMinute: requestsPerMinute ?? undefined } }),
+    }
+  }
+}
+
+function resultOf(rotation: RotationRecord): RotationResult {
+  const { deviceId, deviceName: device, state, trigger, oldIp, newIp, createdAt, endedAt, reason, detail } = rotation
+  if (!isFinal(state)) throw new Error('it is not over')
+  const why = { ...(reason === null ? {} : { reason }), ...(detail === null ? {} : { detail }) }
+  return { deviceId, device, outcome: state, trigger, oldIp, newIp, durationMs: (endedAt ?? createdAt) - createdAt, ...why }
+}

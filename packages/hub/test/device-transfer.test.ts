@@ -54,6 +54,8 @@ describe('an import of CSV', () => {
       dry_run: false,
       added: ['seoul-01', 'дом-02'],
       updated: [],
+      would_add: [],
+      would_update: [],
       skipped: [],
       errors: [],
     })
@@ -72,7 +74,7 @@ describe('an import of CSV', () => {
     const file =
       'name,device_type,weight,colour\nbusan-03,android,1,\nkazan-02,toaster,heavy,\nseoul-01,android,1,\nbusan-03,android,1,\n,android,1,red\n'
     const { reply } = await send('format=csv', file)
-    expect(reply).toMatchObject({ applied: false, added: ['busan-03'] })
+    expect(reply).toMatchObject({ applied: false, added: [], would_add: ['busan-03'] })
     expect(reply?.errors.map(({ line, name, field }) => `${line} ${name} ${field}`)).toEqual([
       '3 kazan-02 device_type',
       '3 kazan-02 weight',
@@ -90,12 +92,16 @@ describe('an import of CSV', () => {
     expect((await send('format=csv&partial=true&dry_run=true', file)).reply).toMatchObject({
       applied: false,
       dry_run: true,
-      added: ['busan-03'],
+      added: [],
+      updated: [],
+      would_add: ['busan-03'],
+      would_update: [],
     })
     expect(await names()).toEqual(before)
     expect((await send('format=csv&partial=true', file)).reply).toMatchObject({
       applied: true,
       added: ['busan-03'],
+      would_add: [],
       errors: [{ line: 3, field: 'port' }],
     })
     expect(await names()).toEqual([...before, 'busan-03'].toSorted((a, b) => (a < b ? -1 : 1)))
@@ -108,6 +114,10 @@ describe('an import of CSV', () => {
     expect((await send('format=csv&existing=skip', file)).reply).toMatchObject({ added: ['omsk-05'], skipped: ['busan-03'] })
     expect(await get('omsk-05')).toMatchObject({ id: heard.id, status: 'online', region: 'Omsk' })
     expect((await get('busan-03')).region).toBeNull()
+    expect((await send('format=csv&existing=update&dry_run=true', file)).reply).toMatchObject({
+      updated: [],
+      would_update: ['busan-03', 'omsk-05'],
+    })
     expect((await send('format=csv&existing=update', file)).reply).toMatchObject({ updated: ['busan-03', 'omsk-05'] })
     expect((await get('busan-03')).region).toBe('Busan')
   })

@@ -277,6 +277,30 @@ describe('the whole fleet', () => {
   })
 })
 
+describe('an exit IP that comes back', () => {
+  test('is recognised in the rotation that brought it, and in the list', async () => {
+    hub = await startHub()
+    const agent = await liveAgent('busan-03', '127.10.3.1')
+    const go = async (from: string, to: string): Promise<string> => {
+      const { id } = (await rotate('busan-03')).json.rotation
+      await agent.order(5)
+      await agent.report(id, to, { state: 'changed', old_ip: from, new_ip: to })
+      return id
+    }
+    const first = await go('127.10.3.1', '127.10.3.2')
+    const second = await go('127.10.3.2', '127.10.3.1')
+    await vi.waitFor(async () => expect(await look(second)).toMatchObject({ state: 'changed', ip_seen_before: { times: 1 } }), {
+      timeout: 10_000,
+    })
+    expect(await look(first)).toMatchObject({ state: 'changed', ip_seen_before: null })
+    const { rotations } = rotationList.parse((await hub.ask('/api/v1/rotations', { key: 'admin' })).json)
+    expect(rotations.map(({ id, ip_seen_before }) => [id, ip_seen_before?.times ?? 0])).toEqual([
+      [second, 1],
+      [first, 0],
+    ])
+  })
+})
+
 describe('a hub that is restarted', () => {
   test('goes on with the rotation: same order, same id, judged by what was seen before the restart', async () => {
     hub = await startHub()

@@ -49,11 +49,16 @@ export const deviceTransferRoutes: Routes = (context) => (app, _options, done) =
         return isDryRun || (plan.errors.length > 0 && !partial) ? [] : settingsOfPlan(context, plan)
       })
       if (!isTaken) throw new HubError('device_exists', 'One of these names was given to another device meanwhile: import again.')
+      const isApplied = !isDryRun && (plan.errors.length === 0 || partial)
+      const adds = plan.adds.map(({ body }) => body.name)
+      const updates = plan.updates.map(({ device }) => device.name)
       return {
-        applied: !isDryRun && (plan.errors.length === 0 || partial),
+        applied: isApplied,
         dry_run: isDryRun,
-        added: plan.adds.map(({ body }) => body.name),
-        updated: plan.updates.map(({ device }) => device.name),
+        added: isApplied ? adds : [],
+        updated: isApplied ? updates : [],
+        would_add: isApplied ? [] : adds,
+        would_update: isApplied ? [] : updates,
         skipped: plan.skipped,
         errors: plan.errors,
       }

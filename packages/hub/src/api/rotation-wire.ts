@@ -8,7 +8,7 @@ import type {
   rotationSettingsShown,
 } from '@mobilepool/sdk/contract'
 import type { z } from 'zod'
-import type { AttemptRecord, RotationConfig, RotationLinkRecord, RotationRecord } from '../store/index.ts'
+import type { AttemptRecord, IpHistoryStore, RotationConfig, RotationLinkRecord, RotationRecord } from '../store/index.ts'
 import { stamp, stampOrNull } from './stamp.ts'
 
 /** How a device is rotated, without the secrets. */
@@ -60,6 +60,21 @@ export const rotationJson = (rotation: RotationRecord): RotationJson => ({
   unique: rotation.uniqueWithin,
   batch_id: rotation.batchId,
 })
+
+/** The same with whether each one's new exit IP had been there before. @throws HubError `database_down` */
+export async function rotationsWithRecall(
+  found: readonly RotationRecord[],
+  { recall }: Pick<IpHistoryStore, 'recall'>,
+): Promise<RotationJson[]> {
+  const changed = found.flatMap(({ id, deviceId, state, newIp, createdAt }) =>
+    state === 'changed' && newIp !== null ? [{ key: id, deviceId, ip: newIp, since: createdAt }] : [],
+  )
+  const before = await recall(changed)
+  return found.map((rotation) => {
+    const seen = before.get(rotation.id)
+    return { ...rotationJson(rotation), ip_seen_before: seen ? { times: seen.times, last_seen: stamp(seen.lastSeen) } : null }
+  })
+}
 
 export const attemptJson = (attempt: AttemptRecord): RotationAttemptJson => ({
   number: attempt.number,

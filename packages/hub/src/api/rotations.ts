@@ -4,7 +4,7 @@ import { HubError, refused } from '../errors.ts'
 import { deviceOf, needs } from './access.ts'
 import type { Routes } from './context.ts'
 import { problemReplies } from './problem.ts'
-import { attemptJson, batchJson, rotationJson } from './rotation-wire.ts'
+import { attemptJson, batchJson, rotationJson, rotationsWithRecall } from './rotation-wire.ts'
 
 const params = z.object({ id: z.uuid() })
 const filter = z.object({
@@ -33,7 +33,10 @@ export const rotationRoutes: Routes = (context) => (app, _options, done) => {
       const { limit, device, state, trigger, batch: batchId, after } = request.query
       const of = device === undefined ? {} : { deviceId: deviceOf(context, device).id }
       const found = await store.rotations.newest({ ...of, state, trigger, batchId, after, limit })
-      return { rotations: found.map(rotationJson), next: found.length < limit ? null : (found.at(-1)?.id ?? null) }
+      return {
+        rotations: await rotationsWithRecall(found, store.ipHistory),
+        next: found.length < limit ? null : (found.at(-1)?.id ?? null),
+      }
     },
   )
 
@@ -46,7 +49,8 @@ export const rotationRoutes: Routes = (context) => (app, _options, done) => {
       if (!found) throw new HubError('not_found', `There is no rotation ${id}.`)
       // After it, so that an ended rotation is never shown with an attempt that runs.
       const attempts = await store.rotations.attempts(id)
-      return { ...rotationJson(found), attempts: attempts.map(attemptJson) }
+      const [shown = rotationJson(found)] = await rotationsWithRecall([found], store.ipHistory)
+      return { ...shown, attempts: attempts.map(attemptJson) }
     },
   )
 

@@ -66,7 +66,7 @@ export class IpRecall {
   async #lookUp(devices: readonly Device[], isNews: boolean): Promise<void> {
     const asked = devices.flatMap((device) => {
       const exit = exitOf(device)
-      return exit === null ? [] : [{ device, deviceId: device.id, ip: exit.ip, since: exit.firstSeen }]
+      return exit === null ? [] : [{ device, key: device.id, deviceId: device.id, ip: exit.ip, since: exit.firstSeen }]
     })
     if (asked.length === 0) return
     const found = await this.#parts.store.ipHistory.recall(asked)

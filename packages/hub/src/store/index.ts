@@ -11,7 +11,7 @@ export type { DeviceRecord, DeviceSettings, DeviceTotals, LastRotation, Stint } 
 export type { EnrolmentStore } from './enrolment-store.ts'
 export { isBadValue, isDatabaseDown } from './failures.ts'
 export type { Beat, HeartbeatStore, NewDevice } from './heartbeat-store.ts'
-export type { IpRecord, Recall, UseCounts } from './ip-history-store.ts'
+export type { IpHistoryStore, IpRecord, Recall, UseCounts } from './ip-history-store.ts'
 export type { KeyChange, KeyRecord, KeyStore, KeyUse } from './key-store.ts'
 export { latencyQuantile } from './latency.ts'
 export type { LoggedRequest, LogPlace } from './log-reader.ts'

@@ -38,8 +38,8 @@ export interface UseCounts {
 export interface IpHistoryStore {
   /** A device's stretches, newest first, from behind `after` on. */
   list(of: { deviceId: string; limit: number; after: { firstSeen: number; id: string } | null; now: number }): Promise<IpRecord[]>
-  /** For each of these addresses of devices what came before it; those that are new are left out. */
-  recall(of: readonly { deviceId: string; ip: string; since: number }[]): Promise<Map<string, Recall>>
+  /** For each of these addresses of devices, by its `key`, what came before `since`; those that are new are left out. */
+  recall(of: readonly { key: string; deviceId: string; ip: string; since: number }[]): Promise<Map<string, Recall>>
   /** Adds to devices' totals and to their newest stretches at these addresses, in one transaction; devices that are gone are left out. */
   count(counts: UseCounts): Promise<void>
 }
@@ -83,18 +83,20 @@ export function ipHistoryStore(db: Kysely<Tables>): IpHistoryStore {
     },
 
     async recall(of) {
+      if (of.length === 0) return new Map()
       const { rows } = await query(
-        sql<{ device_id: string; times: number; last_seen: Date }>`
-        select given.device_id, past.times, past.last_seen
+        sql<{ key: string; times: number; last_seen: Date }>`
+        select given.key, past.times, past.last_seen
         from unnest(
-          ${of.map(({ deviceId }) => deviceId)}::uuid[], ${of.map(({ ip }) => ip)}::inet[], ${of.map(({ since }) => iso(since))}::text[]
-        ) as given(device_id, ip, since) cross join lateral (
+          ${of.map(({ key }) => key)}::text[], ${of.map(({ deviceId }) => deviceId)}::uuid[], ${of.map(({ ip }) => ip)}::inet[],
+          ${of.map(({ since }) => iso(since))}::text[]
+        ) as given(key, device_id, ip, since) cross join lateral (
           select count(*)::integer as times, max(p.last_seen) as last_seen from ip_history p
           where p.device_id = given.device_id and p.exit = ${exitOf(sql.ref('given.ip'))} and p.first_seen < given.since::timestamptz
         ) past
         where past.times > 0`.execute(db),
       )
-      return new Map(rows.map((row) => [row.device_id, { times: row.times, lastSeen: row.last_seen.getTime() }]))
+      return new Map(rows.map((row) => [row.key, { times: row.times, lastSeen: row.last_seen.getTime() }]))
     },
 
     async count({ devices, exits, blocks }) {

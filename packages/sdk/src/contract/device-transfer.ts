@@ -30,12 +30,17 @@ export const importQuery = z.object({
 /** What is wrong, and where: the line of the file (of JSON: the place in the list), both from 1. */
 export const importError = z.object({ line: z.int(), name: z.string().nullable(), field: z.string(), message: z.string() })
 
-/** Reply of an import: what was done, or would be (`dry_run`). With errors and without `partial` nothing is done: `applied` is false. */
+/**
+ * Reply of an import. With `dry_run`, and with errors and without `partial`, nothing is done: `applied` is false, `added` and `updated`
+ * are empty, and `would_add` and `would_update` name the devices of the lines that are right. When it is done those are empty.
+ */
 export const importReply = z.object({
   applied: z.boolean(),
   dry_run: z.boolean(),
   added: z.array(z.string()),
   updated: z.array(z.string()),
+  would_add: z.array(z.string()),
+  would_update: z.array(z.string()),
   skipped: z.array(z.string()),
   errors: z.array(importError),
 })

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ipSeenBefore } from './ip-history.ts'
 import { deviceName, ipAddress, label, timestamp } from './names.ts'
 import { duration } from './rotation-config.ts'
 
@@ -96,6 +97,11 @@ export const rotation = z.object({
   unique: duration.nullable().optional(),
   /** Shared by the rotations of one "rotate all". */
   batch_id: z.uuid().nullable().optional(),
+  /**
+   * Whether the device had the new exit IP before this rotation: how often, and until when; null: it had not, or the IP did not change.
+   * Only where rotations are asked for: `GET /api/v1/rotations` and `/rotations/{id}`.
+   */
+  ip_seen_before: ipSeenBefore.nullable().optional(),
   /** Only where one rotation is asked for. */
   attempts: z.array(rotationAttempt).optional(),
 })

@@ -24,6 +24,8 @@ export interface ClientConnection<User> {
   unanswered: number
   /** Settled when the last plain request so far has its whole answer. */
   answered: Promise<void>
+  /** It ends with the answer that is being given: what else comes on it is not looked at. */
+  isEnding: boolean
   /** Calls off the end of a connection that is slow to make its first request. */
   onGreeted: () => void
 }
@@ -75,6 +77,7 @@ export class ClientConnections<User> {
       exchanges: new Set(),
       unanswered: 0,
       answered: Promise.resolve(),
+      isEnding: false,
       onGreeted: ignore,
     }
     this.#all.set(socket, connection)

@@ -35,6 +35,8 @@ export function forwardRequest<User>(req: IncomingMessage, res: ServerResponse, 
     // A client of HTTP/1.0 takes a first answer for the last one.
     if (statusCode === 103 && headers.link !== undefined && req.httpVersion !== '1.0') res.writeEarlyHints({ link: headers.link })
   })
+  // Node closes the connection without a word then.
+  outgoing.on('upgrade', () => exchange.fail(new ProxyError('bad_response', 'The target switched protocols without being asked.')))
   outgoing.on('error', (error) => {
     // A target that has answered in full may stop reading the rest of the request.
     if (!isAnswered) exchange.fail(error)

@@ -55,8 +55,8 @@ export function framingOf(headers: { 'transfer-encoding'?: string | undefined; '
   return headers['content-length'] === undefined ? 'none' : 'length'
 }
 
-/** Methods whose requests carry a body by their meaning: without one they are sent with `Content-Length: 0`. */
-const methodsWithBody = new Set(['POST', 'PUT', 'PATCH'])
+/** Methods whose requests have no body as a rule. Others without one are sent with `Content-Length: 0`: Node would send them in chunks. */
+const methodsWithoutBody = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE'])
 
 /**
  * The request's fields for the target, as a flat list. `Host` is the request target's, whatever the client's said (RFC 9112 3.2.2).
@@ -68,7 +68,7 @@ export function requestHeaders(
 ): string[] {
   const headers = endToEndForHost(raw, message.hostHeader)
   if (message.framing === 'chunked') headers.push('Transfer-Encoding', 'chunked')
-  if (message.framing === 'none' && methodsWithBody.has(message.method)) headers.push('Content-Length', '0')
+  if (message.framing === 'none' && !methodsWithoutBody.has(message.method)) headers.push('Content-Length', '0')
   if (message.upgrade === undefined) headers.push('Connection', 'close')
   else headers.push('Connection', 'Upgrade', 'Upgrade', message.upgrade)
   return headers

@@ -49,7 +49,19 @@ export class ProxyService<User> {
       return
     }
     connection.onGreeted()
-    await this.connections.expectAnswer(connection, res)
+    const isFirst = connection.unanswered === 0
+    const turn = this.connections.expectAnswer(connection, res)
+    const objection = objectionTo(() => checkHead(req, 'request', this.#limits.maxHeaders))
+    // At once where nobody is waiting: the parser may be about to cut the connection for its own objection.
+    if (!isFirst || !objection) await turn
+    if (connection.isEnding) return
+    if (objection) {
+      // Where one message ends is in doubt, so is where the next begins.
+      connection.isEnding = true
+      res.shouldKeepAlive = false
+      this.#answer(res, this.turnAway(objection))
+      return
+    }
     let admitted: Admitted<User>
     let target: AbsoluteTarget
     try {
@@ -102,7 +114,10 @@ export class ProxyService<User> {
   /** A connection that carries something that is no HTTP/1.1 request. */
   onClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
     const hasSpoken = (socket as Socket).bytesRead > 0
-    if (!socket.writable || !hasSpoken || (this.connections.of(socket)?.unanswered ?? 0) > 0) {
+    const connection = this.connections.of(socket)
+    // Its last answer is on its way.
+    if (connection?.isEnding) return
+    if (!socket.writable || !hasSpoken || (connection?.unanswered ?? 0) > 0) {
       socket.destroy()
       return
     }
@@ -196,7 +211,7 @@ export class ProxyService<User> {
     kind: ExchangeKind,
     parseTarget: () => Target,
   ): Promise<[Admitted<User>, Target]> {
-    checkHead(req, kind, this.#limits.maxHeaders)
+    if (kind !== 'request') checkHead(req, kind, this.#limits.maxHeaders)
     const identity = await this.admission.identify(connection, 'http', parseBasic(req.headers['proxy-authorization']))
     const target = parseTarget()
     return [this.admission.admit(connection, identity, { kind, target, headers: req.headers }), target]
@@ -210,6 +225,15 @@ export class ProxyService<User> {
   #end(exchange: Exchange<User>): void {
     const summary = this.registry.close(exchange)
     if (summary) this.#options.onClose?.(summary)
+  }
+}
+
+function objectionTo(check: () => void): unknown {
+  try {
+    check()
+    return null
+  } catch (error) {
+    return error
   }
 }
 

@@ -7,7 +7,7 @@ import { connectDirectly, eventually, openTcpHandles } from '../../src/proxy-ser
 import { localhostCertificate } from '../servers/certificate.ts'
 
 /** The usual answer of the stage's target. */
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
+export const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
 
 /** A byte as it is written in a table. */
 export const bytes = (...values: number[]): string => String.fromCharCode(...values)
@@ -18,9 +18,10 @@ export interface Script {
   readonly send: string | readonly string[]
   /** What must have come before the client ends its side. @default a whole head */
   readonly until?: RegExp
-  /** What the target answers when it has the end of a head, or at once when its first byte comes. @default OK */
+  /** What the target answers. @default OK */
   readonly answer?: string
-  readonly answersAtOnce?: boolean
+  /** What it answers at, once. @default the end of a head */
+  readonly answersAt?: string
   /** The client speaks TLS. @default false */
   readonly isTls?: boolean
 }
@@ -43,10 +44,13 @@ export interface ProxyStage {
   play(script: Script): Promise<Outcome>
 }
 
+/** After this long a case has failed: what hangs is seen as a reset without an answer. */
+const PATIENCE_MS = 5_000
+
 const HEAD_OF_AN_ANSWER = /HTTP\/1\.1 \d{3} [\s\S]*\r\n\r\n/
 
 /** Opens a stage before a file's tests and closes it after them, when no socket may be left. */
-export function onStage(options: Partial<ProxyServerOptions<string>> = {}): ProxyStage {
+export function onStage(options: Partial<ProxyServerOptions<string>> = {}, { hasTls = true } = {}): ProxyStage {
   const closed: ExchangeSummary<string>[] = []
   let carried: string[] = []
   const sockets = new Set<Socket>()
@@ -61,7 +65,7 @@ export function onStage(options: Partial<ProxyServerOptions<string>> = {}): Prox
     let isAnswered = false
     socket.on('data', (text: string) => {
       mine[at] += text
-      if (isAnswered || !(script.answersAtOnce || mine[at]?.includes('\r\n\r\n'))) return
+      if (isAnswered || !mine[at]?.includes(script.answersAt ?? '\r\n\r\n')) return
       isAnswered = true
       socket.write(script.answer ?? OK, 'latin1')
     })
@@ -69,7 +73,7 @@ export function onStage(options: Partial<ProxyServerOptions<string>> = {}): Prox
   })
   const proxy = createProxyServer<string>({
     connect: connectDirectly,
-    tls: localhostCertificate,
+    ...(hasTls ? { tls: localhostCertificate } : {}),
     onClose: (it) => closed.push(it),
     ...options,
   })
@@ -87,9 +91,11 @@ export function onStage(options: Partial<ProxyServerOptions<string>> = {}): Prox
         client.send(piece.replaceAll('PORT', String(stage.targetPort)))
         if (pieces.length > 1) await new Promise((resolve) => setImmediate(resolve))
       }
+      const late = setTimeout(() => client.socket.destroy(new Error('the proxy did not say it in time')), PATIENCE_MS)
       await client.until(next.until ?? HEAD_OF_AN_ANSWER).catch(() => {})
       client.socket.end()
       const ending = await client.closed
+      clearTimeout(late)
       await eventually(() => sockets.size === 0, 'the connections to the target are closed')
       await eventually(() => proxy.activeCount === 0, 'nothing is under way')
       return { got: client.received, ending, upstream: carried }

@@ -28,8 +28,11 @@ export default {
     onlyFrom('proxy-server-is-alone', 'The proxy server knows neither pool nor hub', '^packages/sdk/src/proxy-server/', {
       path: '^packages/sdk/src/(?!proxy-server/)|^packages/(hub|agent)/',
     }),
-    onlyFrom('agent-takes-contract-and-proxy-server', 'The agent takes only two subpaths of the SDK', '^packages/agent/(src|sim)/', {
-      path: '^packages/(sdk/src/(?!contract/|proxy-server/)|hub/|dashboard-static/)',
+    onlyFrom('tunnel-is-alone', 'What hub and agent share of the tunnel knows neither of them', '^packages/sdk/src/tunnel/', {
+      path: '^packages/sdk/src/(?!tunnel/|contract/)|^packages/(hub|agent)/',
+    }),
+    onlyFrom('agent-takes-three-subpaths', 'The agent takes only three subpaths of the SDK', '^packages/agent/(src|sim)/', {
+      path: '^packages/(sdk/src/(?!contract/|proxy-server/|tunnel/)|hub/|dashboard-static/)',
     }),
     onlyFrom('page-takes-the-contract', 'The page takes only the contract', '^packages/dashboard-static/src/', {
       path: '^packages/(sdk/src/(?!contract/)|hub/|agent/)',

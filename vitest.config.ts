@@ -6,6 +6,7 @@ const here = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 /** Tests run the sources; what they spawn as processes is the build (`npm test` builds first). */
 const alias = {
   '@mobilepool/sdk/contract': here('./packages/sdk/src/contract/index.ts'),
+  '@mobilepool/sdk/tunnel': here('./packages/sdk/src/tunnel/index.ts'),
   '@mobilepool/sdk/crawlee': here('./packages/sdk/src/crawlee/index.ts'),
   '@mobilepool/sdk/gateway': here('./packages/sdk/src/gateway/index.ts'),
   '@mobilepool/sdk/proxy-server': here('./packages/sdk/src/proxy-server/index.ts'),

@@ -5,6 +5,7 @@ export default defineConfig({
     index: 'src/index.ts',
     contract: 'src/contract/index.ts',
     'proxy-server': 'src/proxy-server/index.ts',
+    tunnel: 'src/tunnel/index.ts',
     crawlee: 'src/crawlee/index.ts',
     gateway: 'src/gateway/index.ts',
     cli: 'src/cli/main.ts',

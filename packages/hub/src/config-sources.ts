@@ -5,6 +5,7 @@ import { gatewayVariables } from './config/gateway-variables.ts'
 import { list, number, seconds, text, yesNo } from './config/readers.ts'
 import { rotationVariables } from './config/rotation-variables.ts'
 import { statisticsVariables } from './config/statistics-variables.ts'
+import { tunnelVariables } from './config/tunnel-variables.ts'
 import { completeConfig, type HubConfig, type HubOptions, hubOptions } from './config.ts'
 import { HubError } from './errors.ts'
 
@@ -107,6 +108,7 @@ export const variables: readonly Variable[] = [
   ...alertVariables,
   ...statisticsVariables,
   ...gatewayVariables,
+  ...tunnelVariables,
 ]
 
 /** Set without DATABASE_URL they mean that somebody wants Postgres; PGlite in their place would lose data in silence. */

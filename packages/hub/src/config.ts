@@ -10,6 +10,7 @@ import { metricsOptions } from './config/metrics.ts'
 import { outboundOptions } from './config/outbound.ts'
 import { rotationOptions } from './config/rotations.ts'
 import { statisticsOptions } from './config/statistics.ts'
+import { tunnelOptions } from './config/tunnel.ts'
 import { isCidr, isLoopbackHost } from './fleet/address.ts'
 
 const cidrs = z.array(z.string().refine(isCidr, 'must be addresses or networks like 10.0.0.0/8, separated by commas'))
@@ -79,6 +80,7 @@ const options = z.strictObject({
   ...alertOptions,
   ...statisticsOptions,
   ...gatewayOptions,
+  ...tunnelOptions,
   logLevel: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
       error: 'must be trace, debug, info, warn, error, fatal or silent',

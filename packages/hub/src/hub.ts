@@ -38,6 +38,7 @@ import { createSender } from './outbound/sender.ts'
 import { startPruning } from './stats/pruning.ts'
 import { Statistics } from './stats/statistics.ts'
 import { openStore } from './store/index.ts'
+import { openTunnels } from './tunnel/open-tunnels.ts'
 import { version } from './version.ts'
 
 /**
@@ -160,15 +161,18 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
     const tallies = new Tallies({ fleet, store, events, log, now })
     const telemetry = new TelemetryKeeper({ store, events, log, now })
     const feed = new EventFeed(fleet, events, now)
+    const tunnels = openTunnels(config, { fleet, rotations, events, log, now })
     let gateway: Gateway | null = null
     const endAccess = (id: string): void => {
       feed.endOf(id)
+      tunnels.endOf(id)
       gateway?.endOf(id)
     }
     const metrics = new Metrics({
       fleet,
       events,
       streams: () => feed.size,
+      tunnels,
       gateway: () => gateway?.counts() ?? null,
       maxDevices: config.metricsMaxDevices,
     })
@@ -184,6 +188,7 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
       ...accounts,
       fleet,
       rotations,
+      tunnels,
       links,
       enrolment,
       quarantines,
@@ -196,7 +201,7 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
     }
     const app = await buildApi(context, { version, pageFolder: pageFolder(), certificate })
     closing.push(() => closeServer(app))
-    closing.push(() => Promise.all([feed.close(), rotations.close()]))
+    closing.push(() => Promise.all([feed.close(), rotations.close(), tunnels.close()]))
     const renewCertificate = (renewed: TlsContext): void => {
       ;(app.server as TlsServer).setSecureContext(renewed)
       gateway?.renewCertificate(renewed)

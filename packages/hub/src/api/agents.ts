@@ -12,7 +12,7 @@ import {
 import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
 import { HubError, refused } from '../errors.ts'
-import { normalAddress } from '../fleet/address.ts'
+import { takeReport } from '../fleet/rotations/take-report.ts'
 import { isDatabaseDown } from '../store/index.ts'
 import { needs, ownDevice } from './access.ts'
 import { emptyBodyIsObject } from './body.ts'
@@ -138,16 +138,7 @@ export const agentRoutes: Routes = (context) => (app, _options, done) => {
       const address = addressOf(request)
       isAllowed(address)
       const device = ownDevice(context, request)
-      const report = {
-        ...request.body,
-        old_ip: normalAddress(request.body.old_ip ?? undefined),
-        new_ip: normalAddress(request.body.new_ip ?? undefined),
-      }
-      // First, so that whoever hears of the rotation's end finds the new address in place.
-      const taken = fleet.see(device, address)
-      const rotation = await rotations.report(device, request.params.id, report, address)
-      // An agent repeats what is not acknowledged: the new address must not be lost either.
-      await settled(taken)
+      const rotation = await takeReport(context, device, { id: request.params.id, report: request.body, address })
       if (!rotation) throw new HubError('not_found', `There is no order ${request.params.id} for ${device.name}.`)
       return { rotation: rotationJson(rotation) }
     },

@@ -19,6 +19,7 @@ import type { Tallies } from '../fleet/tallies.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import type { Statistics } from '../stats/statistics.ts'
 import type { Store } from '../store/index.ts'
+import type { TunnelRegistry } from '../tunnel/registry.ts'
 import type { EventFeed } from './event-feed.ts'
 
 /** What routes work with. */
@@ -40,6 +41,7 @@ export interface ApiContext {
   audit: AuditLog
   fleet: Fleet
   rotations: Rotations
+  tunnels: TunnelRegistry
   links: RotationLinks
   enrolment: Enrolment
   quarantines: Quarantines

@@ -48,6 +48,8 @@ export function deviceJson(device: Device, fleet: Teller): DeviceJson {
     ...rotationJson(device),
     telemetry: device.telemetry?.said ?? null,
     telemetry_at: stampOrNull(device.telemetry?.at ?? null),
+    reach: reachOf(device),
+    tunnel: tunnelJson(device),
     last_heartbeat: stampOrNull(device.lastHeartbeat),
     ip_changes: device.ipChanges,
     ...totalsJson(device),
@@ -101,6 +103,20 @@ function rotationJson(device: Device) {
     last_rotation: lastRotationJson(device),
   }
 }
+
+const reachOf = ({ proxyUrl, tunnel }: Device): DeviceJson['reach'] => {
+  if (proxyUrl !== null) return 'direct'
+  return tunnel?.isConnected ? 'gateway' : 'none'
+}
+
+const tunnelJson = ({ tunnel }: Device): DeviceJson['tunnel'] =>
+  tunnel && {
+    connected: tunnel.isConnected,
+    since: stamp(tunnel.since),
+    sessions: tunnel.sessions,
+    streams: tunnel.streams,
+    rtt_ms: tunnel.rttMs,
+  }
 
 const totalsJson = ({ totals: { requests, successful, failed, durationMs } }: Device) => ({
   total_requests: requests,

@@ -43,6 +43,8 @@ import { statsExportRoutes } from './stats-export.ts'
 import { statsRequestRoutes } from './stats-requests.ts'
 import { statusRoutes } from './status.ts'
 import type { TlsContext } from './tls.ts'
+import { tunnelRoutes } from './tunnel.ts'
+import { routeUpgrades } from './upgrades.ts'
 import { usageRoutes } from './usage.ts'
 import { useRotationLinkRoutes } from './use-rotation-link.ts'
 import { userRoutes } from './users.ts'
@@ -57,7 +59,7 @@ const KEEP_ALIVE_MS = 75_000
 const MAX_PARAM_LENGTH = 1_200
 
 /** What devices and monitors ask: without the browsers' headers, which a metered SIM would pay for with every heartbeat. */
-const leanResources: readonly Routes[] = [heartbeatRoutes, healthRoutes, agentRoutes]
+const leanResources: readonly Routes[] = [heartbeatRoutes, healthRoutes, agentRoutes, tunnelRoutes]
 
 const resources: readonly Routes[] = [
   statusRoutes,
@@ -149,6 +151,7 @@ export async function buildApi(
   for (const routes of leanResources) await app.register(routes(context))
   await app.register(api(context, isTls))
   await app.register(page(about.pageFolder, isTls))
+  routeUpgrades(app)
   return app
 }
 

@@ -12,6 +12,16 @@ import { addressFamily, isSameExit } from './address.ts'
 import { type Exit, type Exits, shownExit } from './exit-ip.ts'
 import type { Vigil } from './vigil.ts'
 
+/** The tunnel that a device's agent has dialled, as it stands at this moment. */
+export interface TunnelStatus {
+  readonly isConnected: boolean
+  /** Since when that is so, ms. */
+  readonly since: number
+  readonly sessions: number
+  readonly streams: number
+  readonly rttMs: number | null
+}
+
 /** A device as the hub has it in memory: what is set, what was seen, what is under way. Times in ms. */
 export interface Device extends DeviceSettings {
   exits: Exits
@@ -34,6 +44,8 @@ export interface Device extends DeviceSettings {
   rotation: RotationRecord | null
   /** Its row is in the database; a new pending name's is written with its first heartbeat. */
   isStored: boolean
+  /** Null: its agent has dialled none since this start. */
+  tunnel: TunnelStatus | null
 }
 
 /** Nobody has adopted this name yet. */
@@ -60,6 +72,7 @@ export function fromRecord(record: DeviceRecord): Device {
     vigil: null,
     rotation: null,
     isStored: true,
+    tunnel: null,
   }
 }
 
@@ -137,4 +150,5 @@ export const newPendingDevice = (id: string, name: string, now: number, defaults
   vigil: null,
   rotation: null,
   isStored: false,
+  tunnel: null,
 })

@@ -4,10 +4,12 @@ import type { Device } from '../fleet/device.ts'
 import type { FleetEvent, FleetEvents } from '../fleet/events.ts'
 import type { Fleet } from '../fleet/fleet.ts'
 import type { UsageEntry } from '../store/index.ts'
+import type { TunnelRegistry } from '../tunnel/registry.ts'
 import { DeviceLabels } from './device-labels.ts'
 import { DeviceTallies } from './device-tallies.ts'
 import { registerFleetMetrics } from './fleet-metrics.ts'
 import { type GatewayCounts, registerGatewayMetrics } from './gateway-metrics.ts'
+import { registerTunnelMetrics } from './tunnel-metrics.ts'
 
 /** Seconds. Mobile networks answer in tenths of a second to some seconds; the specification's client time-out is 30 s. */
 const REQUEST_BUCKETS = [0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 20, 30]
@@ -24,6 +26,7 @@ export interface MetricsParts {
   streams: () => number
   /** Null: there is no gateway. */
   gateway: () => GatewayCounts | null
+  tunnels: Pick<TunnelRegistry, 'counts' | 'totals'>
   /** Devices with series of their own; the rest is counted together as `other`. */
   maxDevices: number
 }
@@ -61,6 +64,7 @@ export class Metrics {
       rotations: this.#rotations,
     })
     registerGatewayMetrics(this.#registry, parts.gateway)
+    registerTunnelMetrics(this.#registry, parts.tunnels)
     this.#requestSeconds = new Histogram({
       name: 'request_duration_seconds',
       help: 'From the start of an attempt through a device to the head of its response, or to its failure, as pools report it',

@@ -5,6 +5,7 @@ import { proxyUrl } from './proxy-url.ts'
 import { rotationFailure, rotationMethod, rotationOutcome, rotationTrigger } from './rotation.ts'
 import { rotationSettingsShown } from './rotation-config.ts'
 import { telemetry } from './telemetry.ts'
+import { tunnelStatus } from './tunnel-status.ts'
 
 export const deviceType = z.enum(['android', 'usb_modem', 'raspberry_pi', 'mini_pc', 'generic'])
 export type DeviceType = z.infer<typeof deviceType>
@@ -49,6 +50,10 @@ const details = {
   condition: deviceCondition,
   /** Whether the device had its exit IP before; null: it had not. A moment after a change it is not known yet. */
   ip_seen_before: ipSeenBefore.nullable(),
+  /** `direct`: at `proxy_url`; `gateway`: through the hub's gateway alone, by the tunnel that its agent dialled; `none`: not at all now. */
+  reach: z.enum(['direct', 'gateway', 'none']),
+  /** Null: its agent has dialled none since the hub's start. */
+  tunnel: tunnelStatus.nullable(),
   maintenance: z.boolean(),
   agent_version: z.string().nullable(),
   /** How its agent can rotate it, best first. */

@@ -1,0 +1,36 @@
+import type { Logger } from 'pino'
+import type { FleetEvents } from '../fleet/events.ts'
+import type { Fleet } from '../fleet/fleet.ts'
+import type { Rotations } from '../fleet/rotations/rotations.ts'
+import { takeReport } from '../fleet/rotations/take-report.ts'
+import { TunnelRegistry } from './registry.ts'
+
+/** Puts the tunnels together: what they carry of orders, and how the fleet hears of them. */
+export function openTunnels(
+  { tunnelPingMs, tunnelMaxStreams }: { tunnelPingMs: number; tunnelMaxStreams: number },
+  { fleet, rotations, events, log, now }: { fleet: Fleet; rotations: Rotations; events: FleetEvents; log: Logger; now: () => number },
+): TunnelRegistry {
+  const tunnels = new TunnelRegistry({
+    options: { pingMs: tunnelPingMs, maxStreams: tunnelMaxStreams },
+    commands: {
+      order: (ask) => rotations.order(ask),
+      report: async (deviceId, id, report, address) => {
+        const device = fleet.find(deviceId)
+        const rotation = device && (await takeReport({ fleet, rotations }, device, { id, report, address }))
+        return rotation?.state ?? null
+      },
+    },
+    log,
+    now,
+    onChange: (deviceId) => {
+      const device = fleet.find(deviceId)
+      if (!device) return
+      device.tunnel = tunnels.status(deviceId)
+      events.announce({ type: 'device', device })
+    },
+  })
+  events.on('event', (event) => {
+    if (event.type === 'device_removed') tunnels.forget(event.id)
+  })
+  return tunnels
+}

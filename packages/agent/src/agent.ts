@@ -13,7 +13,9 @@ import { createLogger } from './logger.ts'
 import { type OpenDevice, openDevice } from './open-device.ts'
 import { reportOf } from './rotation/result.ts'
 import { Rotator } from './rotation/rotator.ts'
+import { together } from './traffic.ts'
 import { TrafficGate } from './traffic-gate.ts'
+import { openTunnel } from './tunnel/open-tunnel.ts'
 import { watchOver } from './watchdog.ts'
 
 /** Waits between tries to reach the hub for orders. */
@@ -98,8 +100,24 @@ async function serve(device: OpenDevice, signal: AbortSignal): Promise<RunningAg
   const journal = await CommandJournal.open(dir)
 
   const proxy = createLocalProxy(egress, identity, (summary) => log.debug(summary, 'exchange'))
-  const gate = new TrafficGate(proxy, [...driver.hostAddresses, ...config.hostAddresses])
-  const rotator = new Rotator({ clock, log, driver, proxy, gate, resolver, hub, journal, onEnd: () => heartbeat.beatNow() })
+  const tunnel = openTunnel(device, identity.deviceKey)
+  const traffic = together([proxy, tunnel.exits])
+  const gate = new TrafficGate(traffic, [...driver.hostAddresses, ...config.hostAddresses])
+  const rotator = new Rotator({
+    clock,
+    log,
+    driver,
+    traffic,
+    gate,
+    resolver,
+    hub: { echo: (probing) => hub.echo(probing), report: (...report) => tunnel.line.report(...report) },
+    journal,
+    cutHub: () => {
+      hub.reset()
+      tunnel.renew('the device changes its address')
+    },
+    onEnd: () => heartbeat.beatNow(),
+  })
   const proxyUrl = proxyUrlOf(await listen(proxy, config.listen), config.advertise, identity)
 
   const heartbeat = new Heartbeat({
@@ -120,7 +138,7 @@ async function serve(device: OpenDevice, signal: AbortSignal): Promise<RunningAg
   const commands = new CommandLoop({
     clock,
     log,
-    hub,
+    hub: tunnel.line,
     journal,
     backOff: createBackOff(MIN_WAIT_MS, MAX_WAIT_MS, device.random),
     execute: (order, stop) => rotator.rotate(order, stop),
@@ -137,7 +155,7 @@ async function serve(device: OpenDevice, signal: AbortSignal): Promise<RunningAg
     await commands.run(signal)
   }
   const watched = { driver, isRotating: () => rotator.isRotating }
-  const tasks = Promise.all([takeOrders(), heartbeat.run(signal), watchOver(watched, clock, log, signal)])
+  const tasks = Promise.all([takeOrders(), heartbeat.run(signal), tunnel.run(signal), watchOver(watched, clock, log, signal)])
   const end = async (): Promise<void> => {
     try {
       await tasks

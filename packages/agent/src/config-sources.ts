@@ -12,10 +12,12 @@ export function gatherConfig(flags: Flags, env: NodeJS.ProcessEnv): Record<strin
   const { config: file, driverOptions, ...others } = flags
   const fromFile = typeof file === 'string' ? parseObject(readText(file), file) : {}
   const fromEnv = { hub: env.MOBILEPOOL_HUB_URL || undefined, token: env.MOBILEPOOL_TOKEN || undefined }
-  const fromFlags = {
+  const fromFlags: Flags = {
     ...others,
     driverOptions: typeof driverOptions === 'string' ? parseObject(driverOptions, '--driver-options') : undefined,
   }
+  // Commander says true where --no-tunnel was not given, which is not to win over the file.
+  if (others.tunnel === true) fromFlags.tunnel = undefined
   return { ...fromFile, ...given(fromEnv), ...given(fromFlags) }
 }
 

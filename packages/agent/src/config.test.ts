@@ -23,6 +23,8 @@ describe('a configuration', () => {
     expect(parseConfig(good)).toEqual({
       ...good,
       driverOptions: {},
+      tunnel: true,
+      insecureHub: false,
       listen: { host: '127.0.0.1', port: 0 },
       type: 'generic',
       allowPrivateTargets: true,
@@ -45,6 +47,8 @@ describe('a configuration', () => {
     [{ hub: 'hub:3001' }, 'hub (--hub): must be the URL of the hub'],
     [{ hub: 'http://user:pw@hub:3001' }, 'hub (--hub): must hold no user name'],
     [{ hub: undefined }, 'hub (--hub): is missing'],
+    [{ hub: 'http://192.168.1.5:3001' }, 'hub (--hub): must be https'],
+    [{ tunnelSessions: 17 }, 'tunnelSessions (--tunnel-sessions): must be 1 to 16'],
     [{ name: 'a b' }, 'name (--name): may hold only letters'],
     [{ stateDir: 7 }, 'stateDir (--state-dir): must be a folder'],
     [{ driver: 'adb' }, 'driver (--driver): must be one of: simulated'],
@@ -60,6 +64,14 @@ describe('a configuration', () => {
     [{ nmae: 'x' }, 'nmae: there is no such option'],
   ])('with %j is refused: %s', (change, says) => {
     expect(problemsOf({ ...good, ...change })).toContain(says)
+  })
+
+  test.each([
+    { hub: 'https://hub.example' },
+    { hub: 'http://[::1]:3001' },
+    { hub: 'http://192.168.1.5:3001', insecureHub: true },
+  ])('takes the hub of %j', (change) => {
+    expect(parseConfig({ ...good, ...change })).toMatchObject(change)
   })
 
   test('has all its problems told at once', () => {

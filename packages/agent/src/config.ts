@@ -1,10 +1,13 @@
 import { isIP } from 'node:net'
-import { deviceName, deviceType, ipAddress, label } from '@mobilepool/sdk/contract'
+import { deviceName, deviceType, ipAddress, label, maxTunnelSessions } from '@mobilepool/sdk/contract'
 import { z } from 'zod'
 import { driverKinds } from './drivers/create-driver.ts'
 import { AgentError } from './errors.ts'
 
 const LISTEN_FORM = 'must be address:port, like 127.0.0.1:0 or [::1]:3128'
+
+/** Nothing leaves this machine. */
+const isLoopbackHost = (host: string): boolean => host === 'localhost' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host)
 
 /** `address:port`, the address in brackets when it is IPv6. */
 const listenAddress = z.string().transform((text, context) => {
@@ -51,11 +54,25 @@ const schema = z
     dnsServers: z.array(ipAddress).max(10).default([]),
     /** Public addresses of this host: seen as the device's exit IP they mean a leak. */
     hostAddresses: z.array(ipAddress).max(100).default([]),
+    /** Keeps connections to the hub by which its gateway reaches the device, and by which orders come at once. @default true */
+    tunnel: z.boolean().default(true),
+    /** How many: one where the hub is near, four elsewhere; more where the link loses much. @default by the hub's address */
+    tunnelSessions: z.int().min(1, 'must be 1 to 16').max(maxTunnelSessions, 'must be 1 to 16').optional(),
+    /** Sends the device's key to a hub beyond this machine without TLS: only where nobody can listen on the way (a VPN). @default false */
+    insecureHub: z.boolean().default(false),
     /** Milliseconds between heartbeats; the hub misses an agent after 60 s. @default 10000 */
     heartbeatMs: z.int().min(1_000).max(30_000).default(10_000),
     logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   })
   .superRefine((config, context) => {
+    const { protocol, hostname } = new URL(config.hub)
+    if (protocol === 'http:' && !isLoopbackHost(hostname) && !config.insecureHub) {
+      context.addIssue({
+        code: 'custom',
+        path: ['hub'],
+        message: "must be https: anybody on the way could read the device's key; if nobody can (a VPN), say --insecure-hub",
+      })
+    }
     const isUnspecified = config.listen.host === '0.0.0.0' || config.listen.host === '::'
     if (isUnspecified && config.advertise === undefined) {
       context.addIssue({

@@ -32,12 +32,15 @@ function addConfigOptions(command: Command): Command {
     .option('--type <type>', 'android, usb_modem, raspberry_pi, mini_pc or generic')
     .option('--operator <name>', 'mobile operator, as the hub shows it')
     .option('--region <name>', 'where the device is, as the hub shows it')
+    .option('--insecure-hub', 'send the device key to a hub beyond this machine without TLS (in a VPN)')
     .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
 }
 
 addConfigOptions(program.command('run').description('run the agent; it enrols the device on the first start'))
   .option('--listen <address:port>', 'where the proxy listens (default 127.0.0.1:0, a free port)')
   .option('--advertise <host[:port]>', 'where parsers reach the proxy, when that is elsewhere')
+  .option('--no-tunnel', 'dial no tunnel: the hub reaches the device at its proxy alone')
+  .option('--tunnel-sessions <count>', 'connections of the tunnel, 1 to 16 (default: 1 where the hub is near, else 4)', Number)
   .option('--allow-private-targets', 'let parsers reach private and loopback addresses')
   .action(async (flags: Flags) => {
     const agent = agentOf(parseConfig(gatherConfig(flags, process.env)))

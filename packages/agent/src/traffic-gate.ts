@@ -1,16 +1,16 @@
-import type { ProxyServer } from '@mobilepool/sdk/proxy-server'
+import type { Entrance } from './traffic.ts'
 
 /** Decides whether the proxy takes requests: not while a rotation has fenced it, and not while traffic leaks. */
 export class TrafficGate {
-  readonly #proxy: Pick<ProxyServer, 'refuse' | 'accept' | 'destroyConnections'>
+  readonly #traffic: Pick<Entrance, 'refuse' | 'accept' | 'destroyConnections'>
   readonly #hostAddresses: ReadonlySet<string>
   #isFenced: boolean = false
   #isLeaking: boolean = false
   #lastExitIp: string | null = null
 
   /** `hostAddresses`: seen as an exit IP, one of them means that traffic leaves by the wrong interface. */
-  constructor(proxy: Pick<ProxyServer, 'refuse' | 'accept' | 'destroyConnections'>, hostAddresses: readonly string[]) {
-    this.#proxy = proxy
+  constructor(traffic: Pick<Entrance, 'refuse' | 'accept' | 'destroyConnections'>, hostAddresses: readonly string[]) {
+    this.#traffic = traffic
     this.#hostAddresses = new Set(hostAddresses)
   }
 
@@ -40,13 +40,13 @@ export class TrafficGate {
     this.#isLeaking = this.#hostAddresses.has(exitIp)
     if (!this.#isLeaking) this.#lastExitIp = exitIp
     if (wasLeaking !== this.#isLeaking) this.#apply()
-    if (this.#isLeaking && !wasLeaking) this.#proxy.destroyConnections()
+    if (this.#isLeaking && !wasLeaking) this.#traffic.destroyConnections()
     return !this.#isLeaking
   }
 
   #apply(): void {
-    if (this.#isLeaking) this.#proxy.refuse('egress_leak')
-    else if (this.#isFenced) this.#proxy.refuse('draining')
-    else this.#proxy.accept()
+    if (this.#isLeaking) this.#traffic.refuse('egress_leak')
+    else if (this.#isFenced) this.#traffic.refuse('draining')
+    else this.#traffic.accept()
   }
 }

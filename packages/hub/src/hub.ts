@@ -39,6 +39,7 @@ import { startPruning } from './stats/pruning.ts'
 import { Statistics } from './stats/statistics.ts'
 import { openStore } from './store/index.ts'
 import { openTunnels } from './tunnel/open-tunnels.ts'
+import type { TunnelRegistry } from './tunnel/registry.ts'
 import { version } from './version.ts'
 
 /**
@@ -59,6 +60,8 @@ export interface Hub {
   readonly gatewayUrl: string | null
   /** The admin key that this start made because there was none; shown nowhere else. */
   readonly adminKey: string | null
+  /** The tunnels that agents have dialled to it. */
+  readonly tunnels: Pick<TunnelRegistry, 'connect' | 'has' | 'status' | 'counts'>
   /** Ends streams and polls, finishes what was begun, writes what waits, closes the database. */
   close(): Promise<void>
 }
@@ -240,7 +243,7 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
       newId,
     })
     closing.push(() => gateway?.close())
-    return { url, host: config.host, port: Number(new URL(url).port), gatewayUrl: gateway?.url ?? null, adminKey, close }
+    return { url, host: config.host, port: Number(new URL(url).port), gatewayUrl: gateway?.url ?? null, adminKey, tunnels, close }
   } catch (error) {
     await close()
     throw error

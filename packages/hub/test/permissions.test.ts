@@ -50,6 +50,7 @@ const OPEN: Record<string, readonly Credential[]> = {
   'POST /api/v1/agents/enroll': ['nobody', 'read', 'proxy', 'device', 'user'],
   'POST /api/v1/agents/heartbeat': ['device'],
   'GET /api/v1/agents/commands': ['device'],
+  'GET /api/v1/agents/tunnel': ['device'],
   'POST /api/v1/agents/commands/{id}': ['device'],
 }
 

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { connect as connectTls } from 'node:tls'
 import { ProxyError } from '@mobilepool/sdk/proxy-server'
 import type { buildConnector } from 'undici'
@@ -7,31 +8,44 @@ import type { Egress } from '../egress/egress.ts'
 /** TCP and TLS together. */
 const CONNECT_TIMEOUT_MS = 10_000
 
-/** Connects undici to the hub by the device's own egress: the same path as proxied traffic, or none. */
+/** Where the hub is. */
+export interface HubPlace {
+  readonly host: string
+  readonly port: number
+  readonly isTls: boolean
+  /** The name in its certificate, where that is another than `host`. */
+  readonly servername?: string | undefined
+}
+
+/** Opens a connection to the hub by the device's own egress: the same path as proxied traffic, or none. */
+export async function connectToHub(egress: Egress, place: HubPlace, outer?: AbortSignal): Promise<Duplex> {
+  const timeout = AbortSignal.timeout(CONNECT_TIMEOUT_MS)
+  const signal = outer ? AbortSignal.any([timeout, outer]) : timeout
+  const { host, port, isTls, servername } = place
+  const connection = await egress.open({ host, port }, 'agent', signal)
+  if (!isTls) return connection
+  return new Promise((resolve, reject) => {
+    const secure = connectTls({ socket: connection, servername: servername ?? host, ALPNProtocols: ['http/1.1'] })
+    const giveUp = (): void => void secure.destroy(new ProxyError('connect_timeout', 'The TLS handshake took too long.'))
+    signal.addEventListener('abort', giveUp)
+    secure.once('error', reject)
+    secure.once('secureConnect', () => {
+      signal.removeEventListener('abort', giveUp)
+      secure.off('error', reject)
+      resolve(secure)
+    })
+  })
+}
+
+/** Connects undici to the hub by the device's own egress. */
 export function hubConnector(egress: Egress): buildConnector.connector {
   return (options, callback) => {
     const isTls = options.protocol === 'https:'
     const port = Number(options.port) || (isTls ? 443 : 80)
-    const open = async (): Promise<Socket> => {
-      const signal = AbortSignal.timeout(CONNECT_TIMEOUT_MS)
-      const host = options.hostname.replace(/^\[|\]$/g, '')
-      const connection = await egress.open({ host, port }, 'agent', signal)
+    const host = options.hostname.replace(/^\[|\]$/g, '')
+    connectToHub(egress, { host, port, isTls, servername: options.servername ?? undefined }).then(
       // undici wants a socket, and uses of it what every duplex stream has.
-      if (!isTls) return connection as Socket
-      return new Promise((resolve, reject) => {
-        const secure = connectTls({ socket: connection, servername: options.servername ?? host, ALPNProtocols: ['http/1.1'] })
-        const giveUp = (): void => void secure.destroy(new ProxyError('connect_timeout', 'The TLS handshake took too long.'))
-        signal.addEventListener('abort', giveUp)
-        secure.once('error', reject)
-        secure.once('secureConnect', () => {
-          signal.removeEventListener('abort', giveUp)
-          secure.off('error', reject)
-          resolve(secure)
-        })
-      })
-    }
-    open().then(
-      (socket) => callback(null, socket),
+      (socket) => callback(null, socket as Socket),
       (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), null),
     )
   }

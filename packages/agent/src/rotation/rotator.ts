@@ -1,4 +1,3 @@
-import type { ProxyServer } from '@mobilepool/sdk/proxy-server'
 import type { Logger } from 'pino'
 import type { Clock } from '../clock.ts'
 import type { CommandJournal, JournalEntry } from '../commands/journal.ts'
@@ -7,6 +6,7 @@ import type { DeviceDriver } from '../drivers/driver.ts'
 import type { DeviceResolver } from '../egress/resolver.ts'
 import { AgentError } from '../errors.ts'
 import type { HubClient, Order } from '../hub/hub-client.ts'
+import type { Entrance } from '../traffic.ts'
 import type { TrafficGate } from '../traffic-gate.ts'
 import type { RotationPorts } from './ports.ts'
 import type { RotationResult } from './result.ts'
@@ -19,11 +19,13 @@ export interface RotatorParts {
   readonly clock: Clock
   readonly log: Logger
   readonly driver: DeviceDriver
-  readonly proxy: Pick<ProxyServer, 'drained' | 'destroyConnections'>
+  readonly traffic: Pick<Entrance, 'drained' | 'destroyConnections'>
   readonly gate: TrafficGate
   readonly resolver: DeviceResolver
-  readonly hub: HubClient
+  readonly hub: Pick<HubClient, 'echo' | 'report'>
   readonly journal: CommandJournal
+  /** Cuts every connection to the hub: they are made anew by the route as it is then. */
+  cutHub(): void
   /** Called after each rotation. */
   onEnd(): void
 }
@@ -66,18 +68,18 @@ export class Rotator {
   }
 
   #ports(id: string): RotationPorts {
-    const { clock, log, driver, proxy, gate, resolver, hub, journal } = this.#parts
+    const { clock, log, driver, traffic, gate, cutHub, resolver, hub, journal } = this.#parts
     return {
       clock,
       driver,
       traffic: {
         fence: () => gate.fence(),
         unfence: () => gate.unfence(),
-        drained: () => proxy.drained(),
+        drained: () => traffic.drained(),
         cut: () => {
-          const cut = proxy.destroyConnections()
+          const cut = traffic.destroyConnections()
           if (cut > 0) log.info({ rotation: id, connections: cut }, 'connections cut that had not ended in time')
-          hub.reset()
+          cutHub()
           resolver.flush()
         },
       },

@@ -138,7 +138,8 @@ export const agentRoutes: Routes = (context) => (app, _options, done) => {
       const address = addressOf(request)
       isAllowed(address)
       const device = ownDevice(context, request)
-      const rotation = await takeReport(context, device, { id: request.params.id, report: request.body, address })
+      const { rotation, taken } = await takeReport(context, device, { id: request.params.id, report: request.body, address })
+      await settled(taken)
       if (!rotation) throw new HubError('not_found', `There is no order ${request.params.id} for ${device.name}.`)
       return { rotation: rotationJson(rotation) }
     },

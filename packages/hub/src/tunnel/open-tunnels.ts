@@ -16,7 +16,9 @@ export function openTunnels(
       order: (ask) => rotations.order(ask),
       report: async (deviceId, id, report, address) => {
         const device = fleet.find(deviceId)
-        const rotation = device && (await takeReport({ fleet, rotations }, device, { id, report, address }))
+        if (!device) return null
+        const { rotation, taken } = await takeReport({ fleet, rotations }, device, { id, report, address })
+        await taken.written
         return rotation?.state ?? null
       },
     },

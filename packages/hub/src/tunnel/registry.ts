@@ -13,7 +13,7 @@ import { TunnelSession } from './session.ts'
 const DRAIN_MS = 3_000
 const DRAIN_LOOK_MS = 20
 
-export interface TunnelOptions {
+interface TunnelOptions {
   /** Between two pings of a session in use, and for the answer to each, ms. */
   pingMs: number
   /** Connections through one device at a time. */
@@ -45,7 +45,7 @@ export interface Accepted {
 export class TunnelRegistry {
   readonly #parts: RegistryParts
   readonly #tunnels = new Map<string, DeviceTunnel>()
-  #isClosing = false
+  #isClosing: boolean = false
   /** Since the start, for /metrics. */
   readonly totals = { sessionsOpened: 0, sessionsLost: 0, streamsOpened: 0, streamsRefused: 0 }
 
@@ -57,7 +57,7 @@ export class TunnelRegistry {
   refusalOf(deviceId: string, offer: TunnelOffer): (Refusal & { generation?: number }) | null {
     if (this.#isClosing) return { code: 'too_many_requests', detail: 'The hub is stopping: dial again.', retryAfter: 1 }
     const tunnel = this.#tunnels.get(deviceId)
-    if (!tunnel || !tunnel.judge(offer).isStale) return null
+    if (!tunnel?.judge(offer).isStale) return null
     const detail = `Sessions of generation ${tunnel.generation} are newer than this dial.`
     return { code: 'tunnel_stale', detail, generation: tunnel.generation }
   }

@@ -36,7 +36,7 @@ export class TunnelSession {
   readonly #pingMs: number
   #pinger: NodeJS.Timeout | null = null
   #deadline: NodeJS.Timeout | null = null
-  #isOver = false
+  #isOver: boolean = false
 
   /** The 101 must have been written: on TLS, HTTP/2 over a write under way aborts the process (reference: tunnel.md, pitfall 1). */
   constructor({ offer, socket, address, keyId, pingMs, now, onEnd }: SessionParts) {
@@ -104,7 +104,10 @@ export class TunnelSession {
       if (this.#isOver) return
       if (this.#deadline) clearTimeout(this.#deadline)
       this.#deadline = null
-      if (error) return this.#end(error.message)
+      if (error) {
+        this.#end(error.message)
+        return
+      }
       this.rttMs = Math.round(ms)
       const isIdle = this.#window.streams === 0
       this.#pinger = setTimeout(() => this.#ping(), this.#pingMs * (isIdle ? tunnelIdleFactor : 1))

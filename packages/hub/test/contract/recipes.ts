@@ -57,6 +57,7 @@ export const recipes = (of: World): Record<string, Recipe[]> => {
         status: 200,
       },
     ],
+    'GET /api/v1/agents/tunnel': [{ key: of.agent.key, query: 'generation=1&slot=0&dial=1', status: 426 }],
     'GET /api/v1/agents/commands': [{ key: of.agent.key, query: 'wait=0', status: 200 }],
     'POST /api/v1/agents/commands/{id}': [
       {

@@ -43,10 +43,13 @@ export class JsonLines<Incoming, Outgoing> {
   #take(text: string): void {
     const lines = (this.#rest + text).split('\n')
     this.#rest = lines.pop() ?? ''
-    if (this.#rest.length > MAX_LINE) return this.end()
+    if (this.#rest.length > MAX_LINE) this.end()
     for (const line of lines) {
       const message = this.#schema.safeParse(parse(line))
-      if (!message.success) return this.end()
+      if (!message.success) {
+        this.end()
+        return
+      }
       this.#onMessage(message.data)
     }
   }

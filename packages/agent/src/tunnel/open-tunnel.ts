@@ -1,0 +1,48 @@
+import { connectToHub } from '../hub/hub-connector.ts'
+import type { OpenDevice } from '../open-device.ts'
+import { TunnelExits } from './exits.ts'
+import { HubLine } from './hub-line.ts'
+import { Tunnel } from './tunnel.ts'
+
+/** What a device has of its tunnel. */
+export interface OpenTunnel {
+  readonly exits: TunnelExits
+  /** Orders and reports, by the tunnel or past it. */
+  readonly line: HubLine
+  /** Cuts it, and dials anew as soon as there is a way. */
+  renew(reason: string): void
+  /** Runs until the signal aborts. */
+  run(signal: AbortSignal): Promise<void>
+}
+
+/** Puts the tunnel of a device together; with `tunnel: false` it dials nothing, and orders are polled for. */
+export function openTunnel(device: OpenDevice, deviceKey: string): OpenTunnel {
+  const { config, clock, random, log, driver, egress, hub } = device
+  const exits = new TunnelExits(egress)
+  const line = new HubLine(hub, clock)
+  const url = config.hub.replace(/\/+$/, '')
+  const { hostname, port, protocol } = new URL(url)
+  const isTls = protocol === 'https:'
+  const place = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || (isTls ? 443 : 80), isTls }
+  const tunnel = new Tunnel({
+    clock,
+    random,
+    log,
+    url,
+    deviceKey,
+    sessions: config.tunnelSessions ?? null,
+    connect: (signal) => connectToHub(egress, place, signal),
+    sourceAddress: () => driver.sourceAddress(),
+    onConnect: (stream, authority) => void exits.serve(stream, authority),
+    onControl: (stream) => {
+      stream.respond({ ':status': 200 })
+      line.attach(stream)
+    },
+  })
+  return {
+    exits,
+    line,
+    renew: (reason) => tunnel.renew(reason),
+    run: (signal) => (config.tunnel ? tunnel.run(signal) : Promise.resolve()),
+  }
+}

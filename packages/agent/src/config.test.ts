@@ -66,13 +66,12 @@ describe('a configuration', () => {
     expect(problemsOf({ ...good, ...change })).toContain(says)
   })
 
-  test.each([
-    { hub: 'https://hub.example' },
-    { hub: 'http://[::1]:3001' },
-    { hub: 'http://192.168.1.5:3001', insecureHub: true },
-  ])('takes the hub of %j', (change) => {
-    expect(parseConfig({ ...good, ...change })).toMatchObject(change)
-  })
+  test.each([{ hub: 'https://hub.example' }, { hub: 'http://[::1]:3001' }, { hub: 'http://192.168.1.5:3001', insecureHub: true }])(
+    'takes the hub of %j',
+    (change) => {
+      expect(parseConfig({ ...good, ...change })).toMatchObject(change)
+    },
+  )
 
   test('has all its problems told at once', () => {
     expect(problemsOf({}).split('\n')).toHaveLength(4)

@@ -1,9 +1,9 @@
 import type { ServerHttp2Stream } from 'node:http2'
 import type { Duplex } from 'node:stream'
+import { classifyAddress } from '@mobilepool/sdk/proxy-server'
 import type { Logger } from 'pino'
 import { createBackOff } from '../back-off.ts'
 import type { Clock } from '../clock.ts'
-import { isPublicAddress } from '../egress/target-guard.ts'
 import { AgentError } from '../errors.ts'
 import { dialTunnel, StaleDial } from './dial.ts'
 import { AgentSession } from './session.ts'
@@ -159,7 +159,7 @@ export class Tunnel {
 /** Whether the hub is on this machine or in its network. */
 function isNear(socket: Duplex, url: string): boolean {
   const { remoteAddress } = socket as { remoteAddress?: unknown }
-  if (typeof remoteAddress === 'string') return !isPublicAddress(remoteAddress)
+  if (typeof remoteAddress === 'string') return classifyAddress(remoteAddress) !== 'public'
   const host = new URL(url).hostname.replace(/^\[|\]$/g, '')
-  return host === 'localhost' || (/^[\d.]+$|:/.test(host) && !isPublicAddress(host))
+  return host === 'localhost' || (/^[\d.]+$|:/.test(host) && classifyAddress(host) !== 'public')
 }

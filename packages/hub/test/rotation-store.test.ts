@@ -23,7 +23,9 @@ const attempt = (of: RotationRecord, over: Partial<AttemptRecord> = {}): Attempt
   newIp: null,
   reason: null,
   detail: null,
+  before: { v4: '112.161.54.7', v6: '2001:db8:1:2::5', probed: '112.161.54.9' },
   startedAt: T0,
+  calledAt: null,
   endedAt: null,
   ...over,
 })
@@ -104,7 +106,13 @@ function contract(open: () => Promise<Store>) {
     await store.rotations.save(began, first)
     await reopen()
     expect(await runningOf(pskov)).toEqual([{ rotation: began, attempt: first }])
-    const over = attempt(rotation, { outcome: 'unchanged', newIp: '112.161.54.7', method: 'data_toggle', endedAt: T0 + 30_000 })
+    const over = attempt(rotation, {
+      calledAt: T0 + 10_000,
+      outcome: 'unchanged',
+      newIp: '112.161.54.7',
+      method: 'data_toggle',
+      endedAt: T0 + 30_000,
+    })
     const waits: RotationRecord = {
       ...began,
       state: 'queued',
@@ -113,7 +121,7 @@ function contract(open: () => Promise<Store>) {
       detail: 'Attempt 1 of 3: unchanged.',
     }
     await store.rotations.save(waits, over)
-    expect(await runningOf(pskov)).toEqual([{ rotation: waits, attempt: null }])
+    expect(await runningOf(pskov)).toEqual([{ rotation: waits, attempt: over }])
     const second = attempt(rotation, { id: randomUUID(), number: 2, cause: 'retry', startedAt: T0 + 40_000 })
     await store.rotations.save({ ...waits, state: 'draining', attempt: 2 }, second)
     expect(await store.rotations.attempts(rotation.id)).toEqual([over, second])

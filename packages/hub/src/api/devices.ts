@@ -12,6 +12,7 @@ import {
 import { z } from 'zod'
 import { HubError, type Refusal, refused } from '../errors.ts'
 import { type Device, newPendingDevice, settingsOf } from '../fleet/device.ts'
+import { IN_MAINTENANCE } from '../fleet/rotations/rotations.ts'
 import { matcher, pageOf } from '../fleet/selection.ts'
 import { deviceOf, needs } from './access.ts'
 import { emptyBodyIsObject } from './body.ts'
@@ -87,7 +88,7 @@ export const deviceRoutes: Routes = (context) => (app, _options, done) => {
       const changed = await fleet.edit(of, changeOf(request.body, of))
       if (!changed)
         throw fleet.find(of.id) ? nameTaken(request.body.name ?? of.name) : new HubError('not_found', `${of.name} was removed meanwhile.`)
-      if (changed.maintenance) await rotations.cancel(changed, 'The device was put into maintenance.')
+      if (changed.maintenance) await rotations.cancel(changed, IN_MAINTENANCE)
       return json(changed)
     },
   })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { compareExit, type Exits, noExits, seeAddress, shownExit } from './exit-ip.ts'
+import { addressesOf, compareExit, type Exits, noExits, seeAddress, shownExit } from './exit-ip.ts'
 
 const T0 = Date.parse('2026-11-22T03:00:00.000Z')
 const MINUTE = 60_000
@@ -60,7 +60,7 @@ test('IPv4 is shown while it is alive, then what is', () => {
 
 test('an address is compared with those of its family only', () => {
   const { exits } = live(['112.161.54.7'])
-  expect(compareExit(exits, '112.161.54.7')).toBe('same')
-  expect(compareExit(exits, '112.161.54.8')).toBe('different')
-  expect(compareExit(exits, '2001:db8::1')).toBe('unknown')
+  expect(compareExit(addressesOf(exits), '112.161.54.7')).toBe('same')
+  expect(compareExit(addressesOf(exits), '112.161.54.8')).toBe('different')
+  expect(compareExit(addressesOf(exits), '2001:db8::1')).toBe('unknown')
 })

@@ -21,6 +21,15 @@ export interface Exits {
 
 export const noExits: Exits = { v4: null, v6: null }
 
+/** One address of each family, as it was seen; null: none was. */
+export interface SeenAddresses {
+  v4: string | null
+  v6: string | null
+}
+
+/** What later addresses are compared with. */
+export const addressesOf = ({ v4, v6 }: Exits): SeenAddresses => ({ v4: v4?.ip ?? null, v6: v6?.ip ?? null })
+
 /** What seeing an address means. */
 export interface Sighting {
   exits: Exits
@@ -55,8 +64,8 @@ export function shownExit({ v4, v6 }: Exits, now: number): Exit | null {
 }
 
 /** An address against those seen before, as far as there was one of its family. */
-export function compareExit(before: Exits, ip: string): 'same' | 'different' | 'unknown' {
+export function compareExit(before: SeenAddresses, ip: string): 'same' | 'different' | 'unknown' {
   const known = before[addressFamily(ip)]
-  if (!known) return 'unknown'
-  return isSameExit(known.ip, ip) ? 'same' : 'different'
+  if (known === null) return 'unknown'
+  return isSameExit(known, ip) ? 'same' : 'different'
 }

@@ -71,7 +71,11 @@ export const attemptRow = (attempt: AttemptRecord) => ({
   new_ip: attempt.newIp,
   reason: attempt.reason,
   detail: attempt.detail,
+  before_v4: attempt.before.v4,
+  before_v6: attempt.before.v6,
+  before_probed: attempt.before.probed,
   started_at: new Date(attempt.startedAt),
+  called_at: date(attempt.calledAt),
   ended_at: date(attempt.endedAt),
 })
 
@@ -86,6 +90,8 @@ export const toAttempt = (row: Selectable<Tables['rotation_attempts']>): Attempt
   newIp: row.new_ip,
   reason: row.reason,
   detail: row.detail,
+  before: { v4: row.before_v4, v6: row.before_v6, probed: row.before_probed },
   startedAt: row.started_at.getTime(),
+  calledAt: ms(row.called_at),
   endedAt: ms(row.ended_at),
 })

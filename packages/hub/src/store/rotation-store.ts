@@ -44,6 +44,15 @@ export interface RotationRecord {
   endedAt: number | null
 }
 
+/** Addresses seen of a device before a change of its IP: what it is judged by, also after a restart of the hub. */
+export interface SeenBefore {
+  /** Where its heartbeats came from, one address of each family. */
+  v4: string | null
+  v6: string | null
+  /** Measured through its proxy. */
+  probed: string | null
+}
+
 /** One attempt of a rotation; times in ms. */
 export interface AttemptRecord {
   /** By this an agent knows its order; of the first attempt it is the rotation's id. */
@@ -58,7 +67,10 @@ export interface AttemptRecord {
   newIp: string | null
   reason: RotationFailure | null
   detail: string | null
+  before: SeenBefore
   startedAt: number
+  /** When the hub set out to call the device's rotation URL; null: it has not. */
+  calledAt: number | null
   endedAt: number | null
 }
 
@@ -86,7 +98,7 @@ export interface RotationStore {
    * An ended one stays as it is.
    */
   save(rotation: RotationRecord, attempt?: AttemptRecord | null): Promise<void>
-  /** Those that have not ended, the oldest first, each with the attempt that runs. */
+  /** Those that have not ended, the oldest first, each with its latest attempt: the one that runs, or the one after which it waits. */
   running(): Promise<{ rotation: RotationRecord; attempt: AttemptRecord | null }[]>
   byId(id: string): Promise<RotationRecord | null>
   /** The rotation of an attempt. */
@@ -163,10 +175,17 @@ export function rotationStore(db: Kysely<Tables>): RotationStore {
     async running() {
       const [found, attempts] = await Promise.all([
         query(rows().where('r.ended_at', 'is', null).orderBy('r.created_at').execute()),
-        query(db.selectFrom('rotation_attempts').selectAll().where('ended_at', 'is', null).execute()),
+        query(
+          db
+            .selectFrom('rotation_attempts as a')
+            .innerJoin('rotations as r', (join) => join.onRef('r.id', '=', 'a.rotation_id').onRef('r.attempt', '=', 'a.number'))
+            .selectAll('a')
+            .where('r.ended_at', 'is', null)
+            .execute(),
+        ),
       ])
-      const open = new Map(attempts.map((row) => [row.rotation_id, toAttempt(row)]))
-      return found.map((row) => ({ rotation: fromRow(row), attempt: open.get(row.id) ?? null }))
+      const latest = new Map(attempts.map((row) => [row.rotation_id, toAttempt(row)]))
+      return found.map((row) => ({ rotation: fromRow(row), attempt: latest.get(row.id) ?? null }))
     },
 
     async byId(id) {

@@ -9,6 +9,7 @@ const busan = { id: 'd1', name: 'busan-03' }
 const [A, B, C] = ['127.10.3.1', '127.10.3.2', '127.10.3.3'] as const
 const running = (over: Partial<RotationRecord> = {}): RotationRecord =>
   rotationRecord(busan, { state: 'verifying', attempt: 1, oldIp: A, startedAt: T0, deadlineAt: T0 + 60_000, ...over })
+const before = { v4: A, v6: null, probed: null }
 const NOW = T0 + 20_000
 const after = { retryDelayMs: 10_000 }
 const failed = (of: RotationRecord, reason: RotationFailure): RotationRecord => end(of, 'failed', NOW, { reason, detail: 'because' })
@@ -16,7 +17,7 @@ const failed = (of: RotationRecord, reason: RotationFailure): RotationRecord => 
 describe('an attempt', () => {
   test('begins with the turn: the first under the rotation’s id, from the address seen then', () => {
     const waiting = rotationRecord(busan, { oldIp: A })
-    const { rotation, attempt } = beginAttempt(waiting, B, T0 + 5_000, { maxTimeMs: 60_000, newId: () => 'new' })
+    const { rotation, attempt } = beginAttempt(waiting, B, T0 + 5_000, { maxTimeMs: 60_000, before, newId: () => 'new' })
     expect(rotation).toMatchObject({
       state: 'draining',
       attempt: 1,
@@ -30,14 +31,14 @@ describe('an attempt', () => {
 
   test('that is another one has an id of its own; the rotation keeps its first address and beginning', () => {
     const waiting = running({ state: 'queued', deadlineAt: null })
-    const { rotation, attempt } = beginAttempt(waiting, B, T0 + 70_000, { maxTimeMs: 30_000, newId: () => 'new' })
+    const { rotation, attempt } = beginAttempt(waiting, B, T0 + 70_000, { maxTimeMs: 30_000, before, newId: () => 'new' })
     expect(rotation).toMatchObject({ attempt: 2, oldIp: A, startedAt: T0, deadlineAt: T0 + 100_000 })
     expect(attempt).toMatchObject({ id: 'new', number: 2, cause: 'retry', oldIp: B })
-    expect(beginAttempt({ ...waiting, newIp: B }, B, T0, { maxTimeMs: 1, newId: () => 'new' }).attempt.cause).toBe('unique')
+    expect(beginAttempt({ ...waiting, newIp: B }, B, T0, { maxTimeMs: 1, before, newId: () => 'new' }).attempt.cause).toBe('unique')
   })
 
   test('is closed as it ended', () => {
-    const { attempt } = beginAttempt(rotationRecord(busan), A, T0, { maxTimeMs: 60_000, newId: () => 'new' })
+    const { attempt } = beginAttempt(rotationRecord(busan), A, T0, { maxTimeMs: 60_000, before, newId: () => 'new' })
     expect(endAttempt(attempt, end(running({ method: 'api_call' }), 'changed', NOW, { newIp: B }))).toMatchObject({
       outcome: 'changed',
       method: 'api_call',

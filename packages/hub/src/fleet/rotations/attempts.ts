@@ -1,5 +1,5 @@
 import type { AttemptCause, RotationFailure, RotationOutcome } from '@mobilepool/sdk/contract'
-import type { AttemptRecord, RotationRecord } from '../../store/index.ts'
+import type { AttemptRecord, RotationRecord, SeenBefore } from '../../store/index.ts'
 
 /** What trying again cannot cure, or must not be tried again. */
 const NOT_TRIED_AGAIN = new Set<RotationFailure>([
@@ -20,7 +20,7 @@ export function beginAttempt(
   rotation: RotationRecord,
   exitIp: string | null,
   now: number,
-  { maxTimeMs, newId }: { maxTimeMs: number; newId: () => string },
+  { maxTimeMs, before, newId }: { maxTimeMs: number; before: SeenBefore; newId: () => string },
 ): { rotation: RotationRecord; attempt: AttemptRecord } {
   const number = rotation.attempt + 1
   const isFirst = number === 1
@@ -45,7 +45,9 @@ export function beginAttempt(
     newIp: null,
     reason: null,
     detail: null,
+    before,
     startedAt: now,
+    calledAt: null,
     endedAt: null,
   }
   return { rotation: begun, attempt }

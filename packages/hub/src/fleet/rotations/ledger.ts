@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import { type AttemptRecord, isDatabaseDown, type RotationRecord, type Store } from '../../store/index.ts'
 import type { Device } from '../device.ts'
 import type { FleetEvents } from '../events.ts'
-import { compareExit, type Exits } from '../exit-ip.ts'
+import { addressesOf, compareExit } from '../exit-ip.ts'
 import type { Fleet } from '../fleet.ts'
 import { afterAttempt, endAttempt } from './attempts.ts'
 import { durationMs } from './duration.ts'
@@ -25,8 +25,6 @@ export interface LedgerParts {
 export interface Run {
   /** The one that runs, or the last one. */
   attempt: AttemptRecord
-  /** Addresses seen of the device before this change of its IP. */
-  before: Exits
 }
 
 /** The rotations that have not ended: each step is in the database before anybody is told. */
@@ -86,9 +84,15 @@ export class Ledger {
     this.#tell(device, rotation)
   }
 
-  /** An attempt moves on. Within the rotation's turn. @throws HubError `database_down`; nothing has changed then */
-  async advance(device: Device, rotation: RotationRecord): Promise<void> {
-    await this.#write(device, rotation, null)
+  /**
+   * An attempt moves on, and more is known of it. Within the rotation's turn.
+   * @throws HubError `database_down`; nothing has changed then
+   */
+  async advance(device: Device, rotation: RotationRecord, known: Partial<AttemptRecord> = {}): Promise<void> {
+    const run = this.#runs.get(rotation.id)
+    const attempt = run ? { ...run.attempt, ...known } : null
+    await this.#write(device, rotation, attempt)
+    if (run && attempt) run.attempt = attempt
     this.#tell(device, rotation)
   }
 
@@ -169,7 +173,7 @@ export class Ledger {
   async #seenBefore(device: Device, { state, newIp, uniqueWithin, createdAt }: RotationRecord): Promise<number | null> {
     if (state !== 'changed' || newIp === null || uniqueWithin === null) return null
     const { fleet, store, now } = this.#parts
-    const isElsewhere = fleet.devices.some((other) => other !== device && compareExit(other.exits, newIp) === 'same')
+    const isElsewhere = fleet.devices.some((other) => other !== device && compareExit(addressesOf(other.exits), newIp) === 'same')
     return isElsewhere ? now() : store.rotations.lastSeen(newIp, now() - durationMs(uniqueWithin), createdAt)
   }
 

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { HubConfig } from '../../config.ts'
 import type { Send } from '../../outbound/outbound.ts'
 import { CallRuns } from './call/call-runs.ts'
@@ -17,6 +18,7 @@ export function openRotations(
     isMeasurable: (device) => echoFor(device, probing) !== null,
     see: (device, ip) => void fleet.see(device, ip),
     now,
+    sleep: (ms, signal) => delay(ms, undefined, { signal }),
     log,
   })
   const options = {

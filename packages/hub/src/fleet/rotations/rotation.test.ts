@@ -2,13 +2,12 @@ import type { CommandReportJson, RotationState } from '@mobilepool/sdk/contract'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { rotationRecord, T0 } from '../../../test/records.ts'
-import type { RotationRecord } from '../../store/index.ts'
-import { noExits, seeAddress } from '../exit-ip.ts'
+import type { RotationRecord, SeenBefore } from '../../store/index.ts'
 import { applyReport, expire, rotationSlots } from './rotation.ts'
 
 const OLD = '127.10.3.1'
 const NEW = '127.10.3.2'
-const before = seeAddress(noExits, OLD, T0).exits
+const before: SeenBefore = { v4: OLD, v6: null, probed: null }
 
 const rotation = (over: Partial<RotationRecord> = {}): RotationRecord =>
   rotationRecord(

@@ -1,7 +1,7 @@
 import { type CommandReportJson, isFinal, type RotationOutcome, type RotationState } from '@mobilepool/sdk/contract'
-import type { RotationRecord } from '../../store/index.ts'
-import { isSameExit } from '../address.ts'
-import { compareExit, type Exits, seeAddress } from '../exit-ip.ts'
+import type { RotationRecord, SeenBefore } from '../../store/index.ts'
+import { addressFamily, isSameExit } from '../address.ts'
+import { compareExit } from '../exit-ip.ts'
 
 /** The states in their order; a report never moves a rotation back. */
 const ORDER: readonly RotationState[] = ['queued', 'draining', 'rotating', 'verifying']
@@ -29,28 +29,35 @@ export function expire(rotation: RotationRecord, now: number): RotationRecord | 
 export interface ReportResult {
   rotation: RotationRecord
   /** The addresses seen before the change, made fresh by this report. */
-  before: Exits
+  before: SeenBefore
 }
 
 /**
  * An agent's report, with the address from which it came. The verdict is the hub's own: `changed` only if that address is another
  * than the one the hub saw before, whatever the report says; `failed` stays, unless only the agent's own probe had failed.
  */
-export function applyReport(rotation: RotationRecord, before: Exits, report: CommandReportJson, seenIp: string, now: number): ReportResult {
+export function applyReport(
+  rotation: RotationRecord,
+  before: SeenBefore,
+  report: CommandReportJson,
+  seenIp: string,
+  now: number,
+): ReportResult {
   const method = report.method ?? rotation.method
   if (!isFinal(report.state)) {
+    const family = addressFamily(seenIp)
     const advanced = ORDER.indexOf(report.state) > ORDER.indexOf(rotation.state)
     // A report repeated after the change comes from the new address: only one that agrees with what it says of the old one counts.
     const isFromBefore = report.state !== 'verifying' && report.old_ip !== null && isSameExit(report.old_ip, seenIp)
     return {
       rotation: { ...rotation, method, state: advanced ? report.state : rotation.state, oldIp: isFromBefore ? seenIp : rotation.oldIp },
-      before: isFromBefore ? seeAddress(before, seenIp, now).exits : before,
+      before: isFromBefore && before[family] !== seenIp ? { ...before, [family]: seenIp } : before,
     }
   }
   return { rotation: verdict({ ...rotation, method }, before, report, seenIp, now), before }
 }
 
-function verdict(rotation: RotationRecord, before: Exits, report: CommandReportJson, seenIp: string, now: number): RotationRecord {
+function verdict(rotation: RotationRecord, before: SeenBefore, report: CommandReportJson, seenIp: string, now: number): RotationRecord {
   const { state, reason, detail } = report
   if (state === 'failed' && reason !== 'probe_failed') return end(rotation, 'failed', now, { reason, detail })
   const admitsSame = report.old_ip !== null && isSameExit(report.old_ip, seenIp)

@@ -2,14 +2,17 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type AgentCommandJson, type CommandReportJson, isFinal } from '@mobilepool/sdk/contract'
 import type { Logger } from 'pino'
 import type { Refusal } from '../../errors.ts'
-import type { RotationRecord, Store } from '../../store/index.ts'
+import type { RotationRecord, SeenBefore, Store } from '../../store/index.ts'
+import { addressFamily } from '../address.ts'
 import { type Device, exitOf } from '../device.ts'
 import type { FleetEvents } from '../events.ts'
-import { compareExit, type Exits, noExits, seeAddress } from '../exit-ip.ts'
+import { addressesOf, compareExit } from '../exit-ip.ts'
 import type { Fleet } from '../fleet.ts'
 import { askForRotations, type RotationWish } from './asks.ts'
+import { attemptTimeMs } from './attempt-time.ts'
 import { beginAttempt } from './attempts.ts'
 import type { CallRuns } from './call/call-runs.ts'
+import { LATE_CHANGE } from './call/run-call.ts'
 import { executorOf } from './executor.ts'
 import { Ledger, type Run } from './ledger.ts'
 import { type Asker, Orders } from './orders.ts'
@@ -19,6 +22,8 @@ import { applyReport, end, expire, rotationSlots } from './rotation.ts'
 const GRACE_AFTER_START_MS = 15_000
 /** A rotation by URL ends itself at its deadline; this check is behind it. */
 const CALL_SLACK_MS = 10_000
+/** Why a rotation ends when its device is taken out of service. */
+export const IN_MAINTENANCE = 'The device was put into maintenance.'
 /** Between two looks of somebody who waits for an outcome. */
 const FOLLOW_EVERY_MS = 100
 
@@ -79,9 +84,12 @@ export class Rotations {
       if (!device) continue
       const deadlineAt = rotation.deadlineAt === null ? null : Math.max(rotation.deadlineAt, graceUntil)
       const resumed = { ...rotation, deadlineAt }
-      const run = attempt && { attempt, before: seenBefore(rotation) }
+      const run = attempt && { attempt }
       rotations.#ledger.resume(device, resumed, run)
-      if (run && executorOf(device, rotation.requestedMethod) === 'hub') rotations.#call(device, resumed, run)
+      // The hub was killed between the one write and the other.
+      if (device.maintenance) await rotations.cancel(device, IN_MAINTENANCE)
+      else if (run && attempt.endedAt === null && executorOf(device, rotation.requestedMethod) === 'hub')
+        rotations.#call(device, resumed, run)
     }
     return rotations
   }
@@ -134,10 +142,10 @@ export class Rotations {
       const current = device.rotation
       const run = this.#ledger.runOf(id)
       if (current?.id !== id || current.state === 'queued' || run?.attempt.id !== orderId) return this.#known(device, orderId)
-      const { rotation, before } = applyReport(current, run.before, report, seenIp, this.#parts.now())
-      run.before = before
+      const { rotation, before } = applyReport(current, run.attempt.before, report, seenIp, this.#parts.now())
       if (isFinal(rotation.state)) return this.#ledger.settle(device, rotation)
-      if (rotation.state !== current.state || rotation.method !== current.method) await this.#ledger.advance(device, rotation)
+      const isNews = rotation.state !== current.state || rotation.method !== current.method || rotation.oldIp !== current.oldIp
+      if (isNews || before !== run.attempt.before) await this.#ledger.advance(device, rotation, { before })
       return rotation
     })
   }
@@ -273,9 +281,8 @@ export class Rotations {
       const exit = exitOf(device)?.current ?? null
       const earlier = this.#ledger.runOf(id)
       const isRetry = earlier !== null && waiting.newIp === null
-      if (isRetry && exit !== null && compareExit(earlier.before, exit) === 'different') {
-        const detail = 'The IP changed after the attempt had been given up.'
-        await this.#ledger.settle(device, end(waiting, 'changed', now(), { newIp: exit, detail }))
+      if (isRetry && exit !== null && compareExit(earlier.attempt.before, exit) === 'different') {
+        await this.#ledger.settle(device, end(waiting, 'changed', now(), { newIp: exit, detail: LATE_CHANGE }))
         return
       }
       const executor = executorOf(device, waiting.requestedMethod)
@@ -284,9 +291,11 @@ export class Rotations {
         await this.#ledger.settle(device, end(waiting, 'failed', now(), { reason: 'unsupported', detail }))
         return
       }
-      const maxTimeMs = device.rotationMaxTime === null ? this.#options.timeoutMs : device.rotationMaxTime * 1000
-      const { rotation, attempt } = beginAttempt(waiting, exit, now(), { maxTimeMs, newId })
-      const run = { attempt, before: isRetry ? earlier.before : device.exits }
+      const isMeasurable = this.#parts.calls.isMeasurable(device)
+      const maxTimeMs = attemptTimeMs(device, { timeoutMs: this.#options.timeoutMs, executor, isMeasurable })
+      const before = isRetry ? earlier.attempt.before : seenBefore(device, waiting.newIp)
+      const { rotation, attempt } = beginAttempt(waiting, exit, now(), { maxTimeMs, before, newId })
+      const run = { attempt }
       await this.#ledger.begin(device, rotation, run)
       if (executor === 'hub') this.#call(device, rotation, run)
       else this.#orders.announce(device.id)
@@ -305,17 +314,16 @@ export class Rotations {
     this.#parts.calls.start({
       device,
       rotation,
-      before: run.before,
+      attempt: run.attempt,
       drainMs: this.#options.drainMs,
-      advance: (change) => inTurn((current) => this.#ledger.advance(device, { ...current, method: 'api_call', ...change })),
+      advance: (change, known) => inTurn((current) => this.#ledger.advance(device, { ...current, method: 'api_call', ...change }, known)),
       end: ({ state, waitMs, ...over }) =>
         inTurn((current) => this.#ledger.settle(device, end(current, state, this.#parts.now(), { method: 'api_call', ...over }), waitMs)),
     })
   }
 }
 
-/** After a restart the record alone tells what was seen before. */
-function seenBefore({ oldIp, newIp, startedAt, createdAt }: RotationRecord): Exits {
-  const ip = newIp ?? oldIp
-  return ip === null ? noExits : seeAddress(noExits, ip, startedAt ?? createdAt).exits
+/** What is known of a device's addresses; the one that the rotation has found already may not have been written for the device yet. */
+function seenBefore({ exits }: Device, found: string | null): SeenBefore {
+  return { ...addressesOf(exits), ...(found === null ? {} : { [addressFamily(found)]: found }), probed: null }
 }

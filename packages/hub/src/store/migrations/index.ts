@@ -7,6 +7,7 @@ import { statistics } from './0005-statistics.ts'
 import { alerts } from './0006-alerts.ts'
 import { rotations } from './0007-rotations.ts'
 import { logOwners } from './0008-log-owners.ts'
+import { rotationBaseline } from './0009-rotation-baseline.ts'
 
 /** Every migration under its name, in order. Static imports, so that a bundle holds them; a name once released never changes. */
 const all: Record<string, Migration> = {
@@ -18,6 +19,7 @@ const all: Record<string, Migration> = {
   '0006-alerts': alerts,
   '0007-rotations': rotations,
   '0008-log-owners': logOwners,
+  '0009-rotation-baseline': rotationBaseline,
 }
 
 export const migrations: MigrationProvider = { getMigrations: () => Promise.resolve(all) }

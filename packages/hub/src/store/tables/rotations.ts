@@ -75,7 +75,13 @@ export interface RotationTables {
     new_ip: string | null
     reason: RotationFailure | null
     detail: string | null
+    /** What was seen of the device before: its heartbeats' addresses, and what was measured through its proxy. */
+    before_v4: string | null
+    before_v6: string | null
+    before_probed: string | null
     started_at: Date
+    /** When the hub set out to call the rotation URL. */
+    called_at: Date | null
     ended_at: Date | null
   }
   /** Plain URLs that rotate one device each; what signs them is SECRET_KEY. */

@@ -11,6 +11,8 @@ export interface CallParts {
   /** A device was seen at an address, through its proxy. */
   see: (device: CallPort['device'], ip: string) => void
   now: () => number
+  /** Waits for so many ms. @throws when `signal` aborts */
+  sleep: (ms: number, signal: AbortSignal) => Promise<void>
   log: Logger
 }
 
@@ -41,6 +43,11 @@ export class CallRuns {
         if (this.#running.get(id)?.stop === stop) this.#running.delete(id)
       })
     this.#running.set(id, { stop, done })
+  }
+
+  /** Whether the exit IP of a device can be measured through its proxy. */
+  isMeasurable(device: { proxyUrl: string | null }): boolean {
+    return this.#parts.isMeasurable(device)
   }
 
   has(rotationId: string): boolean {

@@ -1,16 +1,9 @@
 import type { RotationFailure, RotationOutcome } from '@mobilepool/sdk/contract'
+import type { SeenBefore } from '../../../store/index.ts'
 import { addressFamily, isSameExit } from '../../address.ts'
 import { compareExit, type Exits } from '../../exit-ip.ts'
 
-/** What was seen of a device's exit, by the path on which it was seen: a box may send its heartbeats another way than its proxy's traffic. */
-export interface Baseline {
-  /** Addresses that its heartbeats came from before. */
-  heard: Exits
-  /** Measured through its proxy before; null: not known. */
-  probed: string | null
-}
-
-/** What the exit is now. */
+/** What the exit is now, by the path on which it was seen: a box may send its heartbeats another way than its proxy's traffic. */
 export interface Sighting {
   /** Addresses that its heartbeats came from. */
   heard: Exits
@@ -28,20 +21,26 @@ export interface Finding {
  * Compares what was seen after the call with what was seen before, each path with itself; either is enough for `changed`.
  * A heartbeat counts only if it came after `calledAt`.
  */
-export function findChange(before: Baseline, now: Sighting, calledAt: number): Finding {
+export function findChange(before: SeenBefore, now: Sighting, calledAt: number): Finding {
   const findings: Finding[] = []
-  // Echo and proxy may choose another family at each look; the two cannot be compared.
-  if (now.probed !== null && before.probed !== null && addressFamily(now.probed) === addressFamily(before.probed))
-    findings.push({ outcome: isSameExit(before.probed, now.probed) ? 'same' : 'changed', ip: now.probed })
+  const measured = compareProbed(before, now.probed)
+  if (measured !== null) findings.push({ outcome: measured, ip: now.probed })
   for (const exit of [now.heard.v4, now.heard.v6]) {
     if (!exit || exit.lastSeen <= calledAt) continue
-    const compared = compareExit(before.heard, exit.current)
+    const compared = compareExit(before, exit.current)
     if (compared !== 'unknown') findings.push({ outcome: compared === 'same' ? 'same' : 'changed', ip: exit.current })
   }
   return (
     findings.find(({ outcome }) => outcome === 'changed') ??
     findings.find(({ outcome }) => outcome === 'same') ?? { outcome: 'unknown', ip: null }
   )
+}
+
+/** What was measured through the device's proxy, against what was measured before; null where the two cannot be compared. */
+export function compareProbed({ probed: before }: SeenBefore, probed: string | null): 'changed' | 'same' | null {
+  // Echo and proxy may choose another family at each look.
+  if (probed === null || before === null || addressFamily(probed) !== addressFamily(before)) return null
+  return isSameExit(before, probed) ? 'same' : 'changed'
 }
 
 /** The end of an attempt whose time is over without a change. */

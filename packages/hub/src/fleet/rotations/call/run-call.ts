@@ -1,18 +1,18 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { RotationFailure, RotationOutcome } from '@mobilepool/sdk/contract'
-import { isDatabaseDown, type RotationRecord } from '../../../store/index.ts'
+import { type AttemptRecord, isDatabaseDown, type RotationRecord, type SeenBefore } from '../../../store/index.ts'
 import type { Device } from '../../device.ts'
-import type { Exits } from '../../exit-ip.ts'
 import { readAnswer } from './call-answer.ts'
 import { callRequest } from './call-request.ts'
 import type { CallParts } from './call-runs.ts'
-import { type Baseline, findChange, withoutChange } from './evidence.ts'
+import { compareProbed, findChange, withoutChange } from './evidence.ts'
 import { secretsOf } from './secrets.ts'
 
 /** Synchronous boxes answer when the modem is back (reference/device-control.md 1.8). */
 const LONGEST_CALL_MS = 45_000
 /** Between two looks at the exit IP. */
 const LOOK_EVERY_MS = 1_000
+/** What ends a rotation whose IP changed between two attempts. */
+export const LATE_CHANGE = 'The IP changed after the attempt had been given up.'
 /** Before a write is tried again while the database is away. */
 const WRITE_AGAIN_MS = 1_000
 
@@ -30,11 +30,13 @@ interface CallEnd {
 export interface CallPort {
   device: Device
   rotation: RotationRecord
-  /** Addresses seen of the device before. */
-  before: Exits
+  attempt: AttemptRecord
   drainMs: number
-  /** Writes the next step. @throws HubError `database_down` */
-  advance: (change: Pick<RotationRecord, 'state'> & Partial<Pick<RotationRecord, 'oldIp'>>) => Promise<void>
+  /** Writes the next step, and what is known of the attempt by then. @throws HubError `database_down` */
+  advance: (
+    change: Pick<RotationRecord, 'state'> & Partial<Pick<RotationRecord, 'oldIp'>>,
+    known?: Partial<Pick<AttemptRecord, 'before' | 'calledAt'>>,
+  ) => Promise<void>
   /** Ends the attempt. @throws HubError `database_down` */
   end: (end: CallEnd) => Promise<void>
 }
@@ -47,7 +49,7 @@ export async function runCall(port: CallPort, parts: CallParts, stop: AbortSigna
   const run = new CallRun(port, parts, stop)
   const { state } = port.rotation
   if (state !== 'draining') return run.verify('The hub was restarted during this rotation.')
-  await run.drain()
+  if (await run.drain()) return
   const remark = await run.call()
   if (remark !== undefined) await run.verify(remark)
 }
@@ -57,26 +59,31 @@ class CallRun {
   readonly #parts: CallParts
   readonly #stop: AbortSignal
   readonly #deadlineAt: number
-  #before: Baseline
+  #before: SeenBefore
   #calledAt: number
 
   constructor(port: CallPort, parts: CallParts, stop: AbortSignal) {
     this.#port = port
     this.#parts = parts
     this.#stop = stop
-    const { rotation } = port
+    const { rotation, attempt } = port
     this.#deadlineAt = rotation.deadlineAt ?? parts.now()
-    // After a restart the record's address stands for both paths.
-    this.#before = { heard: port.before, probed: rotation.state === 'draining' ? null : (rotation.newIp ?? rotation.oldIp) }
-    this.#calledAt = rotation.startedAt ?? rotation.createdAt
+    this.#before = attempt.before
+    this.#calledAt = attempt.calledAt ?? attempt.startedAt
   }
 
-  /** Lets requests under way finish, and measures the exit IP meanwhile. */
-  async drain(): Promise<void> {
+  /** Lets requests under way finish, and measures the exit IP meanwhile. True: it has changed since an earlier attempt, and this one has ended. */
+  async drain(): Promise<boolean> {
     const { device, drainMs } = this.#port
     const [probed] = await Promise.all([this.#parts.probe(device, this.#stop), this.#sleep(Math.min(drainMs, this.#leftMs() / 2))])
-    this.#before = { ...this.#before, probed }
+    if (probed !== null && compareProbed(this.#before, probed) === 'changed') {
+      this.#parts.see(device, probed)
+      await this.#end({ state: 'changed', newIp: probed, detail: LATE_CHANGE, waitMs: null })
+      return true
+    }
+    this.#before = { ...this.#before, probed: probed ?? this.#before.probed }
     if (probed !== null && device.lastHeartbeat === null) this.#parts.see(device, probed)
+    return false
   }
 
   /** Calls the URL. Undefined: the attempt has ended; else what was odd about the answer, if anything. */
@@ -89,8 +96,10 @@ class CallRun {
     }
     // The first attempt's address is the rotation's; what is measured through the proxy goes before what a heartbeat said.
     const measured = rotation.attempt === 1 && this.#before.probed !== null ? { oldIp: this.#before.probed } : {}
-    await this.#write(() => this.#port.advance({ state: 'rotating', ...measured }))
-    this.#calledAt = this.#parts.now()
+    const calledAt = this.#parts.now()
+    this.#calledAt = calledAt
+    // Written before it is called: whoever takes this up later must not call again what may have been called.
+    await this.#write(() => this.#port.advance({ state: 'rotating', ...measured }, { before: this.#before, calledAt }))
     const result = await this.#parts.send({ ...request, signal: this.#stop })
     this.#stop.throwIfAborted()
     const verdict = readAnswer(result, {
@@ -152,6 +161,6 @@ class CallRun {
   }
 
   async #sleep(ms: number): Promise<void> {
-    await delay(Math.max(0, ms), undefined, { signal: this.#stop })
+    await this.#parts.sleep(Math.max(0, ms), this.#stop)
   }
 }

@@ -63,6 +63,8 @@ export class Rotations {
   readonly #orders: Orders
   readonly #ledger: Ledger
   #granting: Promise<void> | null = null
+  /** Calls that were under way when the hub last stopped; they wait for it to listen, since devices are probed with its help. */
+  #left: [Device, Run][] = []
 
   private constructor(options: RotationOptions, parts: RotationParts) {
     this.#options = options
@@ -89,7 +91,7 @@ export class Rotations {
       // The hub was killed between the one write and the other.
       if (device.maintenance) await rotations.cancel(device, IN_MAINTENANCE)
       else if (run && attempt.endedAt === null && executorOf(device, rotation.requestedMethod) === 'hub')
-        rotations.#call(device, resumed, run)
+        rotations.#left.push([device, run])
     }
     return rotations
   }
@@ -194,11 +196,13 @@ export class Rotations {
     this.#ledger.drop(device)
   }
 
-  /** Once a second: ends what has passed its deadline, and gives waiting ones their turn. */
+  /** Once a second, from when the hub listens: takes up what a restart left, ends what has passed its deadline, and gives waiting ones their turn. */
   tick(): void {
     const now = this.#parts.now()
     const { calls } = this.#parts
     const ledger = this.#ledger
+    for (const [device, run] of this.#left.splice(0))
+      if (device.rotation?.id === run.attempt.rotationId) this.#call(device, device.rotation, run)
     for (const device of ledger.turns.away) {
       const judge = (rotation: RotationRecord) => expire(rotation, calls.has(rotation.id) ? now - CALL_SLACK_MS : now)
       this.#endWhere(device, judge, (ended) => ledger.settle(device, ended))

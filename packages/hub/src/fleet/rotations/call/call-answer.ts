@@ -35,11 +35,12 @@ const WAITS = new Map<number, 'too_soon' | 'busy'>([
   [429, 'too_soon'],
 ])
 const BAD_VALUES = new Set(['err', 'error', 'fail', 'failed', 'failure', 'false', '0', 'ko'])
+// `\b` and `\w` know Latin letters only.
 const WAIT_WORDS =
-  /\b(wait|too (?:soon|often|many|fast|early|frequent\w*)|try again|cool-?down|rate.?limit|once (?:per|every|in)|seconds? left|not allowed yet|подожд\w+|слишком част\w+)/iu
+  /(?<!\p{L})(wait|too (?:soon|often|many|fast|early|frequent\p{L}*)|try again|cool-?down|rate.?limit|once (?:per|every|in)|seconds? left|not allowed yet|подожд\p{L}+|слишком част\p{L}+)/iu
 const BUSY_WORDS = /\b(already (?:running|rotating|in progress)|in progress|is rotating|busy|locked)\b/i
 const AUTH_WORDS = /\b(unauthori[sz]ed|forbidden|invalid (?:token|key|proxy_key|credentials)|wrong (?:token|key)|access denied|expired)\b/i
-const SPAN = /(\d{1,6}(?:\.\d+)?)\s*(ms|milliseconds?|s|secs?|seconds?|сек\w*|m|mins?|minutes?|мин\w*|h|hours?|час\w*)?(?![\p{L}\d])/iu
+const SPAN = /(\d{1,6}(?:\.\d+)?)\s*(ms|milliseconds?|s|secs?|seconds?|сек\p{L}*|m|mins?|minutes?|мин\p{L}*|h|hours?|час\p{L}*)?(?![\p{L}\d])/iu
 
 export function readAnswer(result: OutboundResult, rules: AnswerRules): CallVerdict {
   if (!result.isAnswer) return ofFailure(result)

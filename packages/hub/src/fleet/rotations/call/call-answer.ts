@@ -40,7 +40,8 @@ const WAIT_WORDS =
   /(?<!\p{L})(wait|too (?:soon|often|many|fast|early|frequent\p{L}*)|try again|cool-?down|rate.?limit|once (?:per|every|in)|seconds? left|not allowed yet|подожд\p{L}+|слишком част\p{L}+)/iu
 const BUSY_WORDS = /\b(already (?:running|rotating|in progress)|in progress|is rotating|busy|locked)\b/i
 const AUTH_WORDS = /\b(unauthori[sz]ed|forbidden|invalid (?:token|key|proxy_key|credentials)|wrong (?:token|key)|access denied|expired)\b/i
-const SPAN = /(\d{1,6}(?:\.\d+)?)\s*(ms|milliseconds?|s|secs?|seconds?|сек\p{L}*|m|mins?|minutes?|мин\p{L}*|h|hours?|час\p{L}*)?(?![\p{L}\d])/iu
+const SPAN =
+  /(\d{1,6}(?:\.\d+)?)\s*(ms|milliseconds?|s|secs?|seconds?|сек\p{L}*|m|mins?|minutes?|мин\p{L}*|h|hours?|час\p{L}*)?(?![\p{L}\d])/iu
 
 export function readAnswer(result: OutboundResult, rules: AnswerRules): CallVerdict {
   if (!result.isAnswer) return ofFailure(result)

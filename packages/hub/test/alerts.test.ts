@@ -83,6 +83,28 @@ describe('a rotation that fails', () => {
   })
 })
 
+describe('a device that keeps its IP', () => {
+  test('is told at the third rotation, though the hub was restarted before it', async () => {
+    const same = { state: 'unchanged', old_ip: '127.10.3.2', new_ip: '127.10.3.2' }
+    await rotateTo(same, '127.10.3.2')
+    await rotateTo(same, '127.10.3.2')
+    feed.close()
+    hub = await hub.restart()
+    feed = new EventReader(`${hub.url}/api/v1/events`, { headers: { authorization: `Bearer ${ADMIN_KEY}` } })
+    await feed.opened
+    agent = { ...(await resume(agent, '127.10.3.2')), name: 'busan-03' }
+    expect(await firing('same_ip')).toEqual([])
+    await rotateTo(same, '127.10.3.2')
+    await vi.waitFor(
+      async () => expect(await firing('same_ip')).toMatchObject([{ value: 3, detail: expect.stringContaining('it is at 127.10.3.2') }]),
+      SOON,
+    )
+    await rotateTo({ state: 'changed', old_ip: '127.10.3.2', new_ip: '127.10.3.4' }, '127.10.3.4')
+    await vi.waitFor(async () => expect(await firing('same_ip')).toEqual([]), SOON)
+    await rotateTo({ state: 'changed', old_ip: '127.10.3.4', new_ip: '127.10.3.2' }, '127.10.3.2')
+  })
+})
+
 describe('a limit that is reached', () => {
   test('is an alert that somebody can acknowledge', async () => {
     for (const name of ['seoul-01', 'moscow-07', 'kazan-02'])
@@ -221,8 +243,8 @@ test('the list says where its next page begins, and refuses a place that is none
 })
 
 /** The same agent, at the hub that runs now. */
-async function resume({ key }: ScriptedAgent): Promise<Omit<ScriptedAgent, 'name'>> {
+async function resume({ key }: ScriptedAgent, ip = '127.10.3.1'): Promise<Omit<ScriptedAgent, 'name'>> {
   const spoken = { key, ...speakFor(() => hub, key) }
-  await spoken.beat('127.10.3.1')
+  await spoken.beat(ip)
   return spoken
 }

@@ -52,6 +52,6 @@ export const rotationVariables: readonly Variable[] = [
     option: 'outboundPrivate',
     env: ['OUTBOUND_PRIVATE'],
     read: yesNo,
-    help: 'whether rotation URLs and webhooks may lead to private addresses: true or false (true)',
+    help: 'whether rotation URLs, webhooks and mail servers may lead to private addresses: true or false (true)',
   },
 ]

@@ -34,6 +34,8 @@ export interface ChannelParts {
 export class ChannelList {
   readonly #parts: ChannelParts
   readonly #byId = new Map<string, ChannelRecord>()
+  /** Changes made by this hub. */
+  #changes = 0
 
   private constructor(parts: ChannelParts) {
     this.#parts = parts
@@ -53,7 +55,10 @@ export class ChannelList {
 
   /** Takes over what other hubs changed. @throws HubError `database_down` */
   async reload(): Promise<void> {
+    const before = this.#changes
     const stored = await this.#parts.store.all()
+    // Something was changed here meanwhile: what was read may be older.
+    if (this.#changes !== before) return
     this.#byId.clear()
     for (const channel of stored) this.#byId.set(channel.id, channel)
   }
@@ -132,6 +137,7 @@ export class ChannelList {
     if (channel.source === 'environment')
       return { code: 'bad_request', detail: `${channel.name} is set by the hub's environment: unset it there, and restart the hub.` }
     await this.#parts.store.remove(channel.id)
+    this.#changes += 1
     this.#byId.delete(channel.id)
     return null
   }
@@ -142,6 +148,7 @@ export class ChannelList {
     if (!channel) return
     const changed = { ...channel, ...news }
     if (news.address !== undefined) changed.target = channelKinds[channel.kind].target(news.address)
+    this.#changes += 1
     this.#byId.set(id, changed)
     this.#parts.store.note(changed).catch((error: unknown) => {
       // It stands in memory, and is written with the next attempt.
@@ -177,6 +184,7 @@ export class ChannelList {
         detail: `name: another channel is called ${channel.name}`,
         errors: [{ field: 'name', message: 'is taken' }],
       }
+    this.#changes += 1
     this.#byId.set(channel.id, channel)
     return null
   }

@@ -1,21 +1,17 @@
 import type { Logger } from 'pino'
-import { type AlertSettingsStore, isDatabaseDown } from '../store/index.ts'
+import { isDatabaseDown } from '../store/index.ts'
 import type { ChannelList } from './channel-list.ts'
-import type { Dispatcher } from './dispatcher.ts'
 import type { RuleBook } from './rule-book.ts'
 
 export interface NewsParts {
-  store: Pick<AlertSettingsStore, 'version'>
   rules: Pick<RuleBook, 'reload'>
   channels: Pick<ChannelList, 'reload'>
-  dispatcher: Pick<Dispatcher, 'wake'>
   log: Logger
 }
 
-/** Learns of rules, quiet hours and channels that another hub on this database has changed. */
+/** Learns of rules, quiet hours and channels that another hub on this database has changed: some dozens of rows, read at each look. */
 export class NewsOfOtherHubs {
   readonly #parts: NewsParts
-  #known: string | null = null
   #asking: Promise<void> | null = null
 
   constructor(parts: NewsParts) {
@@ -39,12 +35,8 @@ export class NewsOfOtherHubs {
   }
 
   async #ask(): Promise<void> {
-    const { store, rules, channels, dispatcher } = this.#parts
-    const version = await store.version()
-    if (version === this.#known) return
+    const { rules, channels } = this.#parts
     await rules.reload()
     await channels.reload()
-    this.#known = version
-    dispatcher.wake()
   }
 }

@@ -20,6 +20,8 @@ export class RuleBook {
   #rules: Rules
   #quiet: QuietHours | null = null
   #vigil: VigilSettings
+  /** Changes made by this hub. */
+  #changes = 0
 
   private constructor(parts: RuleBookParts) {
     this.#parts = parts
@@ -36,7 +38,10 @@ export class RuleBook {
 
   /** Takes over what other hubs changed. @throws HubError `database_down` */
   async reload(): Promise<void> {
-    this.#take(await this.#parts.store.all())
+    const before = this.#changes
+    const changed = await this.#parts.store.all()
+    // Something was changed here meanwhile: what was read may be older.
+    if (this.#changes === before) this.#take(changed)
   }
 
   get quietHours(): QuietHours | null {
@@ -67,6 +72,7 @@ export class RuleBook {
     for (const [rule, change] of changes) values.set(rule, { ...(changed.get(rule) as object | undefined), ...change })
     if (quiet !== undefined) values.set(QUIET_KEY, quiet)
     await this.#parts.store.put(values)
+    this.#changes += 1
     this.#take(new Map([...changed, ...values]))
     await this.#parts.deliveries.release(now)
     return null

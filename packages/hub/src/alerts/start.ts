@@ -89,7 +89,7 @@ export async function startAlerting(parts: AlertingParts): Promise<Alerting> {
     now,
   )
 
-  const news = parts.isShared ? new NewsOfOtherHubs({ store: store.alertSettings, rules, channels, dispatcher, log }) : null
+  const news = parts.isShared ? new NewsOfOtherHubs({ rules, channels, log }) : null
 
   const hear = (event: FleetEvent): void => watch.hear(event)
   events.on('event', hear)

@@ -6,8 +6,6 @@ import type { Tables } from './tables.ts'
 export interface AlertSettingsStore {
   /** Values by key: a rule's name, `quiet_hours`. */
   all(): Promise<Map<string, unknown>>
-  /** A text that is another after each change of these or of a channel, by whichever hub, and the same otherwise. */
-  version(): Promise<string>
   /** Writes some, all or none of them. */
   put(values: ReadonlyMap<string, unknown>): Promise<void>
 }
@@ -17,15 +15,6 @@ export function alertSettingsStore(db: Kysely<Tables>): AlertSettingsStore {
     async all() {
       const rows = await query(db.selectFrom('alert_settings').select(['key', 'value']).execute())
       return new Map(rows.map(({ key, value }) => [key, value]))
-    },
-    async version() {
-      // Not the latest time of a change: hubs' clocks differ.
-      const { rows } = await query(
-        sql<{ version: string | null }>`select concat_ws(' ',
-          (select md5(string_agg(concat(key, value, updated_at), ' ' order by key)) from alert_settings),
-          (select md5(string_agg(concat(id, updated_at), ' ' order by id)) from alert_channels)) as version`.execute(db),
-      )
-      return rows[0]?.version ?? ''
     },
     async put(values) {
       if (values.size === 0) return

@@ -33,24 +33,26 @@ let devicesMade = 0
 
 /** What the pool core knows of one device. Plain state: `PoolCore` alone writes it. */
 export class Device {
-  // What every pick looks at comes first: together it fits into two or three cache lines.
+  // What every pick looks at comes first: together it fits into two cache lines.
   inFlight = 0
-  probing: boolean = false
-  /** When its pace lets it begin the next request; 0: now. */
-  nextCellAt = 0
-  limits: DeviceLimits
+  /** How many requests may be in flight now; 0 where it may begin none. What it is made of lies further down; the fleet alone writes it. */
+  capacity = 0
   exit: ExitMemory
   /** Requests in flight by site; null when nobody limits them. */
   inFlightBySite: Map<string, number> | null = null
-  /** Where the fleet keeps it. -1: not there. */
-  openIndex = -1
-  readyIndex = -1
+  limits: DeviceLimits
   /** When a balancer last picked it, counted in picks. */
   lastPick = 0
   /** As its facts have it. */
   weight: number
   /** Requests that it got since the pool began. */
   requests = 0
+  /** When its pace lets it begin the next request; 0: now. */
+  nextCellAt = 0
+  /** Where the fleet keeps it. -1: not there. */
+  openIndex = -1
+  readyIndex = -1
+  probing: boolean = false
   #facts: DeviceFacts
   /** Its neighbours in a balancer's ring; null when it is in none. */
   nextInRing: Device | null = null
@@ -83,9 +85,6 @@ export class Device {
   /** Whether the fleet counts it among those that are up, and those that are ejected. */
   isCountedUp: boolean = false
   isCountedEjected: boolean = false
-
-  /** What a request that gets it is told: one object for all of them. */
-  readonly assigned: { readonly kind: 'assigned'; readonly device: Device } = { kind: 'assigned', device: this }
 
   constructor(facts: DeviceFacts, exit: ExitMemory, limits: DeviceLimits = UNLIMITED) {
     this.#facts = facts

@@ -1,6 +1,6 @@
 import type { Device } from './device.ts'
 import { Heap } from './heap.ts'
-import { hasRoom } from './limits.ts'
+import { capacityOf } from './limits.ts'
 
 /** Who is told how the fleet changes. */
 export interface FleetWatcher {
@@ -96,18 +96,25 @@ export class Fleet {
     this.#setAlarm(device, isHere)
     const isReady = isHere && device.online && !device.rotating && device.rest === null
     if (isReady && device.readyIndex < 0) device.readyIndex = this.#ready.push(device) - 1
-    if (isReady && hasRoom(device)) this.#enterOpen(device)
+    device.capacity = isReady ? capacityOf(device) : 0
+    if (device.inFlight < device.capacity) this.#enterOpen(device)
     else this.#leaveOpen(device)
     if (!isReady && device.readyIndex >= 0) this.#leaveReady(device)
     this.#watcher.changed(device)
   }
 
-  /** To be called when a request began or ended on the device: cheaper than `place`. */
-  placeByRoom(device: Device): void {
-    if (device.nextCellAt > 0) this.#setAlarm(device, this.#byId.get(device.id) === device)
-    if (device.readyIndex < 0) return
-    if (hasRoom(device)) this.#enterOpen(device)
-    else this.#leaveOpen(device)
+  /** To be called when a request has begun on the device: cheaper than `place`. */
+  began(device: Device): void {
+    if (device.nextCellAt > 0) {
+      this.#setAlarm(device, this.#byId.get(device.id) === device)
+      device.capacity = 0
+    }
+    if (device.inFlight >= device.capacity) this.#leaveOpen(device)
+  }
+
+  /** To be called when a request has ended on the device: cheaper than `place`. */
+  ended(device: Device): void {
+    if (device.inFlight + 1 === device.capacity) this.#enterOpen(device)
   }
 
   /** Takes out the next device whose alarm is due. */

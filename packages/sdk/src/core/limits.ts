@@ -36,9 +36,8 @@ export function limitsFor(own: OwnLimits | undefined, settings: LimitSettings): 
   return { concurrency: own?.concurrency ?? settings.concurrency, cellMs, burstMs: cellMs * (settings.burst - 1) }
 }
 
-/** Whether one more request fits on the device, whatever its site. A device on probation gets one at a time. */
-export const hasRoom = (device: Device): boolean =>
-  device.inFlight < (device.probing ? 1 : device.limits.concurrency) && device.nextCellAt === 0
+/** How many requests may be in flight on a device that is up, whatever their site. A device on probation gets one at a time. */
+export const capacityOf = ({ nextCellAt, probing, limits }: Device): number => (nextCellAt > 0 ? 0 : probing ? 1 : limits.concurrency)
 
 /**
  * Counts a request against the device's pace: GCRA, the leaky bucket of ATM (ITU-T I.371) with two numbers a device and no timer.

@@ -20,6 +20,7 @@ export interface CoreSettings {
 
 /** What becomes of a request that asks for a device. */
 export type Decision =
+  /** The object is used for the next request that gets a device too: a pick allocates nothing. */
   | { readonly kind: 'assigned'; readonly device: Device }
   | { readonly kind: 'wait' }
   /** Every device that is up is quarantined for its site; the first may be used again at `until`. */
@@ -51,6 +52,7 @@ export class PoolCore<A extends Applicant> {
   readonly #sharedLimits: DeviceLimits
   readonly #admission: Admission<A>
   #mayGrow: boolean = true
+  #assigned: { readonly kind: 'assigned'; device: Device } | null = null
 
   constructor(settings: CoreSettings, balancer: Balancer) {
     this.#settings = settings
@@ -216,8 +218,8 @@ export class PoolCore<A extends Applicant> {
       if (left > 0) device.inFlightBySite.set(site, left)
       else device.inFlightBySite.delete(site)
     }
-    this.fleet.placeByRoom(device)
-    if (device.openIndex >= 0) this.#admission.freshen(device)
+    this.fleet.ended(device)
+    if (device.inFlight < device.capacity) this.#admission.freshen(device)
   }
 
   /** Hands free room to those who wait: higher priority first, among equals first come, first served. */
@@ -242,12 +244,12 @@ export class PoolCore<A extends Applicant> {
 
   #decide(applicant: A, now: number): Decision {
     const device = this.#admission.pick(applicant, false, now)
-    if (device !== undefined) return device.assigned
+    if (device !== undefined) return this.#assign(device)
     const outlook = lookOut(applicant, this.fleet, now + this.#patienceOf(applicant), now)
     switch (outlook.kind) {
       case 'again': {
         const again = this.#admission.pick(applicant, true, now)
-        return again === undefined ? WAIT : again.assigned
+        return again === undefined ? WAIT : this.#assign(again)
       }
       case 'busy':
       case 'coming':
@@ -257,6 +259,12 @@ export class PoolCore<A extends Applicant> {
       case 'nothing':
         return this.#mayGrow ? WAIT : NOTHING
     }
+  }
+
+  #assign(device: Device): Decision {
+    this.#assigned ??= { kind: 'assigned', device }
+    this.#assigned.device = device
+    return this.#assigned
   }
 
   /** One object for all that have no limits of their own. */
@@ -281,7 +289,7 @@ export class PoolCore<A extends Applicant> {
     device.requests++
     device.inFlightBySite?.set(site, (device.inFlightBySite.get(site) ?? 0) + 1)
     takeCell(device, now)
-    this.fleet.placeByRoom(device)
+    this.fleet.began(device)
   }
 
   /** What the clock has changed by itself: rests that are over, devices whose pace lets them go on. */

@@ -56,13 +56,13 @@ class Stage {
     if (device === undefined) throw new Error('nobody was picked')
     device.inFlight++
     device.requests++
-    this.fleet.placeByRoom(device)
+    this.fleet.began(device)
     return device
   }
 
   release(device: Device): void {
     device.inFlight--
-    this.fleet.placeByRoom(device)
+    this.fleet.ended(device)
   }
 
   get requests(): number[] {
@@ -114,7 +114,7 @@ describe.each(Object.entries(balancers))('%s', (_name, create) => {
             if (picked === undefined) continue
             expect([picked.online, picked.inFlight < 2]).toEqual([true, true])
             picked.inFlight++
-            stage.fleet.placeByRoom(picked)
+            stage.fleet.began(picked)
           }
         }
       }),

@@ -54,6 +54,27 @@ describe('the fleet', () => {
     expect(await exitOf(await waiting)).toBe(seoul.egress)
   })
 
+  test.each([
+    ['the owner’s hold, above the defaults too', { concurrency: 20, requests_per_minute: 300 }, {}, [20, 300]],
+    [
+      'what the pool asks for holds where it is stricter',
+      { concurrency: 20, requests_per_minute: 30 },
+      { concurrency: 2, requestsPerMinute: 60 },
+      [2, 30],
+    ],
+    ['and gives way where it is not', { concurrency: 3, requests_per_minute: 300 }, { concurrency: 5, requestsPerMinute: 60 }, [3, 60]],
+    ['the pool’s hold for what the owner left open', { concurrency: null, requests_per_minute: 30 }, { concurrency: 4 }, [4, 30]],
+    ['no limits of its own', {}, { requestsPerMinute: 60 }, [10, 60]],
+  ])('keeps to its limits: %s', async (_name, owners, perDevice, [concurrency, requestsPerMinute]) => {
+    put('seoul-01', await stage.device('seoul-01'), owners)
+    const pool = open({ perDevice })
+    await eventually('the device is known', () => pool.stats().devices.length === 1)
+    expect(pool.stats().devices[0]?.limits).toMatchObject({ concurrency, requestsPerMinute })
+    await eventually('the stream is open', () => hub.streams === 1)
+    hub.put('seoul-01', { concurrency: 1, requests_per_minute: 10 })
+    await eventually('a change holds', () => pool.stats().devices[0]?.limits.concurrency === 1)
+  })
+
   test.each(['offline', 'busy', 'maintenance', 'pending', 'rotating'] as const)(
     'a device that is %s gets nothing; nor does one that cannot be reached',
     async (status) => {

@@ -58,7 +58,7 @@ const details = {
   agent_version: z.string().nullable(),
   /** How its agent can rotate it, best first. */
   methods: z.array(rotationMethod),
-  /** A pool that takes its devices from the hub keeps to these two instead of its own `perDevice`. Null: the pool's. */
+  /** A pool that takes its devices from the hub keeps to these two, and to its own `perDevice` where that is stricter. Null: the pool's. */
   requests_per_minute: z.int().nullable(),
   concurrency: z.int().nullable(),
   data_cap_bytes: z.int().nullable(),

@@ -7,7 +7,10 @@ import { type PoolSettings, poolOptions } from './schema.ts'
 export function parseOptions(options: MobilePoolOptions | undefined): PoolSettings {
   // JavaScript lets people leave them out altogether: then it is the devices that are missing.
   const parsed = poolOptions.safeParse(options ?? {})
-  if (parsed.success) return parsed.data
+  if (parsed.success) {
+    const { concurrency, requestsPerMinute } = options?.perDevice ?? {}
+    return { ...parsed.data, asked: { concurrency, requestsPerMinute } }
+  }
   throw optionsError("the pool's options are wrong", parsed.error)
 }
 

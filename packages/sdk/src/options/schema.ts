@@ -4,6 +4,7 @@ import { deviceType, label, proxyUrl } from '../contract/index.ts'
 import type { CustomBalancer } from '../core/balancers/custom.ts'
 import { balancers } from '../core/balancers/index.ts'
 import type { BalancerName } from '../core/balancers/names.ts'
+import type { OwnLimits } from '../core/limits.ts'
 import type { HashKeyOf } from '../dispatch/hash-key.ts'
 import type { PoolLogger } from '../telemetry/pool-log.ts'
 import { banOptions } from './ban-schema.ts'
@@ -193,7 +194,10 @@ export const poolOptions = z
   })
 
 /** Options, checked and complete. */
-export type PoolSettings = z.output<typeof poolOptions>
+export type PoolSettings = z.output<typeof poolOptions> & {
+  /** What `perDevice` says itself, without defaults: it goes before what a hub says of a device where it is stricter. */
+  readonly asked: OwnLimits
+}
 export type ListedDevice = NonNullable<PoolSettings['devices']>[number]
 
 /** A listed device's id: its own, or host and port of its URL. Never its credentials. */

@@ -31,7 +31,7 @@ const PROBE_TIMEOUT_MS = 10_000
 /** The source of devices that the options name. */
 export function openSource(settings: PoolSettings, parts: SourceParts): DeviceSource {
   const { clock, random, hub } = parts
-  if (hub !== null) return new HubSource({ ...hub, clock, random, backoff: hubBackoff })
+  if (hub !== null) return new HubSource({ ...hub, asked: settings.asked, clock, random, backoff: hubBackoff })
 
   const devices = settings.devices ?? []
   const { exitIpUrl, rotate } = settings

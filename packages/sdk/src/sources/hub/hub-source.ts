@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock.ts'
 import type { DeviceJson, HubEvent, RotationTrigger } from '../../contract/index.ts'
+import type { OwnLimits } from '../../core/limits.ts'
 import { MobilePoolError } from '../../errors.ts'
 import type { RotationResult } from '../../events.ts'
 import type { DeviceRecord, DeviceSource, SourceListener } from '../device-source.ts'
@@ -12,6 +13,8 @@ import type { SharedBans } from './shared-bans.ts'
 
 export interface HubSourceParts {
   readonly client: HubClient
+  /** Limits that the pool's options ask for; what they leave to defaults is not in it. */
+  readonly asked: OwnLimits
   /** Null: bans are not shared. */
   readonly bans: Pick<SharedBans, 'hear' | 'catchUp'> | null
   readonly clock: Clock
@@ -79,7 +82,7 @@ export class HubSource implements DeviceSource {
     if (this.#lastEventId !== null) return
     const { devices, last_event_id: lastEventId } = await this.#parts.client.list(this.#stop.signal)
     this.#lastEventId = lastEventId
-    listener.onSnapshot(devices.map(toRecord))
+    listener.onSnapshot(devices.map((device) => toRecord(device, this.#parts.asked)))
     this.#hasMissedBans = true
     this.#nowUp(listener)
   }
@@ -116,7 +119,7 @@ export class HubSource implements DeviceSource {
   #apply(event: HubEvent, listener: SourceListener): void {
     switch (event.name) {
       case 'device':
-        listener.onDevice(toRecord(event.data))
+        listener.onDevice(toRecord(event.data, this.#parts.asked))
         return
       case 'device_removed':
         listener.onDeviceRemoved(event.data.id)
@@ -153,8 +156,8 @@ export class HubSource implements DeviceSource {
   }
 }
 
-function toRecord(device: DeviceJson): DeviceRecord {
-  const limits = limitsOf(device)
+function toRecord(device: DeviceJson, asked: OwnLimits): DeviceRecord {
+  const limits = limitsOf(device, asked)
   return {
     id: device.id,
     name: device.name,
@@ -172,8 +175,18 @@ function toRecord(device: DeviceJson): DeviceRecord {
   }
 }
 
-/** The limits that the device's owner set; the pool's own hold for what is not set. */
-function limitsOf({ concurrency, requests_per_minute: requestsPerMinute }: DeviceJson): DeviceRecord['limits'] {
+/**
+ * The limits that the device's owner set, or what the pool's options ask for where that is stricter. For what the owner did not set, and
+ * for defaults that nobody asked for, the pool's own hold.
+ */
+function limitsOf({ concurrency, requests_per_minute: requestsPerMinute }: DeviceJson, asked: OwnLimits): OwnLimits | undefined {
   if ((concurrency ?? null) === null && (requestsPerMinute ?? null) === null) return undefined
-  return { concurrency: concurrency ?? undefined, requestsPerMinute: requestsPerMinute ?? undefined }
+  return {
+    concurrency: stricter(concurrency, asked.concurrency),
+    requestsPerMinute: stricter(requestsPerMinute, asked.requestsPerMinute),
+  }
 }
+
+/** Undefined where the owner has set nothing. */
+const stricter = (owners: number | null | undefined, asked: number | undefined): number | undefined =>
+  owners === null || owners === undefined ? undefined : Math.min(owners, asked ?? owners)

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { AttemptKind, MobilePoolErrorCode, Phase, PoolEvents, ViewOptions } from '@mobilepool/sdk'
+import { defaultLimits, replyStatuses } from '@mobilepool/sdk/proxy-server'
 import ts from 'typescript'
 import { describe, expect, it, test } from 'vitest'
 import { presetNames } from '../packages/sdk/src/bans/presets/names.ts'
@@ -194,6 +195,13 @@ describe('docs/sdk.md', () => {
       'mobilepool:rotate': true,
     }
     expect(firstColumn(section('Seeing what happens'))).toEqual([...Object.keys(events), ...Object.keys(channels)])
+  })
+
+  it('has every limit of the proxy server with its default, and every code with its status', () => {
+    const table = rows(section('A proxy server of your own'))
+    const limits = Object.entries(defaultLimits).map(([name, value]) => [`\`${name}\``, `\`${value}\``])
+    const codes = Object.entries(replyStatuses).map(([code, { status }]) => [`\`${code}\``, String(status)])
+    expect(table.map(([name, value]) => [name, value])).toEqual([...limits, ...codes])
   })
 
   it('has every balancer and every preset', () => {

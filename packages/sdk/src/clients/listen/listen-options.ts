@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { MobilePoolError } from '../../errors.ts'
 import { count } from '../../options/numbers.ts'
 import { optionsError } from '../../options/parse-options.ts'
+import type { ProxyTls } from '../../proxy-server/index.ts'
 import { isLoopback } from '../../proxy-server/is-loopback.ts'
 import type { ViewOptions } from '../view-options.ts'
 
@@ -15,6 +16,8 @@ export interface ListenOptions {
   username?: string
   /** @default a random one, see `LocalProxy.url` */
   password?: string
+  /** Certificate and key (PEM) for clients that speak TLS to the proxy, on the same port; `required` turns the others away. @default none */
+  tls?: ProxyTls
   /** What its requests ask of the pool. @default nothing */
   view?: ViewOptions
 }
@@ -33,6 +36,7 @@ const listenOptions = z.strictObject({
     .string()
     .regex(/^\P{Cc}{1,255}$/u, 'must have 1 to 255 characters')
     .optional(),
+  tls: z.custom<ProxyTls>((value) => typeof value === 'object' && value !== null, 'must be an object with cert and key').optional(),
   view: z.custom<ViewOptions>((value) => typeof value === 'object' && value !== null, 'must be an object').optional(),
 })
 

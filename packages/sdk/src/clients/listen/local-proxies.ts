@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { isIPv6 } from 'node:net'
 import { closedError } from '../../dispatch/no-device-errors.ts'
+import type { ProxyTls } from '../../proxy-server/index.ts'
 import type { Carrier } from '../carrier.ts'
 import { type Scope, scopeOf } from '../scope.ts'
 import { parseView } from '../view-options.ts'
@@ -10,8 +11,10 @@ import { LocalServer } from './local-server.ts'
 
 /** A proxy on this machine whose requests go through the pool: `pool.listen()`. It keeps the process alive until it is closed. */
 export interface LocalProxy extends AsyncDisposable {
-  /** `http://user:password@127.0.0.1:port`, for whatever takes a proxy URL. */
+  /** `http://user:password@127.0.0.1:port` (with `tls`: `https://`), for whatever takes a proxy URL. */
   readonly url: string
+  /** The same port by SOCKS5, `socks5h://...`: names are resolved by the device. */
+  readonly socksUrl: string
   readonly host: string
   readonly port: number
   readonly username: string
@@ -41,9 +44,9 @@ export class LocalProxies {
 
   /** As `MobilePoolApi` says. */
   async listen(options: ListenOptions = {}): Promise<LocalProxy> {
-    const { port, host, username, password = randomPassword(), view } = parseListenOptions(options)
+    const { port, host, username, password = randomPassword(), tls = null, view } = parseListenOptions(options)
     const scope = scopeOf(parseView(view ?? {}))
-    const server = await this.#open(port, host)
+    const server = await this.#open(port, host, tls)
     const grant: Grant = { username, password, scope, takesSessions: true }
     server.admit(grant)
     const close = (): Promise<void> => this.#close(server)
@@ -61,7 +64,7 @@ export class LocalProxies {
       const server = await shared?.catch(() => null)
       if (server) await this.#close(server)
     }
-    this.#shared ??= this.#open(0, '127.0.0.1')
+    this.#shared ??= this.#open(0, '127.0.0.1', null)
     let server: LocalServer
     try {
       server = await this.#shared
@@ -108,9 +111,9 @@ export class LocalProxies {
     for (const server of this.#servers) server.refuse()
   }
 
-  async #open(port: number, host: string): Promise<LocalServer> {
+  async #open(port: number, host: string, tls: ProxyTls | null): Promise<LocalServer> {
     if (this.#isClosed) throw closedError()
-    const server = new LocalServer(this.#carrier)
+    const server = new LocalServer(this.#carrier, tls)
     await server.listen(port, host)
     this.#servers.add(server)
     // The pool was closed meanwhile.
@@ -131,7 +134,8 @@ const randomPassword = (): string => randomBytes(24).toString('base64url')
 function placeOf(server: LocalServer, { username, password }: Grant) {
   const { host, port } = server.address
   const user = `${encodeURIComponent(username)}:${encodeURIComponent(password)}`
-  return { url: `http://${user}@${hostOf(host)}:${port}`, host, port, username, password }
+  const authority = `${user}@${hostOf(host)}:${port}`
+  return { url: `${server.isTls ? 'https' : 'http'}://${authority}`, socksUrl: `socks5h://${authority}`, host, port, username, password }
 }
 
 /** An address that listens on all is reached from here by the one of loopback. */

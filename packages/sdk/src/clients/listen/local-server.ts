@@ -12,16 +12,26 @@ export class LocalServer {
   readonly #carrier: Carrier
   readonly #grants = new Grants()
   readonly #proxy: ProxyServer<Visitor>
+  /** Whether clients may speak TLS to it. */
+  readonly isTls: boolean
   #address: { readonly host: string; readonly port: number } | null = null
 
-  constructor(carrier: Carrier) {
+  /** Throws `MP_OPTIONS` when the certificate cannot be used. */
+  constructor(carrier: Carrier, tls: ProxyTls | null) {
     this.#carrier = carrier
-    this.#proxy = createProxyServer<Visitor>({
-      authenticate: this.#grants.authenticate,
-      connect: this.#connect,
-      forward: this.#forward,
-      limits: { connectTimeoutMs: CONNECT_TIMEOUT_MS },
-    })
+    this.isTls = tls !== null
+    try {
+      this.#proxy = createProxyServer<Visitor>({
+        authenticate: this.#grants.authenticate,
+        connect: this.#connect,
+        forward: this.#forward,
+        limits: { connectTimeoutMs: CONNECT_TIMEOUT_MS },
+        ...(tls === null ? {} : { tls }),
+      })
+    } catch (error) {
+      if (!(error instanceof ProxyError)) throw error
+      throw new MobilePoolError('MP_OPTIONS', `the options of listen() are wrong: ${error.message}`, { phase: 'options', cause: error })
+    }
   }
 
   /** Throws `MP_LISTEN`. */

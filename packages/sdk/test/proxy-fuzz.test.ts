@@ -1,0 +1,16 @@
+import { expect, test } from 'vitest'
+import { eventually } from './eventually.ts'
+import { runFuzz } from './proxy-fuzz/run-fuzz.ts'
+
+/** `npm run fuzz` sends 200,000. */
+const messages = Number(process.env.FUZZ_MESSAGES ?? 20_000)
+const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000_007)
+
+test(`${messages} mutated messages neither crash the proxy server, nor hang it, nor mix its clients up`, async () => {
+  const startedAt = performance.now()
+  const { findings, ...counts } = await runFuzz({ seed, messages })
+  process.stdout.write(`fuzz: FUZZ_SEED=${seed} ${JSON.stringify(counts)} ${Math.round((performance.now() - startedAt) / 1_000)} s\n`)
+  expect(findings).toEqual([])
+  expect(counts.judged).toBeGreaterThanOrEqual(messages)
+  await eventually('no socket is left', () => !process.getActiveResourcesInfo().some((kind) => kind.startsWith('TCP')))
+}, 900_000)

@@ -1,5 +1,5 @@
 import { MobilePoolError } from '../../errors.ts'
-import { type Connect, createProxyServer, type Forward, ProxyError, type ProxyServer } from '../../proxy-server/index.ts'
+import { type Connect, createProxyServer, type Forward, ProxyError, type ProxyServer, type ProxyTls } from '../../proxy-server/index.ts'
 import type { Carrier } from '../carrier.ts'
 import { type Grant, Grants, type Visitor } from './grants.ts'
 import { connectThroughPool, forwardThroughPool } from './through-pool.ts'

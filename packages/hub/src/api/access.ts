@@ -7,6 +7,7 @@ import type { UserRecord } from '../store/index.ts'
 import { addressOf } from './client-address.ts'
 import type { ApiContext } from './context.ts'
 import { limitAddress, limitCaller } from './limits.ts'
+import { withAccess } from './route-access.ts'
 
 const HOW = 'send it as "Authorization: Bearer mp_..." or "X-API-Key: mp_..."'
 
@@ -21,20 +22,20 @@ export function secretOf(request: FastifyRequest): string | null {
 }
 
 /** Lets only keys and users of these scopes pass. Before the body is read. */
-export const needs =
-  (context: ApiContext, ...scopes: KeyScope[]): onRequestAsyncHookHandler =>
-  async (request, reply) => {
+export function needs(context: ApiContext, ...scopes: KeyScope[]): onRequestAsyncHookHandler {
+  const guard: onRequestAsyncHookHandler = async (request, reply) => {
     const secret = secretOf(request)
     if (secret === null) throw new HubError('unauthorized', `This needs a key: ${HOW}.`)
     const caller = await identify(context, secret, request)
     admit(request, caller, scopes)
     limitCaller(context, reply, caller)
   }
+  return withAccess(guard, { roles: scopes, isOptional: false })
+}
 
 /** Lets requests without a key pass where `isPublic`; a key that is brought must be good. */
-export const mayBring =
-  (context: ApiContext, isPublic: boolean, ...scopes: KeyScope[]): onRequestAsyncHookHandler =>
-  async (request, reply) => {
+export function mayBring(context: ApiContext, isPublic: boolean, ...scopes: KeyScope[]): onRequestAsyncHookHandler {
+  const guard: onRequestAsyncHookHandler = async (request, reply) => {
     const secret = secretOf(request)
     if (secret !== null) {
       const caller = await identify(context, secret, request)
@@ -43,11 +44,12 @@ export const mayBring =
     } else if (isPublic) limitAddress(context, request, reply)
     else throw new HubError('unauthorized', `This hub shows its status to keys only: ${HOW}, or start the hub with PUBLIC_STATUS=true.`)
   }
+  return withAccess(guard, { roles: scopes, isOptional: isPublic })
+}
 
 /** Lets only users who are logged in pass, and admins' keys: a user's key must not make itself another. */
-export const needsUser =
-  (context: ApiContext): onRequestAsyncHookHandler =>
-  async (request, reply) => {
+export function needsUser(context: ApiContext): onRequestAsyncHookHandler {
+  const guard: onRequestAsyncHookHandler = async (request, reply) => {
     const secret = secretOf(request)
     const how = 'log in with POST /api/v1/auth/login and send its access_token as "Authorization: Bearer ..."'
     if (secret === null) throw new HubError('unauthorized', `This needs a user: ${how}.`)
@@ -56,6 +58,8 @@ export const needsUser =
     if (caller.sessionId === null && caller.scope !== 'admin') throw new HubError('forbidden', `This takes no key but an admin's: ${how}.`)
     limitCaller(context, reply, caller)
   }
+  return withAccess(guard, { roles: ['user', 'admin'], isOptional: false })
+}
 
 /** Who asks; null where no key was brought. */
 export const callerOf = (request: FastifyRequest): Caller | null => callers.get(request) ?? null

@@ -11,11 +11,20 @@ interface Parameter {
   schema: Schema
 }
 
+interface ResponseObject {
+  content?: Record<string, { schema: Schema }>
+}
+
+/** As the hub serves it. */
+interface Document {
+  paths: Record<string, Record<string, OperationObject>>
+  components: { responses: Record<string, ResponseObject> }
+}
+
 interface OperationObject {
   parameters?: Parameter[]
   requestBody?: { required?: boolean; content: Record<string, { schema: Schema }> }
-  responses: Record<string, { content?: Record<string, { schema: Schema }> }>
-  security?: unknown[]
+  responses: Record<string, ResponseObject | { $ref: string }>
 }
 
 /** One operation of the served description. */
@@ -32,15 +41,17 @@ export interface Operation {
 }
 
 /** The operations of an OpenAPI document, each able to judge an answer. */
-export function operationsOf(document: { paths: Record<string, Record<string, OperationObject>> }): Operation[] {
+export function operationsOf({ paths, components }: Document): Operation[] {
   const ajv = new Ajv2020({ strict: false, allErrors: true })
   addFormats.default(ajv)
   const operations: Operation[] = []
-  for (const [path, methods] of Object.entries(document.paths))
+  for (const [path, methods] of Object.entries(paths))
     for (const [method, { parameters = [], requestBody, responses }] of Object.entries(methods)) {
       const validators = new Map<string, Map<string, ValidateFunction>>()
-      for (const [status, { content = {} }] of Object.entries(responses))
+      for (const [status, response] of Object.entries(responses)) {
+        const { content = {} } = '$ref' in response ? (components.responses[response.$ref.split('/').at(-1) ?? ''] ?? {}) : response
         validators.set(status, new Map(Object.entries(content).map(([type, { schema }]) => [type, ajv.compile(schema)])))
+      }
       operations.push({
         name: `${method.toUpperCase()} ${path}`,
         method: method.toUpperCase(),
@@ -62,9 +73,9 @@ function complaintAbout(answer: Answer, validators: ReadonlyMap<string, Readonly
   if (status >= 400 && !Object.hasOwn(json ?? {}, 'status')) return `${status} is no problem document (${type}): ${text.slice(0, 200)}`
   if (status >= 400 && type === 'application/problem+json' && json.status !== status)
     return `the problem says ${json.status}, the answer ${status}`
-  // Problems are described once, under application/json, and sent as application/problem+json.
-  const validate = described.get(type) ?? (type === 'application/problem+json' ? described.get('application/json') : undefined)
+  const validate = described.get(type)
   if (!validate) return `${status} as ${type} is not described`
-  if (validate(type.includes('json') && !type.includes('ndjson') ? json : text)) return null
+  const isValid: unknown = validate(type.includes('json') && !type.includes('ndjson') ? json : text)
+  if (isValid === true) return null
   return `${status}: ${(validate.errors ?? []).map(({ instancePath, message }) => `${instancePath || 'the answer'} ${message}`).join('; ')}`
 }

@@ -16,6 +16,7 @@ const LIMITS = {
   'hub.reads': 500,
   'hub.kill': 2_400,
   'hub.memory': 2_400,
+  gateway: 400,
 }
 type Bench = keyof typeof LIMITS
 

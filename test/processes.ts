@@ -39,7 +39,10 @@ export async function startHubProcess(): Promise<HubProcess> {
 
   function start(): Child {
     const args = [join(root, 'packages/hub/bin/mobilepool-hub.js'), '--port', String(port), '--data-dir', join(folder, 'hub')]
-    return startNode('the hub', args, { env: { MOBILEPOOL_ADMIN_KEY: adminKey, ROTATION_MIN_INTERVAL: '0' }, onUnexpectedExit })
+    return startNode('the hub', args, {
+      env: { MOBILEPOOL_ADMIN_KEY: adminKey, ROTATION_MIN_INTERVAL: '0', PROXY_PORT: 'off' },
+      onUnexpectedExit,
+    })
   }
 
   async function asAdmin<T>(path: string, body: unknown): Promise<T> {

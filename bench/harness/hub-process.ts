@@ -12,6 +12,8 @@ export const ADMIN_KEY = 'mp_benchmark-admin-key-0123456789abcdef'
 /** A hub as a process of its own, of the build. */
 export interface HubProcess {
   readonly url: string
+  /** What its gateway is reached by, with `USER:KEY`; null: it has none. */
+  readonly gatewayUrl: string | null
   readonly pid: number
   /** Ends it; resolves when it is gone. */
   end(signal?: NodeJS.Signals): Promise<void>
@@ -59,6 +61,7 @@ export async function startHubProcess(env: Record<string, string>, script = MAIN
   })
   return {
     url,
+    gatewayUrl: /^Gateway.* (http:\S+)$/m.exec(output)?.[1] ?? null,
     pid: child.pid ?? 0,
     async end(signal = 'SIGTERM') {
       child.kill(signal)

@@ -24,20 +24,20 @@ const TICK_MS = 10
 const HOST = 'shop.example.test'
 
 /** CPU time of a process so far with all its threads, ms. */
-export function cpuMs(pid: number): number {
+function cpuMs(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) * TICK_MS
 }
 
 /** Memory that a process holds, bytes. */
-export const residentBytes = (pid: number): number =>
+const residentBytes = (pid: number): number =>
   Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1_024
 
 const proxyHead = ({ authorization }: Front): string => (authorization === null ? '' : `Proxy-Authorization: ${authorization}\r\n`)
 
 /** A tunnel to the target through a proxy. */
-export async function openTunnel(front: Front): Promise<Socket> {
+async function openTunnel(front: Front): Promise<Socket> {
   const socket = connect({ port: front.port, host: '127.0.0.1', noDelay: true })
   socket.on('error', () => {})
   socket.write(`CONNECT ${HOST}:443 HTTP/1.1\r\nHost: ${HOST}:443\r\n${proxyHead(front)}\r\n`)

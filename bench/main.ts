@@ -14,6 +14,7 @@ const LIMITS = {
   'sdk.faults': 700,
   'hub.heartbeats': 500,
   'hub.reads': 500,
+  'hub.usage': 900,
   'hub.kill': 2_400,
   'hub.memory': 2_400,
   gateway: 400,

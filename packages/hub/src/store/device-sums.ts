@@ -1,5 +1,6 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely'
 import { query } from './failures.ts'
+import { LATENCY_BUCKETS } from './latency.ts'
 import { dayOf } from './log-days.ts'
 import type { Tables } from './tables.ts'
 import type { UsageCounts } from './usage-sums.ts'
@@ -42,23 +43,19 @@ export async function readDeviceSums(db: Kysely<Tables>, filter: DeviceSumFilter
   const rowsOf = (table: 'usage_stats' | 'usage_reporters', time: string, begin: number, end: number): RawBuilder<unknown> => sql`
     select device_id, ${counters}, latency from ${sql.table(table)}
     where ${sql.ref(time)} >= ${iso(begin)}::timestamptz and ${sql.ref(time)} < ${iso(end)}::timestamptz and ${isMeant}`
-  const latency = hasLatency
-    ? sql`select device_id, array_agg(n order by place) as latency from (
-        select device_id, place, sum(count)::integer as n from part cross join lateral unnest(latency) with ordinality as u(count, place)
-        group by device_id, place
-      ) places group by device_id`
-    : sql`select null::uuid as device_id, null::integer[] as latency where false`
+  // A sum for each bucket takes a tenth of the time that taking the arrays apart and putting them together takes.
+  const buckets = sql.join(Array.from({ length: LATENCY_BUCKETS }, (_, index) => sql`coalesce(sum(latency[${sql.lit(index + 1)}]), 0)`))
+  const latency = hasLatency ? sql`array[${buckets}]::integer[]` : sql`null::integer[]`
   const { rows } = await query(
     sql<SumRow>`
       with part as (
         ${rowsOf('usage_stats', 'hour', from, first)} union all
         ${rowsOf('usage_reporters', 'date', first, last)} union all
         ${rowsOf('usage_stats', 'hour', last, to)}
-      ), total as (
-        select device_id, ${sql.join(COUNTERS.map((column) => sql`sum(${sql.ref(column)})::bigint as ${sql.ref(column)}`))}
-        from part group by device_id
-      ), latencies as (${latency})
-      select total.*, latencies.latency from total left join latencies using (device_id)`.execute(db),
+      )
+      select device_id, ${sql.join(COUNTERS.map((column) => sql`sum(${sql.ref(column)})::bigint as ${sql.ref(column)}`))},
+        ${latency} as latency
+      from part group by device_id`.execute(db),
   )
   return new Map(rows.map((row) => [row.device_id, countsOf(row)]))
 }

@@ -57,46 +57,44 @@ const STRADDLING = 4
 const iso = (time: number): string => new Date(time).toISOString()
 
 /**
- * When a stretch was over, or was last seen: of the one that lasts the end is in the row of the heartbeat. Joined to `hot`, that row.
+ * Of each device the stretch that lasts, and until when it was seen: that is in the row of the heartbeat. A device is at the address that
+ * it was last seen at, so it is the newest stretch there.
  */
-const endOf = (stint: string): RawBuilder<Date> => {
-  const of = (column: string) => sql.ref(`${stint}.${column}`)
-  return sql<Date>`greatest(${of('last_seen')}, case
-    when ${of('exit')} = network(set_masklen(hot.remote_ip, case family(hot.remote_ip) when 4 then 32 else 64 end)) and not exists (
-      select 1 from ip_history later where later.device_id = ${of('device_id')} and later.first_seen > ${of('first_seen')}
-        and family(later.ip_address) = family(${of('ip_address')})
-    ) then hot.updated_at end)`
-}
+const lasting = (isMeant: (table: string) => RawBuilder<unknown>): RawBuilder<unknown> => sql`(
+  select stint.id, hot.updated_at as until from proxy_heartbeat hot cross join lateral (
+    select h.id from ip_history h
+    where h.device_id = hot.device_id
+      and h.exit = network(set_masklen(hot.remote_ip, case family(hot.remote_ip) when 4 then 32 else 64 end))
+    order by h.first_seen desc limit 1
+  ) stint where ${isMeant('hot')}
+)`
 
-/** The stretches that touch a range, with their ends. */
-function touching({ from, to, deviceIds }: Within): RawBuilder<unknown> {
-  const isMeant = (table: string) =>
+const meant =
+  (deviceIds: readonly string[] | undefined) =>
+  (table: string): RawBuilder<unknown> =>
     deviceIds === undefined ? sql`true` : sql`${sql.ref(`${table}.device_id`)} = any(${[...deviceIds]}::uuid[])`
-  const columns = (table: string) =>
-    sql.join(['device_id', 'exit', 'first_seen', 'total_requests', 'times_blocked'].map((column) => sql.ref(`${table}.${column}`)))
-  return sql`(
-    select ${columns('h')}, ${endOf('h')} as last_seen
-    from ip_history h left join proxy_heartbeat hot on hot.device_id = h.device_id
-    where h.first_seen >= ${iso(from)}::timestamptz and h.first_seen < ${iso(to)}::timestamptz and ${isMeant('h')}
-    union all
-    select ${columns('past')}, ${endOf('past')}
-    from proxy_heartbeat hot cross join lateral (
-      select * from ip_history h where h.device_id = hot.device_id and h.first_seen < ${iso(from)}::timestamptz
-      order by h.first_seen desc limit ${STRADDLING}::integer
-    ) past
-    where ${isMeant('hot')} and ${endOf('past')} >= ${iso(from)}::timestamptz
-  )`
-}
 
 /** Exits that were had within a time, most stints first. @throws HubError `database_down` */
 export async function readExits(db: Kysely<Tables>, filter: ExitFilter): Promise<ExitUses> {
-  const { isRepeated = false, limit, offset } = filter
+  const { from, to, deviceIds, isRepeated = false, limit, offset } = filter
+  const isMeant = meant(deviceIds)
   const { rows } = await query(
     sql<ExitRow>`
-      with seen as (
+      with lasting as materialized ${lasting(isMeant)}, touching as (
+        select h.device_id, h.exit, h.first_seen, greatest(h.last_seen, lasting.until) as last_seen, h.total_requests, h.times_blocked
+        from ip_history h left join lasting using (id)
+        where h.first_seen >= ${iso(from)}::timestamptz and h.first_seen < ${iso(to)}::timestamptz and ${isMeant('h')}
+        union all
+        select past.device_id, past.exit, past.first_seen, greatest(past.last_seen, lasting.until), past.total_requests, past.times_blocked
+        from (select hot.device_id from proxy_heartbeat hot where ${isMeant('hot')}) hot cross join lateral (
+          select * from ip_history h where h.device_id = hot.device_id and h.first_seen < ${iso(from)}::timestamptz
+          order by h.first_seen desc limit ${STRADDLING}::integer
+        ) past left join lasting using (id)
+        where greatest(past.last_seen, lasting.until) >= ${iso(from)}::timestamptz
+      ), seen as (
         select t.exit, count(*) as stints, count(distinct t.device_id) as devices, min(t.first_seen) as first_seen,
           max(t.last_seen) as last_seen, sum(t.total_requests)::bigint as requests, sum(t.times_blocked)::bigint as blocked
-        from ${touching(filter)} t group by t.exit
+        from touching t group by t.exit
       ), counted as (
         select count(*) as unique_count, count(*) filter (where stints > 1) as repeated from seen
       ), page as (
@@ -130,15 +128,17 @@ export async function readStints(
   db: Kysely<Tables>,
   { from, to, deviceIds, before, limit }: Within & { before?: { firstSeen: number; id: string } | undefined; limit: number },
 ): Promise<ExitStint[]> {
+  const isMeant = meant(deviceIds)
   const end = before ? iso(before.firstSeen) : iso(to)
   const { rows } = await query(
     sql<StintRow>`
-      select t.id, d.name, t.ip_address, t.operator, t.first_seen, ${endOf('t')} as last_seen, t.total_requests, t.times_blocked,
-        t.blocked_reason
-      from ip_history t join proxy_devices d on d.id = t.device_id left join proxy_heartbeat hot on hot.device_id = t.device_id
+      with lasting as materialized ${lasting(isMeant)}
+      select t.id, d.name, t.ip_address, t.operator, t.first_seen, greatest(t.last_seen, lasting.until) as last_seen, t.total_requests,
+        t.times_blocked, t.blocked_reason
+      from ip_history t join proxy_devices d on d.id = t.device_id left join lasting on lasting.id = t.id
       where t.first_seen >= ${iso(from)}::timestamptz and t.first_seen < ${iso(to)}::timestamptz and t.first_seen <= ${end}::timestamptz
         and (${before === undefined}::boolean or (t.first_seen, t.id) < (${end}::timestamptz, ${before?.id ?? null}::uuid))
-        and (${deviceIds === undefined}::boolean or t.device_id = any(${[...(deviceIds ?? [])]}::uuid[]))
+        and ${isMeant('t')}
       order by t.first_seen desc, t.id desc limit ${limit}::integer`.execute(db),
   )
   return rows.map((row) => ({

@@ -2,12 +2,12 @@
 const FIRST_MS = 8
 /** Buckets for each doubling: a quantile is off by at most 2^(1/6) - 1 = 12.3 % (half a bucket, geometrically). */
 const PER_DOUBLING = 3
-/** 8 ms to 131 s; what is slower is in the last one. */
-const BUCKETS = 43
+/** Of a histogram: 8 ms to 131 s; what is slower is in the last one. */
+export const LATENCY_BUCKETS = 43
 
 /** The histogram bucket of a latency in ms. */
 export const latencyBucket = (ms: number): number =>
-  ms <= FIRST_MS ? 0 : Math.min(BUCKETS - 1, Math.ceil(Math.log2(ms / FIRST_MS) * PER_DOUBLING))
+  ms <= FIRST_MS ? 0 : Math.min(LATENCY_BUCKETS - 1, Math.ceil(Math.log2(ms / FIRST_MS) * PER_DOUBLING))
 
 /**
  * A quantile (0 to 1) of a histogram in ms, at most 12.3 % off between 8 ms and 131 s; null when it is empty.

@@ -76,8 +76,6 @@ export class TunnelExits {
 
   /** Serves one CONNECT. */
   async serve(stream: ServerHttp2Stream, authority: string): Promise<void> {
-    // A reset of a stream that nobody listens to would end the process.
-    stream.on('error', () => {})
     const gone = new AbortController()
     const giveUp = (): void => gone.abort(new ProxyError('client_gone', 'The hub gave the connection up.'))
     stream.once('close', giveUp)

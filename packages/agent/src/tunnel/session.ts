@@ -55,6 +55,8 @@ export class AgentSession {
 
   #take(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, use: SessionUse): void {
     this.#hear()
+    // A reset of a stream that nobody listens to would end the process.
+    stream.on('error', () => {})
     const { ':method': method, ':path': path, ':authority': authority } = headers
     if (method === 'CONNECT' && typeof authority === 'string') {
       this.#window.opened()
@@ -62,7 +64,6 @@ export class AgentSession {
       use.onConnect(stream, authority)
     } else if (method === 'POST' && path === '/control') use.onControl(stream)
     else {
-      stream.on('error', () => {})
       stream.respond({ ':status': 404 }, { endStream: true })
       stream.resume()
     }

@@ -1,0 +1,28 @@
+/** The device's side of bench/tunnel.recovery.ts: the agent's tunnel, by the one address of its namespace. Arguments: hub's URL, device key. */
+import { systemClock } from '../../packages/agent/src/clock.ts'
+import { createEgress } from '../../packages/agent/src/egress/egress.ts'
+import { DeviceResolver } from '../../packages/agent/src/egress/resolver.ts'
+import { connectToHub } from '../../packages/agent/src/hub/hub-connector.ts'
+import { TunnelExits } from '../../packages/agent/src/tunnel/exits.ts'
+import { Tunnel } from '../../packages/agent/src/tunnel/tunnel.ts'
+
+const DEVICE = '10.77.2.2'
+const [url = '', deviceKey = ''] = process.argv.slice(2)
+const { hostname, port } = new URL(url)
+const log = (line: object, message: string): void => void process.stderr.write(`${JSON.stringify({ at: Date.now(), ...line, message })}\n`)
+const sourceAddress = (): string => DEVICE
+const egress = createEgress({ driver: { sourceAddress }, resolver: new DeviceResolver([], Date.now), allowPrivateTargets: true })
+const exits = new TunnelExits(egress)
+const tunnel = new Tunnel({
+  clock: systemClock,
+  random: Math.random,
+  log: { info: log, debug: log, warn: log } as never,
+  url,
+  deviceKey,
+  sessions: 4,
+  connect: (signal) => connectToHub(egress, { host: hostname, port: Number(port), isTls: false }, signal),
+  sourceAddress,
+  onConnect: (stream, authority) => void exits.serve(stream, authority),
+  onControl: (stream) => stream.respond({ ':status': 200 }),
+})
+await tunnel.run(new AbortController().signal)

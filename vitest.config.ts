@@ -17,7 +17,17 @@ const alias = {
 
 const project = (name: string, root: string, include: string[]) => ({
   resolve: { alias },
-  test: { name, root: here(root), include, environment: 'node', testTimeout: 20_000, hookTimeout: 60_000, pool: 'forks' as const },
+  test: {
+    name,
+    root: here(root),
+    include,
+    environment: 'node',
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+    pool: 'forks' as const,
+    // No secret may be in a log line or an answer of any hub that the tests start.
+    globalSetup: name === 'hub' ? [here('./packages/hub/test/secrets/check.ts')] : [],
+  },
 })
 
 const packages = ['sdk', 'hub', 'agent', 'dashboard-static']

@@ -4,10 +4,11 @@ import { type ScriptedAgent, scriptedAgent, speakFor } from './agent.ts'
 import { EventReader } from './event-reader.ts'
 import { botApi, type FarEnd, startFarEnd } from './far-end.ts'
 import { ADMIN_KEY, startHub, type TestHub } from './hub.ts'
+import { secret } from './secrets/trace.ts'
 
-const BOT_TOKEN = '987654321:AAverysecretbottokenofthetests-01234'
+const BOT_TOKEN = secret('987654321:AAverysecretbottokenofthetests-01234')
 const HOOK_PATH = '/services/T01/B01/verysecrethookpath'
-const SIGNING_SECRET = 'a very secret signing key'
+const SIGNING_SECRET = secret('a very secret signing key')
 /** Rules look every 5 s; on a loaded machine that takes its time. */
 const SOON = { timeout: 40_000, interval: 100 }
 

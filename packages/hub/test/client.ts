@@ -1,4 +1,5 @@
 import { type IncomingHttpHeaders, request } from 'node:http'
+import { trace } from './secrets/trace.ts'
 
 /** What a request may have. */
 export interface Ask {
@@ -44,6 +45,7 @@ export function send(url: string, { method = 'GET', body, raw, key, headers = {}
           text += chunk
         })
         reply.on('end', () => {
+          trace({ kind: 'answer', method, path: new URL(url).pathname, text: `${JSON.stringify(reply.headers)}\n${text}` })
           const isJson = /[/+]json/.test(reply.headers['content-type'] ?? '')
           resolve({
             status: reply.statusCode ?? 0,

@@ -4,11 +4,12 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { vi } from 'vitest'
 import { type Answer, type Ask, send } from './client.ts'
+import { secret, trace } from './secrets/trace.ts'
 
 const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url))
 /** initdb in WebAssembly takes 3 s alone, and many times that beside other work. */
 const START_TIMEOUT_MS = 120_000
-const ADMIN_KEY = 'mp_hub-process-admin-key-0123456789'
+const ADMIN_KEY = secret('mp_hub-process-admin-key-0123456789')
 
 /** The command `mobilepool-hub` as a process of its own, that a test may kill. */
 export interface HubProcess {
@@ -20,7 +21,7 @@ export interface HubProcess {
 }
 
 /** Seals what the database keeps. */
-export const PROCESS_SECRET_KEY = 'a secret key of the process tests'
+export const PROCESS_SECRET_KEY = secret('a secret key of the process tests')
 
 /** Starts the build with these variables, and waits until it serves. */
 export async function startHubProcess(env: Record<string, string>): Promise<HubProcess> {
@@ -34,7 +35,9 @@ export async function startHubProcess(env: Record<string, string>): Promise<HubP
   let output = ''
   for (const stream of [child.stdout, child.stderr])
     stream?.on('data', (chunk: Buffer) => {
-      output += chunk.toString()
+      const text = chunk.toString()
+      output += text
+      trace({ kind: 'log', text })
     })
   const url = await vi.waitFor(
     () => {

@@ -7,10 +7,11 @@ import { afterAll, beforeAll, vi } from 'vitest'
 import { createHub, type Hub, type HubOptions } from '../src/index.ts'
 import { type Answer, type Ask, send } from './client.ts'
 import { startPostgres, type TestPostgres } from './postgres.ts'
+import { secret, trace } from './secrets/trace.ts'
 
 /** The admin key of every hub that tests start. */
-export const ADMIN_KEY = 'mp_test-admin-key-0123456789abcdef'
-const SECRET_KEY = 'a secret key of the tests'
+export const ADMIN_KEY = secret('mp_test-admin-key-0123456789abcdef')
+const SECRET_KEY = secret('a secret key of the tests')
 
 /** A hub of the tests, with what they need of it. */
 export interface TestHub extends Hub {
@@ -54,7 +55,9 @@ export async function startHub(options: HubOptions = {}): Promise<TestHub> {
   let logged = ''
   const sink = new Writable({
     write(chunk: Buffer, _encoding, done) {
-      logged += chunk.toString()
+      const text = chunk.toString()
+      logged += text
+      trace({ kind: 'log', text })
       done()
     },
   })

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { createProxyServer, fixedCredentials } from '@mobilepool/sdk/proxy-server'
+import { secret } from './secrets/trace.ts'
 
 /** A box with a modem: a proxy whose traffic leaves by an address that its rotation link changes. */
 export interface MobileBox {
@@ -22,7 +23,7 @@ export interface MobileBox {
 export type OnCall = (box: MobileBox, reply: ServerResponse, request: IncomingMessage) => void
 
 /** The link's credential: must be in no log and no answer. */
-export const LINK_TOKEN = 'Zt7-s3cret-link-token'
+export const LINK_TOKEN = secret('Zt7-s3cret-link-token')
 
 /** Starts a box; `onCall` answers as its provider would. */
 export async function startBox(exit: string, onCall: OnCall): Promise<MobileBox> {

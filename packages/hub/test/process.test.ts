@@ -11,12 +11,13 @@ import { openStore } from '../src/store/index.ts'
 import { type Ask, send } from './client.ts'
 import { EventReader } from './event-reader.ts'
 import { startPostgres, type TestPostgres } from './postgres.ts'
+import { secret, trace } from './secrets/trace.ts'
 
 const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url))
 /** initdb in WebAssembly takes 3 s alone, and many times that beside other work. */
 const START_TIMEOUT_MS = 120_000
-const ADMIN_KEY = 'mp_process-test-admin-key-0123456789'
-const SECRET_KEY = 'a secret key of the process tests'
+const ADMIN_KEY = secret('mp_process-test-admin-key-0123456789')
+const SECRET_KEY = secret('a secret key of the process tests')
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 })
 
@@ -56,10 +57,12 @@ async function start(env: Record<string, string> = {}, ...args: string[]): Promi
   let stdout = ''
   let stderr = ''
   child.stdout.on('data', (chunk: Buffer) => {
+    // The first start shows its admin key here, once; what pino writes goes to the other.
     stdout += chunk.toString()
   })
   child.stderr.on('data', (chunk: Buffer) => {
     stderr += chunk.toString()
+    trace({ kind: 'log', text: chunk.toString() })
   })
   const url = await vi.waitFor(
     () => {

@@ -3,7 +3,7 @@
  * Arguments: data folder, port, port of the target, device key or `-` to enrol one. Says one JSON a line.
  */
 import { createServer } from 'node:net'
-import { createHub } from '../../packages/hub/dist/index.js'
+import { createHub } from '@mobilepool/hub'
 
 const HUB = '10.77.1.2'
 const PROBE_TIMEOUT_MS = 2_000

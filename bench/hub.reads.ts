@@ -1,5 +1,6 @@
 /** 500 API reads a second, mixed, on a hub with 50 and with 10,000 devices; and how soon 200 listeners have an event. */
 import { startChild } from '../packages/sdk/test/servers/child.ts'
+import type { HeartbeatCalls } from './harness/heartbeat-sender.ts'
 import { freshPostgres } from './harness/hub-database.ts'
 import { adoptDevices } from './harness/hub-devices.ts'
 import { startHubProcess } from './harness/hub-process.ts'
@@ -16,8 +17,13 @@ const rows: string[][] = []
 const events: string[][] = []
 for (const devices of FLEETS) {
   const database = await freshPostgres()
-  const hub = await startHubProcess(database.env)
+  const hub = await startHubProcess({ ...database.env, BARE_HEARTBEAT_TIMEOUT: '600' })
   await adoptDevices(hub.url, devices)
+  // One heartbeat each: what is never heard is offline, and no proxy is picked from it.
+  const sender = await startChild<HeartbeatCalls>(new URL('./harness/heartbeat-sender.ts', import.meta.url))
+  const { answered: heard } = await sender.ask('send', Number(new URL(hub.url).port), { devices, connections: 64, count: devices })
+  if (heard !== devices) throw new Error(`${heard} of ${devices} heartbeats were answered`)
+  await sender.stop()
   const reader = await startChild<ReadCalls>(new URL('./harness/hub-reader.ts', import.meta.url))
   // The floor is what the sender, the sockets and the server cost where there is nothing to read.
   for (const paths of ['floor', 'mixed'] as const) {

@@ -11,7 +11,7 @@ const PATHS = {
     '/api/v1/admin/devices?limit=100',
     '/api/v1/proxy/list?limit=100',
     '/api/v1/proxy/random',
-    '/status?limit=100',
+    '/api/v1/admin/devices/device-7',
     '/api/v1/rotations',
   ],
 }

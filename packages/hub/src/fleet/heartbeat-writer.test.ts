@@ -89,6 +89,24 @@ test('a beat that came while its device’s former one failed is the one that st
   expect(groups.at(-1)).toEqual([beat('seoul-01', { seenAt: T0 + 1, isNew: true })])
 })
 
+test('a group that fails though the database is there is tried again before anybody is told that it is written', async () => {
+  const deadlock = Object.assign(new Error('deadlock detected'), { code: '40P01' })
+  let tries = 0
+  const { writer, stored } = writerOver(() => (tries++ < 2 ? Promise.reject(deadlock) : Promise.resolve()))
+  await writer.write(beat('seoul-01'))
+  expect({ tries, stored, waiting: writer.waiting }).toEqual({ tries: 3, stored: ['id-seoul-01'], waiting: 0 })
+})
+
+test('a group that fails again and again counts as an absent database: it is kept, and nobody waits for it', async () => {
+  const mended = new AbortController()
+  const { writer, stored } = writerOver(() => (mended.signal.aborted ? Promise.resolve() : Promise.reject(new Error('disk full'))))
+  await writer.write(beat('seoul-01'))
+  expect({ stored, waiting: writer.waiting }).toEqual({ stored: [], waiting: 1 })
+  await writer.write(beat('moscow-07'))
+  mended.abort()
+  await vi.waitFor(() => expect(new Set(stored)).toEqual(new Set(['id-moscow-07', 'id-seoul-01'])), { timeout: 5_000 })
+})
+
 test('a value that the database refuses costs its own beat only', async () => {
   const { writer, groups } = writerOver(async (group) => {
     if (group.some(({ ip }) => ip === 'garbage')) throw badValue

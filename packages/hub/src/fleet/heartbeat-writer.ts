@@ -6,6 +6,8 @@ const WINDOW_MS = 5
 /** Past some hundred beats a group gains nothing. */
 const MAX_GROUP = 500
 const RETRY_MS = 500
+/** Times that a group fails for another reason than an absent database (a deadlock with another hub, say) before it counts as absent. */
+const MAX_TRIES = 3
 /** IP changes remembered for one device while the database is away; older ones are forgotten first. */
 const MAX_STINTS = 16
 
@@ -28,6 +30,8 @@ export class HeartbeatWriter {
   #timer: NodeJS.Timeout | null = null
   #writing: Promise<void> | null = null
   #database: 'up' | 'down' = 'up'
+  /** Groups that failed since the last one that was written. */
+  #failures = 0
   #closed = false
 
   constructor(
@@ -74,6 +78,7 @@ export class HeartbeatWriter {
     while (this.#waiting.size > 0 && (await this.#writeGroup())) {
       // Another group.
     }
+    for (const { done } of this.#waiting.values()) for (const resolve of done.splice(0)) resolve()
   }
 
   #put(beat: Beat, done: (() => void)[]): void {
@@ -108,22 +113,28 @@ export class HeartbeatWriter {
       )
       if (this.#database === 'down') this.#log.info('Heartbeats are written again.')
       this.#database = 'up'
+      this.#failures = 0
+      for (const { done } of group) for (const resolve of done) resolve()
       return true
     } catch (error) {
-      if (this.#database === 'up')
+      this.#failures++
+      const isAway = this.#database === 'down' || isDatabaseDown(error) || this.#failures >= MAX_TRIES
+      if (!isAway) this.#log.warn({ err: error }, 'Heartbeats could not be written; they are tried again.')
+      else if (this.#database === 'up')
         this.#log.error({ err: error }, 'Heartbeats cannot be written: the latest of each device is kept and written later.')
-      this.#database = 'down'
-      for (const { beat } of group) this.#putBack(beat)
+      if (isAway) this.#database = 'down'
+      for (const { beat, done } of group) {
+        if (isAway) for (const resolve of done) resolve()
+        this.#putBack(beat, isAway ? [] : done)
+      }
       return false
-    } finally {
-      for (const { done } of group) for (const resolve of done) resolve()
     }
   }
 
   /** A beat that came meanwhile is the newer one. */
-  #putBack(beat: Beat): void {
+  #putBack(beat: Beat, done: (() => void)[]): void {
     const newer = this.#waiting.get(beat.deviceId)
-    this.#waiting.set(beat.deviceId, newer ? { beat: merge(beat, newer.beat), done: newer.done } : { beat, done: [] })
+    this.#waiting.set(beat.deviceId, newer ? { beat: merge(beat, newer.beat), done: [...done, ...newer.done] } : { beat, done })
   }
 
   /** One value that the database refuses must not take its whole group along. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Answer, type Ask, send } from '../../packages/hub/test/client.ts'
+import { usageRecord } from '../../packages/hub/test/records.ts'
 import type { Rows } from './hub-database.ts'
 import { ADMIN_KEY } from './hub-process.ts'
 
@@ -147,19 +148,7 @@ export class KillLoad {
 
   async #report(): Promise<void> {
     const id = randomUUID()
-    const record = {
-      device_id: this.#deviceId,
-      exit_ip: '127.0.0.1',
-      target: 'shop.example.test',
-      method: 'GET',
-      status: 200,
-      outcome: 'answered',
-      attempt: 1,
-      bytes_out: 0,
-      bytes_in: 1_000,
-      duration_ms: 120,
-      at: new Date().toISOString(),
-    }
+    const record = usageRecord(this.#deviceId)
     const records = Array.from({ length: USAGE_RECORDS }, () => record)
     await this.#ask('/api/v1/usage', { method: 'POST', body: { id, records } })
     this.#batches.add(id)

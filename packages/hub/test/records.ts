@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { UsageRecordJson } from '@mobilepool/sdk/contract'
 import { newPendingDevice, settingsOf } from '../src/fleet/device.ts'
-import type { DeviceSettings, RotationRecord } from '../src/store/index.ts'
+import type { DeviceSettings, RotationRecord, UsageEntry } from '../src/store/index.ts'
 
 /** When the records of the tests begin. */
 export const T0 = Date.parse('2026-11-22T03:00:00.000Z')
@@ -52,5 +52,25 @@ export const usageRecord = (deviceId: string, over: Partial<UsageRecordJson> = {
   bytes_in: 1_000,
   duration_ms: 120,
   at: new Date().toISOString(),
+  ...over,
+})
+
+/** One attempt as the store takes it. */
+export const usageEntry = (deviceId: string, over: Partial<UsageEntry> = {}): UsageEntry => ({
+  deviceId,
+  exitIp: '112.161.54.7',
+  target: 'shop.com/a',
+  site: 'shop.com',
+  error: null,
+  userAgent: null,
+  method: 'GET',
+  status: 200,
+  outcome: 'answered',
+  attempt: 1,
+  session: null,
+  bytesOut: 10,
+  bytesIn: 100,
+  durationMs: 200,
+  at: T0,
   ...over,
 })

@@ -10,7 +10,7 @@ import { openStore, type Store, type UsageEntry } from '../src/store/index.ts'
 import { migrations } from '../src/store/migrations/index.ts'
 import { OTHER_SITES, SITES_AN_HOUR } from '../src/store/site-room.ts'
 import { startPostgres, type TestPostgres } from './postgres.ts'
-import { deviceSettings, T0 } from './records.ts'
+import { deviceSettings, T0, usageEntry } from './records.ts'
 
 /** initdb in WebAssembly takes 3 s alone, and many times that beside other work. */
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 })
@@ -20,24 +20,8 @@ const DAY = 24 * HOUR
 const MIDNIGHT = Math.floor(T0 / DAY) * DAY
 const newDevice = { rotationInterval: 600, requestsPerMinute: null }
 
-const usage = (deviceId: string, over: Partial<UsageEntry> = {}): UsageEntry => ({
-  deviceId,
-  exitIp: null,
-  target: null,
-  site: null,
-  error: null,
-  userAgent: null,
-  method: 'GET',
-  status: 200,
-  outcome: 'answered',
-  attempt: 1,
-  session: null,
-  bytesOut: 1,
-  bytesIn: 10,
-  durationMs: 100,
-  at: T0,
-  ...over,
-})
+const usage = (deviceId: string, over: Partial<UsageEntry> = {}): UsageEntry =>
+  usageEntry(deviceId, { exitIp: null, target: null, site: null, bytesOut: 1, bytesIn: 10, durationMs: 100, ...over })
 
 /** The one contract, whichever database is behind it. */
 function contract(open: () => Promise<Store>) {

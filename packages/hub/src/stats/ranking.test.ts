@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
+import { noCounts } from '../store/index.ts'
 import { rank } from './ranking.ts'
-import { noCounts } from './sums.ts'
 
 const device = (name: string, requests: number, successful: number) => ({
   name,

@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { UsageHour } from '../store/index.ts'
+import { noCounts } from '../store/index.ts'
 import { bucketStarts } from './range.ts'
-import { addCounts, noCounts, ratesOf, seriesOf } from './sums.ts'
+import { addCounts, ratesOf, seriesOf } from './sums.ts'
 
 const HOUR = 3_600_000
 const T0 = Date.parse('2026-11-22T00:00:00Z')

@@ -1,17 +1,5 @@
-import { latencyQuantile, type UsageCounts, type UsageHour } from '../store/index.ts'
+import { latencyQuantile, noCounts, type UsageCounts, type UsageHour } from '../store/index.ts'
 import { bucketStarts, type StatsRange } from './range.ts'
-
-/** Nothing yet; to be added to. */
-export const noCounts = (): UsageCounts => ({
-  requests: 0,
-  successful: 0,
-  banned: 0,
-  failed: 0,
-  durationMs: 0,
-  bytesOut: 0,
-  bytesIn: 0,
-  latency: [],
-})
 
 /** Adds counts to a sum, in place. */
 export function addCounts(sum: UsageCounts, counts: UsageCounts): void {

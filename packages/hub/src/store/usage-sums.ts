@@ -17,8 +17,8 @@ export interface UsageCounts {
   latency: number[]
 }
 
-/** Nothing yet. */
-const noUsage = (): UsageCounts => ({
+/** Nothing yet; to be added to. */
+export const noCounts = (): UsageCounts => ({
   requests: 0,
   successful: 0,
   banned: 0,
@@ -37,7 +37,7 @@ export function sumsBy(entries: readonly UsageEntry[], keyOf: (entry: UsageEntry
     if (key === null) continue
     let sum = sums.get(key)
     if (!sum) {
-      sum = noUsage()
+      sum = noCounts()
       sums.set(key, sum)
     }
     count(sum, entry)

@@ -32,12 +32,18 @@ interface Crawl {
   /** Ways to give the adapter to Crawlee: 3.x wraps the function; an object is what 4 takes, and 3.x takes one too. */
   readonly shape?: 'newUrlFunction' | 'newProxyInfo'
   readonly useSessionPool?: boolean
+  /** Requests of a session before Crawlee ends it. @default Crawlee's 50 */
+  readonly sessionUses?: number
   readonly onPage?: (page: Page, count: number) => Promise<void> | void
   readonly onError?: (context: { proxyInfo?: { url: string } | undefined; request: { url: string } }, error: Error) => void
 }
 
 /** Crawls with Crawlee's own HTTP crawler; returns what the origin saw of each page that arrived, with the session that fetched it. */
-async function crawl(proxy: CrawleeProxy, urls: readonly string[], { shape, useSessionPool = true, onPage, onError }: Crawl = {}) {
+async function crawl(
+  proxy: CrawleeProxy,
+  urls: readonly string[],
+  { shape, useSessionPool = true, sessionUses = 50, onPage, onError }: Crawl = {},
+) {
   const pages: Page[] = []
   const asObject = { newUrl: proxy.newUrlFunction, newProxyInfo: proxy.newProxyInfo } as unknown as ProxyConfiguration
   const crawler = new HttpCrawler(
@@ -45,7 +51,7 @@ async function crawl(proxy: CrawleeProxy, urls: readonly string[], { shape, useS
       proxyConfiguration: shape === 'newProxyInfo' ? asObject : new ProxyConfiguration({ newUrlFunction: proxy.newUrlFunction }),
       useSessionPool,
       persistCookiesPerSession: useSessionPool,
-      ...(useSessionPool ? { sessionPoolOptions: { maxPoolSize: 4 } } : {}),
+      ...(useSessionPool ? { sessionPoolOptions: { maxPoolSize: 4, sessionOptions: { maxUsageCount: sessionUses } } } : {}),
       maxConcurrency: 4,
       maxRequestRetries: 8,
       maxSessionRotations: 20,
@@ -109,9 +115,14 @@ describe('Crawlee 3', () => {
   test('in the middle of whose crawl a device rotates goes on: its sessions end, no session shows its cookies from another exit IP', async () => {
     const { pool, origin, rotations } = await twoDevices(stage)
     const proxy = lent(pool)
+    let rotation: Promise<unknown> | null = null
     const { pages, requestsFinished, requestsFailed } = await crawl(proxy, pagesOf(origin.url, 30), {
+      // New sessions until the end: those that begin during the rotation have no choice but the other device.
+      sessionUses: 3,
       onPage: async (_page, count) => {
-        if (count === 10) await pool.rotate('busan-03')
+        if (count === 10) rotation = pool.rotate('busan-03')
+        // Else a fast crawl would be over before the new exit IP is there.
+        await rotation
       },
     })
     expect([requestsFinished, requestsFailed, rotations()]).toEqual([30, 0, 1])

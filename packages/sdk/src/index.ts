@@ -35,6 +35,7 @@ export type {
   UsageOptions,
 } from './options/pool-options.ts'
 export type { FetchDispatcher, MobilePoolApi, MobilePoolSession, MobilePoolView, PoolClient, SessionApi } from './pool-api.ts'
+export type { RotateDeviceOptions } from './rotation/rotate-options.ts'
 export type { RotationContext } from './rotation/rotation-call.ts'
 export type { RotationTally } from './rotation/rotations.ts'
 export type { UsageStats } from './sources/hub/usage-reports.ts'

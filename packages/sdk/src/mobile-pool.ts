@@ -9,7 +9,6 @@ import { type Scope, scopeOf, WHOLE_POOL } from './clients/scope.ts'
 import { SessionDispatcher } from './clients/session-dispatcher.ts'
 import { ViewDispatcher } from './clients/view-dispatcher.ts'
 import { parseView, type SessionOptions, type ViewOptions } from './clients/view-options.ts'
-import type { RotationTrigger } from './contract/index.ts'
 import type { ReportResult } from './dispatch/ban-reports.ts'
 import { installGlobal } from './dispatch/install-global.ts'
 import { closedError } from './dispatch/no-device-errors.ts'
@@ -18,6 +17,7 @@ import { parseOptions } from './options/parse-options.ts'
 import type { MobilePoolOptions } from './options/pool-options.ts'
 import type { MobilePoolConstructor, MobilePool as MobilePoolType } from './pool-api.ts'
 import { assemblePool, type PoolParts } from './pool-parts.ts'
+import { parseRotateOptions, type RotateDeviceOptions } from './rotation/rotate-options.ts'
 import { fleetStats, type PoolStats } from './stats.ts'
 import { publishEvent } from './telemetry/channels.ts'
 import { poolLog } from './telemetry/pool-log.ts'
@@ -71,8 +71,9 @@ class PoolDispatcher extends ClientDispatcher {
     return this.#parts.localProxies.listen(options)
   }
 
-  rotate(idOrName: string, { trigger = 'forced' }: { trigger?: RotationTrigger } = {}): Promise<RotationResult> {
-    return this.#parts.rotations.rotate(idOrName, trigger)
+  async rotate(idOrName: string, options: RotateDeviceOptions = {}): Promise<RotationResult> {
+    const { trigger, unique } = parseRotateOptions(options)
+    return this.#parts.rotations.rotate(idOrName, trigger, unique)
   }
 
   report(target: ReportTarget, verdict: ReportVerdict): ReportResult {

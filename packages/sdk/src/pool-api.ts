@@ -8,10 +8,10 @@ import type { LocalProxy } from './clients/listen/local-proxies.ts'
 import type { PoolMap } from './clients/map.ts'
 import type { PoolFetch } from './clients/pool-fetch.ts'
 import type { SessionOptions, ViewOptions } from './clients/view-options.ts'
-import type { RotationTrigger } from './contract/index.ts'
 import type { ReportResult } from './dispatch/ban-reports.ts'
 import type { DeviceRef, PoolEvents, RotationResult } from './events.ts'
 import type { MobilePoolOptions } from './options/pool-options.ts'
+import type { RotateDeviceOptions } from './rotation/rotate-options.ts'
 import type { PoolStats } from './stats.ts'
 
 /**
@@ -121,9 +121,10 @@ export interface MobilePoolApi extends PoolClient, AsyncDisposable {
   /**
    * Gives a device a new exit IP. Resolves when the rotation is over, with what it came to: see `outcome`.
    * Throws `MobilePoolError` when it cannot begin: `MP_UNKNOWN_DEVICE`, `MP_ROTATION_UNSUPPORTED`, `MP_ROTATION_TOO_SOON`
-   * (with `retryAfterMs`), `MP_HUB_UNREACHABLE`, `MP_HUB_REFUSED`. One rotation at a time a device: a second call joins the first.
+   * (with `retryAfterMs`), `MP_HUB_UNREACHABLE`, `MP_HUB_REFUSED`; `MP_OPTIONS` for a `unique` that makes no sense. One rotation at a
+   * time a device: a second call joins the first.
    */
-  rotate(idOrName: string, options?: { trigger?: RotationTrigger }): Promise<RotationResult>
+  rotate(idOrName: string, options?: RotateDeviceOptions): Promise<RotationResult>
 
   /**
    * Tells what only the parser can know: `{ banned: true }`, the page was a ban though no rule told; `{ ok: true }`, it was none.

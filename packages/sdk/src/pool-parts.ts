@@ -156,7 +156,7 @@ export function assemblePool(
 
   const rotations = new Rotations({
     find: (idOrName) => roster.find(idOrName),
-    turn: (id, trigger) => source.rotate(id, trigger),
+    turn: (id, trigger, unique) => source.rotate(id, trigger, unique),
     drains,
     emit,
     setExitIp,

@@ -263,10 +263,10 @@ describe('between two attempts of a rotation', () => {
 })
 
 describe('rotation through the hub', () => {
-  const prepare = async () => {
+  const prepare = async (options: object = {}) => {
     const busan = await stage.device('busan-03')
     put('busan-03', busan)
-    const pool = open()
+    const pool = open(options)
     await (await pool.fetch(origin.url)).text()
     await eventually('the stream is open', () => hub.streams === 1)
     return { busan, pool }
@@ -363,6 +363,25 @@ describe('rotation through the hub', () => {
     hub.refuseRotations({ code, ...more })
     await expect(pool.rotate('busan-03')).rejects.toMatchObject(expected)
     expect(stateOf(pool, 'busan-03')).toBe('ready')
+  })
+
+  test('that must bring an exit IP not seen for a while says so: of this rotation, or as the pool has it', async () => {
+    const { pool } = await prepare({ rotate: { unique: '24h' } })
+    const turn = async (unique?: string): Promise<void> => {
+      const asked = hub.rotationWishes.length
+      const rotating = pool.rotate('busan-03', unique === undefined ? {} : { unique })
+      await eventually('the hub was asked', () => hub.rotationWishes.length > asked)
+      hub.rotation('busan-03', { state: 'changed', new_ip: '127.10.3.1' })
+      await rotating
+    }
+    await turn()
+    await turn('7d')
+    expect(hub.rotationWishes.map(({ unique }) => unique)).toEqual(['24h', '7d'])
+    await expect(pool.rotate('busan-03', { unique: 'a day' })).rejects.toMatchObject({
+      code: 'MP_OPTIONS',
+      message: expect.stringContaining('unique: must be a whole number of minutes, hours or days, like 30m, 24h or 7d'),
+    })
+    expect(hub.rotationWishes).toHaveLength(2)
   })
 
   test('while the hub is away is an error at once', async () => {

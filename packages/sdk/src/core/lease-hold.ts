@@ -6,6 +6,7 @@ import type { Breach, Sticky } from './view.ts'
  * the device, whatever its IP. Over is over: a device that comes back does not bring the lease back.
  */
 export class LeaseHold implements Sticky {
+  readonly key = null
   readonly device: Device
   readonly #keepsIp: boolean
   #exitIp: string | null

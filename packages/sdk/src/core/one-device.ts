@@ -3,6 +3,7 @@ import type { Sticky } from './view.ts'
 
 /** Keeps requests on the device that the first of them got, for as long as that serves them: the hops of one `fetch`. */
 export class OneDevice implements Sticky {
+  readonly key = null
   readonly breach = null
   device: Device | null = null
 

@@ -3,6 +3,8 @@ import type { Device } from './device.ts'
 
 /** What keeps requests on one device: a session, a lease, the hops of one `fetch`. */
 export interface Sticky {
+  /** Key of the session that it is; null: it is none that a caller named. */
+  readonly key: string | null
   /** Where they are now; null: not decided. */
   readonly device: Device | null
   /** Whether the device may serve its requests now. */

@@ -57,6 +57,11 @@ test.each([
   [{ devices, retry: { budget: 2 } }, 'retry.budget: must be from 0 to 1'],
   [{ devices, ban: { statuses: [42] } }, 'ban.statuses[0]: must be at least 100'],
   [{ devices, rotate: { everyMs: 10 } }, 'rotate.everyMs: must be at least 1000'],
+  [{ devices, rotate: { unique: '24h' } }, 'rotate.unique: needs a `hub`: only it remembers which exit IPs were seen'],
+  [
+    { hub: { url: 'http://a' }, rotate: { unique: 'a day' } },
+    'rotate.unique: must be a whole number of minutes, hours or days, like 30m, 24h or 7d',
+  ],
   [{ devices, rotate: { onBan: { count: 0 } } }, 'rotate.onBan.count: must be at least 1'],
   [{ devices, filter: { operator: [] } }, 'filter.operator: is empty: leave it out to allow all'],
   [

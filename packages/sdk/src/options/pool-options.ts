@@ -185,6 +185,11 @@ export interface RotateOptions {
   }
   /** Rotates a device when a session on it ends, so that the next one begins with another exit IP. @default false */
   onSessionEnd?: boolean
+  /**
+   * `30m`, `24h`, `7d`: rotations that this pool asks for go on, within the hub's attempts, while the new exit IP is one that the fleet
+   * had within this time. Needs a `hub`. @default what the hub has for the device
+   */
+  unique?: string
   /** How long requests in flight may take to finish before a rotation. @default 15000 */
   drainMs?: number
   /** Between two rotations of a device because of requests, bans or sessions, at least. @default 30000 */

@@ -1,6 +1,6 @@
 import type { ConnectionOptions } from 'node:tls'
 import { z } from 'zod'
-import { deviceType, label, proxyUrl } from '../contract/index.ts'
+import { deviceType, duration, label, proxyUrl } from '../contract/index.ts'
 import type { CustomBalancer } from '../core/balancers/custom.ts'
 import { balancers } from '../core/balancers/index.ts'
 import type { BalancerName } from '../core/balancers/names.ts'
@@ -142,6 +142,7 @@ export const poolOptions = z
         afterRequests: count(1, 1_000_000_000).optional(),
         onBan: z.strictObject({ count: count(1, 1_000_000).default(defaults.rotate.onBanCount) }).optional(),
         onSessionEnd: z.boolean().default(defaults.rotate.onSessionEnd),
+        unique: duration.optional(),
         drainMs: ms(0).default(defaults.rotate.drainMs),
         minIntervalMs: ms(0).default(defaults.rotate.minIntervalMs),
         minSiteIntervalMs: ms(0).default(defaults.rotate.minSiteIntervalMs),
@@ -179,6 +180,10 @@ export const poolOptions = z
   .superRefine((options, context) => {
     if ((options.hub === undefined) === (options.devices === undefined)) {
       context.addIssue({ code: 'custom', message: 'give either `hub` or `devices`', path: [] })
+    }
+    if (options.devices !== undefined && options.rotate.unique !== undefined) {
+      const message = 'needs a `hub`: only it remembers which exit IPs were seen'
+      context.addIssue({ code: 'custom', message, path: ['rotate', 'unique'] })
     }
     const ids = new Set<string>()
     for (const [index, device] of (options.devices ?? []).entries()) {

@@ -7,7 +7,7 @@ import type { Drains } from './drains.ts'
 export interface RotationsParts {
   readonly find: (idOrName: string) => Device | undefined
   /** Makes the device rotate; resolves when the rotation is over. */
-  readonly turn: (id: string, trigger: RotationTrigger) => Promise<RotationResult>
+  readonly turn: (id: string, trigger: RotationTrigger, unique?: string) => Promise<RotationResult>
   readonly drains: Drains
   readonly emit: Emit
   /** The exit IP after a rotation; null when nobody knows it. */
@@ -39,12 +39,12 @@ export class Rotations {
   }
 
   /** Rotates a device, by its id or name; joins the rotation that runs already. Throws when it cannot begin. */
-  async rotate(idOrName: string, trigger: RotationTrigger): Promise<RotationResult> {
+  async rotate(idOrName: string, trigger: RotationTrigger, unique?: string): Promise<RotationResult> {
     const device = this.#parts.find(idOrName)
     if (device === undefined) throw new MobilePoolError('MP_UNKNOWN_DEVICE', `the pool has no device "${idOrName}"`, { phase: 'rotation' })
     const running = this.#running.get(device)
     if (running !== undefined) return running
-    const turning = this.#parts.turn(device.id, trigger)
+    const turning = this.#parts.turn(device.id, trigger, unique)
     this.#running.set(device, turning)
     try {
       return await turning

@@ -46,8 +46,11 @@ export interface DeviceSource {
   /** Whether devices may still appear after the first snapshot. */
   readonly mayGrow: boolean
   start(listener: SourceListener): void
-  /** Begins a rotation and resolves when it is over. Throws `MobilePoolError` when it cannot begin. */
-  rotate(id: string, trigger: RotationTrigger): Promise<RotationResult>
+  /**
+   * Begins a rotation and resolves when it is over. Throws `MobilePoolError` when it cannot begin.
+   * `unique` (`24h`): again, within the attempts, while the new exit IP was seen within this time.
+   */
+  rotate(id: string, trigger: RotationTrigger, unique?: string): Promise<RotationResult>
   /** Stops; nothing of it stays open. */
   close(): Promise<void>
 }

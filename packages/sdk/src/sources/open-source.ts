@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { Device } from '../core/device.ts'
 import type { Transport } from '../dispatch/transport.ts'
+import { MobilePoolError } from '../errors.ts'
 import type { RotationResult } from '../events.ts'
 import { idOf, type ListedDevice, type PoolSettings } from '../options/schema.ts'
 import type { Drains } from '../rotation/drains.ts'
@@ -31,7 +32,8 @@ const PROBE_TIMEOUT_MS = 10_000
 /** The source of devices that the options name. */
 export function openSource(settings: PoolSettings, parts: SourceParts): DeviceSource {
   const { clock, random, hub } = parts
-  if (hub !== null) return new HubSource({ ...hub, asked: settings.asked, clock, random, backoff: hubBackoff })
+  if (hub !== null)
+    return new HubSource({ ...hub, asked: settings.asked, unique: settings.rotate.unique, clock, random, backoff: hubBackoff })
 
   const devices = settings.devices ?? []
   const { exitIpUrl, rotate } = settings
@@ -42,7 +44,10 @@ export function openSource(settings: PoolSettings, parts: SourceParts): DeviceSo
     callTimeoutMs: rotate.callTimeoutMs,
     verifyMs: rotate.verifyMs,
   })
-  return new StaticSource(devices.map(toRecord), (id, trigger) => rotator.rotate(id, trigger))
+  return new StaticSource(devices.map(toRecord), async (id, trigger, unique) => {
+    if (unique !== undefined) throw new MobilePoolError('MP_OPTIONS', 'unique: needs a `hub`: only it remembers which exit IPs were seen')
+    return rotator.rotate(id, trigger)
+  })
 }
 
 async function probeThrough(transport: Transport | undefined, echoUrl: URL): Promise<string> {

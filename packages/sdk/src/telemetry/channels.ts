@@ -17,6 +17,8 @@ export interface AttemptRecord extends AttemptReport {
   readonly bytesIn: number
   /** Bytes of the request body, when it began to be sent; 0 for a stream of unknown length. */
   readonly bytesOut: number
+  /** Key of its request's sticky session, as the caller gave it; null: it had none. */
+  readonly session: string | null
 }
 
 /** One request that is over. */

@@ -45,7 +45,8 @@ export class RequestWatch {
   #record(run: Errand, attempt: DeviceAttempt, number: number): void {
     const { pool, onAttempt } = this.#parts
     const { startedAt, bytesIn, bytesOut } = attempt
-    const record = { ...attempt.report, ...whereOf(run), attempt: number, startedAt, bytesIn, bytesOut }
+    const session = run.view.sticky?.key ?? null
+    const record = { ...attempt.report, ...whereOf(run), attempt: number, startedAt, bytesIn, bytesOut, session }
     onAttempt?.(record, run.view.owner, String(run.options.path))
     if (attemptChannel.hasSubscribers) attemptChannel.publish({ pool, ...record })
   }

@@ -3,13 +3,17 @@ import http from 'node:http'
 import {
   type DeviceJson,
   device as deviceSchema,
+  fleetRotateRequest,
   type HubEvent,
   isFinal,
   type ProblemJson,
   type RotationJson,
   rotation as rotationSchema,
 } from '@mobilepool/sdk/contract'
+import type { z } from 'zod'
 import { type Listening, listen } from './listen.ts'
+
+type RotationWish = z.infer<typeof fleetRotateRequest>
 
 export interface FakeHub {
   readonly url: string
@@ -17,6 +21,8 @@ export interface FakeHub {
   readonly token: string
   /** Requests, as `GET /api/v1/proxy/list`. */
   readonly requests: string[]
+  /** Bodies of requests for a rotation. */
+  readonly rotationWishes: RotationWish[]
   /** `Last-Event-ID` of every stream that was opened. */
   readonly resumedFrom: string[]
   readonly streams: number
@@ -47,6 +53,7 @@ export async function startFakeHub(token = 'test-token'): Promise<FakeHub> {
   const rotations = new Map<string, RotationJson>()
   const running = new Map<string, string>()
   const requests: string[] = []
+  const rotationWishes: RotationWish[] = []
   const resumedFrom: string[] = []
   const streams = new Set<http.ServerResponse>()
   let log: { id: number; text: string }[] = []
@@ -94,7 +101,9 @@ export async function startFakeHub(token = 'test-token'): Promise<FakeHub> {
   const rotate = async (request: http.IncomingMessage, response: http.ServerResponse): Promise<void> => {
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk as Buffer)
-    const { device: ref, trigger } = JSON.parse(Buffer.concat(chunks).toString()) as { device: string; trigger: RotationJson['trigger'] }
+    const wish = fleetRotateRequest.parse(JSON.parse(Buffer.concat(chunks).toString()))
+    rotationWishes.push(wish)
+    const { device: ref = '', trigger } = wish
     const found = findDevice(ref)
     if (found === undefined) reply(response, 404, problemBody('not_found', 404))
     else if (problem !== null) reply(response, problem.status, problem)
@@ -125,6 +134,7 @@ export async function startFakeHub(token = 'test-token'): Promise<FakeHub> {
     },
     token,
     requests,
+    rotationWishes,
     resumedFrom,
     get streams() {
       return streams.size

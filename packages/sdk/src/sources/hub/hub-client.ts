@@ -26,6 +26,14 @@ export interface HubAddress {
   readonly token: string | undefined
 }
 
+/** A rotation to ask for, as `POST /api/v1/proxy/rotate` takes it. */
+export interface RotationWish {
+  readonly device: string
+  readonly trigger: RotationTrigger
+  /** `24h`: again while the new exit IP was seen within this time. */
+  readonly unique?: string
+}
+
 /** What the hub said instead of doing it. */
 export class HubProblem extends Error {
   readonly problem: ProblemJson
@@ -79,8 +87,8 @@ export class HubClient {
   }
 
   /** Asks for a rotation; throws `HubProblem` when the hub will not. */
-  async rotate(device: string, trigger: RotationTrigger, signal: AbortSignal): Promise<RotationJson> {
-    const { rotations, refused } = await this.#json('POST', 'api/v1/proxy/rotate', { device, trigger }, fleetRotateReply, signal)
+  async rotate(wish: RotationWish, signal: AbortSignal): Promise<RotationJson> {
+    const { rotations, refused } = await this.#json('POST', 'api/v1/proxy/rotate', wish, fleetRotateReply, signal)
     const [rotation] = rotations
     if (rotation !== undefined) return rotation
     const [refusal] = refused

@@ -53,13 +53,13 @@ export class HubRotations {
   }
 
   /** Asks for a rotation and waits for its end. One that runs already is followed instead. */
-  async rotate(device: string, trigger: RotationTrigger): Promise<RotationResult> {
-    return this.#follow(await this.#begin(device, trigger))
+  async rotate(device: string, trigger: RotationTrigger, unique: string | undefined): Promise<RotationResult> {
+    return this.#follow(await this.#begin(device, trigger, unique))
   }
 
-  async #begin(device: string, trigger: RotationTrigger): Promise<string> {
+  async #begin(device: string, trigger: RotationTrigger, unique: string | undefined): Promise<string> {
     try {
-      return (await this.#parts.client.rotate(device, trigger, this.#parts.signal)).id
+      return (await this.#parts.client.rotate({ device, trigger, ...(unique === undefined ? {} : { unique }) }, this.#parts.signal)).id
     } catch (error) {
       if (!(error instanceof HubProblem)) throw error
       const { code, rotation_id: running } = error.problem

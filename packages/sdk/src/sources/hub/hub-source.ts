@@ -15,6 +15,8 @@ export interface HubSourceParts {
   readonly client: HubClient
   /** Limits that the pool's options ask for; what they leave to defaults is not in it. */
   readonly asked: OwnLimits
+  /** What every rotation is asked to hold that does not say it itself; undefined: what the hub has for the device. */
+  readonly unique: string | undefined
   /** Null: bans are not shared. */
   readonly bans: Pick<SharedBans, 'hear' | 'catchUp'> | null
   readonly clock: Clock
@@ -53,9 +55,9 @@ export class HubSource implements DeviceSource {
     this.#running = this.#run(listener)
   }
 
-  async rotate(id: string, trigger: RotationTrigger): Promise<RotationResult> {
+  async rotate(id: string, trigger: RotationTrigger, unique = this.#parts.unique): Promise<RotationResult> {
     if (this.#rotations === null) throw new MobilePoolError('MP_CLOSED', 'the pool has not begun')
-    return this.#rotations.rotate(id, trigger)
+    return this.#rotations.rotate(id, trigger, unique)
   }
 
   async close(): Promise<void> {

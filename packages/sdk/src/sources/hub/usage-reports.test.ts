@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { VirtualClock } from '../../../test/virtual-clock.ts'
-import type { UsageBatchJson } from '../../contract/index.ts'
+import { type UsageBatchJson, usageBatch } from '../../contract/index.ts'
 import { MobilePoolError } from '../../errors.ts'
 import type { AttemptRecord } from '../../telemetry/channels.ts'
 import { HubProblem } from './hub-client.ts'
@@ -21,6 +21,7 @@ const record = (over: Partial<AttemptRecord> = {}): AttemptRecord => ({
   startedAt: 0,
   bytesIn: 5,
   bytesOut: 0,
+  session: null,
   ...over,
 })
 const unreachable = new MobilePoolError('MP_HUB_UNREACHABLE', 'the hub does not answer', { phase: 'hub' })
@@ -64,6 +65,28 @@ describe('what the hub is told of a target', () => {
     await clock.advance(5_000)
     expect(batches[0]?.records).toMatchObject([{ target, method: 'GET', status: 200, outcome: 'answered', exit_ip: '127.10.1.1' }])
     expect(JSON.stringify(batches)).not.toContain('s3cret')
+  })
+})
+
+describe('the session of a record', () => {
+  test.each([
+    ['account-42', 'account-42'],
+    ['two\nlines\u0000', 'two lines '],
+    ['x'.repeat(150), 'x'.repeat(100)],
+    [`${'x'.repeat(99)}\u{1f4f1}`, `${'x'.repeat(99)} `],
+  ])('%j is told as %j', async (session, told) => {
+    const { clock, batches, reports } = reportsTo(() => null)
+    reports.add(record({ session }), '/')
+    await clock.advance(5_000)
+    expect(batches[0]?.records[0]?.session).toBe(told)
+    expect(usageBatch.safeParse(batches[0]).error).toBeUndefined()
+  })
+
+  test('is left out where there is none', async () => {
+    const { clock, batches, reports } = reportsTo(() => null)
+    reports.add(record(), '/')
+    await clock.advance(5_000)
+    expect(batches[0]?.records[0]).not.toHaveProperty('session')
   })
 })
 

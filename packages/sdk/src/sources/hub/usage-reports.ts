@@ -41,6 +41,8 @@ const HOPELESS_STATUSES: ReadonlySet<number> = new Set([400, 404, 405, 413, 415,
 const CLOSING_RETRY_MS = 200
 /** Longest target that the contract takes. */
 const LONGEST_TARGET = 1_000
+/** Longest session key that the contract takes. */
+const LONGEST_SESSION = 100
 /** Longest time that fits the contract's field. */
 const LONGEST_MS = 2_147_483_647
 
@@ -178,8 +180,12 @@ function toJson(record: AttemptRecord, path: string, urls: UsageSettings['urls']
     bytes_in: record.bytesIn,
     duration_ms: Math.min(LONGEST_MS, Math.max(0, record.durationMs)),
     at: new Date(record.startedAt).toISOString(),
+    ...(record.session === null ? {} : { session: sessionOf(record.session) }),
   }
 }
+
+/** As the contract takes it: a longer key is cut, and what cannot be written in a log line is a space. */
+const sessionOf = (key: string): string => key.slice(0, LONGEST_SESSION).replace(/\p{C}/gu, ' ')
 
 /** Never a query: that is where tokens are. */
 function targetOf(host: string, path: string, urls: UsageSettings['urls']): string | null {

@@ -122,4 +122,6 @@ const toJson = (record: AttemptRecord): UsageRecordJson => ({
   bytes_in: record.bytesIn,
   duration_ms: Math.min(LONGEST_MS, Math.max(0, Math.round(record.durationMs))),
   at: new Date(record.startedAt).toISOString(),
+  // As the user name has it: whose it is, the reporter says.
+  ...(record.session === null ? {} : { session: record.session.slice(0, record.session.lastIndexOf('@')) }),
 })

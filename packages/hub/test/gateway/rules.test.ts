@@ -139,6 +139,17 @@ describe('what the hub knows', () => {
     await vi.waitFor(look, { interval: 1_500, timeout: 20_000 })
   })
 
+  test('has the session of its user name in the log', async () => {
+    await open()
+    await stage.device('seoul-01')
+    await ask('anna-session-cart.7')
+    await ask('anna')
+    const log = async (query: string) => (await admin(`/api/v1/stats/requests?period=24h${query}`)).requests
+    await vi.waitFor(async () => expect(await log('')).toHaveLength(2), { timeout: 20_000 })
+    expect((await log('')).map(({ session }: { session: string | null }) => session).sort()).toEqual(['cart.7', null])
+    expect(await log('&session=cart.7')).toHaveLength(1)
+  })
+
   test('is told by the gateway: usage, quotas, bans and metrics', async () => {
     await open()
     const [omsk, seoul] = [await stage.device('omsk-05'), await stage.device('seoul-01')]

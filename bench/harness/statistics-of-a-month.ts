@@ -17,7 +17,7 @@ export async function fillMonth(query: Query, lines: number): Promise<void> {
       execute format('create table if not exists request_logs_d%s partition of request_logs for values from (%L) to (%L)',
         to_char(day at time zone 'UTC', 'YYYYMMDD'), day, day + interval '1 day');
     end loop; end $$`)
-  const device = (n: string): string => `(select ids.ids[1 + (${n} * 7919) % array_length(ids.ids, 1)])`
+  const device = (n: string): string => `(select ids.ids[1 + ((${n}::bigint * 7919) % array_length(ids.ids, 1))::int])`
   await query(`with ids as (select array_agg(id) as ids from proxy_devices)
     insert into request_logs (device_id, device_name, client_ip, target_url, site, method, status_code, response_time_ms, external_ip,
       request_size, response_size, outcome, attempt, created_at)

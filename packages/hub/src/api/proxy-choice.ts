@@ -36,16 +36,6 @@ function freeFor({ quarantines }: ApiContext, text: string | undefined): (device
   }
 }
 
-/** One of them by chance, in proportion to their weights. `random` is at least 0 and less than 1. */
-export function drawOne(devices: readonly Device[], random: number): Device | null {
-  let rest = random * devices.reduce((sum, { weight }) => sum + weight, 0)
-  for (const device of devices) {
-    rest -= device.weight
-    if (rest < 0) return device
-  }
-  return devices.at(-1) ?? null
-}
-
 /** Why none can be had. */
 export function noDevice({ fleet }: ApiContext, matching: readonly Device[]): HubError {
   if (matching.length === 0) return new HubError('no_device', 'No adopted device matches.', { retryAfter: RETRY_AFTER_S })

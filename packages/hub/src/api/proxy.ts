@@ -19,7 +19,7 @@ import type { Routes } from './context.ts'
 import { beginningOf, plainJson, selectionOf, sendDevices } from './device-list.ts'
 import { deviceJson } from './device-wire.ts'
 import { problemReplies } from './problem.ts'
-import { byOperator, drawOne, isAvailable, meant, noDevice, sendLines } from './proxy-choice.ts'
+import { byOperator, isAvailable, meant, noDevice, sendLines } from './proxy-choice.ts'
 import { rotationJson } from './rotation-wire.ts'
 import { stamp } from './stamp.ts'
 
@@ -70,12 +70,9 @@ export const proxyRoutes: Routes = (context) => (app, _options, done) => {
       },
     },
     (request, reply) => {
-      const matching = fleet.devices.filter(meant(context, request.query))
-      const one = drawOne(
-        matching.filter((device) => isAvailable(context, device)),
-        random(),
-      )
-      if (!one) throw noDevice(context, matching)
+      const isMeant = meant(context, request.query)
+      const one = fleet.raffle.draw((device) => isMeant(device) && isAvailable(context, device), random)
+      if (!one) throw noDevice(context, fleet.devices.filter(isMeant))
       reply.header('cache-control', 'no-store')
       if (request.query.format === 'json') return deviceJson(one, fleet)
       return sendLines(reply, [one])

@@ -9,6 +9,7 @@ import { type Device, type DeviceDefaults, exitOf, fromRecord, isPending, newPen
 import type { FleetEvents } from './events.ts'
 import { seeAddress } from './exit-ip.ts'
 import { HeartbeatWriter } from './heartbeat-writer.ts'
+import { Raffle } from './raffle.ts'
 import { isSilent, silentFrom, statusOf, type Timeouts, type Watch } from './status.ts'
 import { conditionOf, type Sight, type VigilSettings } from './vigil.ts'
 
@@ -55,6 +56,7 @@ export class Fleet {
   #pendingCount = 0
   /** By name; null: to be sorted again. */
   #sorted: readonly Device[] | null = null
+  #raffle: Raffle | null = null
   #turn: Promise<unknown> = Promise.resolve()
   #watch: Watch
 
@@ -91,6 +93,12 @@ export class Fleet {
   get devices(): readonly Device[] {
     this.#sorted ??= [...this.#byId.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))
     return this.#sorted
+  }
+
+  /** Draws from them by their weights. */
+  get raffle(): Raffle {
+    this.#raffle ??= new Raffle(this.devices)
+    return this.#raffle
   }
 
   /** The same in no order, for whoever looks at all of them once a second. */
@@ -321,14 +329,14 @@ export class Fleet {
   #add(device: Device): void {
     this.#byId.set(device.id, device)
     this.#byName.set(device.name, device)
-    this.#sorted = null
+    this.#sorted = this.#raffle = null
     if (isPending(device)) this.#pendingCount += 1
   }
 
   #drop(device: Device): void {
     this.#byId.delete(device.id)
     this.#byName.delete(device.name)
-    this.#sorted = null
+    this.#sorted = this.#raffle = null
     if (isPending(device)) this.#pendingCount -= 1
   }
 

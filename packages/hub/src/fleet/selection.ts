@@ -32,25 +32,30 @@ export function matcher(wanted: Selection, fleet: Pick<Fleet, 'status'>): (devic
   const types = wanted.type === undefined ? null : new Set(wanted.type)
   const statuses = wanted.status === undefined ? null : new Set(wanted.status)
   const search = wanted.search === undefined ? null : fold(wanted.search)
-  const isIn = (set: Set<string> | null, value: string | null): boolean => set === null || (value !== null && set.has(fold(value)))
-  const hasTags = (device: Device): boolean => {
-    if (tags === null) return true
-    const own = new Set(device.tags.map(fold))
-    return [...tags].every((tag) => own.has(tag))
-  }
-  const isFound = (device: Device): boolean =>
-    search === null ||
-    [device.name, device.operator, device.region, exitOf(device)?.current ?? null, ...device.tags].some(
-      (text) => text !== null && fold(text).includes(search),
-    )
-  return (device) =>
-    (types === null || types.has(device.deviceType)) &&
-    isIn(operators, device.operator) &&
-    isIn(regions, device.region) &&
-    hasTags(device) &&
-    (statuses === null || statuses.has(fleet.status(device))) &&
-    isFound(device)
+  // Most questions ask for nothing or for one thing: with 10,000 devices the tests that nobody asked for are most of the time.
+  const asked: ((device: Device) => boolean)[] = []
+  if (types !== null) asked.push((device) => types.has(device.deviceType))
+  if (operators !== null) asked.push((device) => isIn(operators, device.operator))
+  if (regions !== null) asked.push((device) => isIn(regions, device.region))
+  if (tags !== null) asked.push((device) => hasTags(device, tags))
+  if (statuses !== null) asked.push((device) => statuses.has(fleet.status(device)))
+  if (search !== null) asked.push((device) => isFound(device, search))
+  const [first, ...others] = asked
+  if (first === undefined) return () => true
+  return others.length === 0 ? first : (device) => asked.every((test) => test(device))
 }
+
+const isIn = (set: ReadonlySet<string>, value: string | null): boolean => value !== null && set.has(fold(value))
+
+function hasTags(device: Device, tags: ReadonlySet<string>): boolean {
+  const own = new Set(device.tags.map(fold))
+  return [...tags].every((tag) => own.has(tag))
+}
+
+const isFound = (device: Device, search: string): boolean =>
+  [device.name, device.operator, device.region, exitOf(device)?.current ?? null, ...device.tags].some(
+    (text) => text !== null && fold(text).includes(search),
+  )
 
 type Key = string | number
 

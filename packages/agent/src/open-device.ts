@@ -34,7 +34,7 @@ export async function openDevice(config: AgentConfig, tools: Pick<OpenDevice, 'c
   const dir = await PrivateDir.open(config.stateDir)
   const lock = await lockState(dir.path)
   try {
-    const driver = await createDriver(config.driver, config.driverOptions, { clock, stateDir: dir })
+    const driver = await createDriver(config.driver, config.driverOptions, { clock, stateDir: dir, name: config.name })
     const resolver = new DeviceResolver(config.dnsServers, clock.now)
     const egress = createEgress({ driver, resolver, allowPrivateTargets: config.allowPrivateTargets })
     const hub = new HubClient({ url: config.hub, connect: hubConnector(egress), now: clock.now })
@@ -47,7 +47,7 @@ export async function openDevice(config: AgentConfig, tools: Pick<OpenDevice, 'c
       resolver,
       egress,
       hub,
-      call: (run) => within(clock, rotationTimes.deviceCallMs, run, unanswered),
+      call: (run) => within(clock, driver.callTimeoutMs ?? rotationTimes.deviceCallMs, run, unanswered),
       close: async () => {
         await hub.close()
         await lock.release()

@@ -11,14 +11,20 @@ const CALL_TIMEOUT_MS = 10_000
  * Runs until the signal aborts.
  */
 export async function watchOver(
-  device: { readonly driver: Pick<DeviceDriver, 'status' | 'up'>; isRotating(): boolean },
+  device: { readonly driver: Pick<DeviceDriver, 'callTimeoutMs' | 'status' | 'up'>; isRotating(): boolean },
   clock: Clock,
   log: Logger,
   signal: AbortSignal,
 ): Promise<void> {
   const { driver } = device
   const call = <T>(run: (inner: AbortSignal) => Promise<T>): Promise<T> =>
-    within(clock, CALL_TIMEOUT_MS, run, () => new AgentError('device_unreachable', 'The device did not answer.'), signal)
+    within(
+      clock,
+      driver.callTimeoutMs ?? CALL_TIMEOUT_MS,
+      run,
+      () => new AgentError('device_unreachable', 'The device did not answer.'),
+      signal,
+    )
   while (!signal.aborted) {
     await clock.sleep(EVERY_MS, signal).catch(() => {})
     if (signal.aborted || device.isRotating()) continue

@@ -1,22 +1,30 @@
 import type { Clock } from '../clock.ts'
 import type { PrivateDir } from '../state/private-dir.ts'
 import type { DeviceDriver } from './driver.ts'
+import { openExecDriver } from './exec/exec.ts'
 import { openSimulatedDriver } from './simulated.ts'
-
-/** The ways to control a device. */
-export const driverKinds = ['simulated'] as const
-export type DriverKind = (typeof driverKinds)[number]
 
 /** What a driver may use besides its own options. */
 export interface DriverParts {
   readonly clock: Clock
   readonly stateDir: Pick<PrivateDir, 'read' | 'write'>
+  /** Name of the device. */
+  readonly name: string
 }
 
+/** Opens the driver of one device. Throws `bad_config` naming the driver option that is wrong. */
+export type DriverOpener = (options: Record<string, unknown>, parts: DriverParts) => Promise<DeviceDriver>
+
+const openers = {
+  simulated: openSimulatedDriver,
+  exec: openExecDriver,
+} satisfies Record<string, DriverOpener>
+
+export type DriverKind = keyof typeof openers
+
+/** The ways to control a device. */
+export const driverKinds = Object.keys(openers) as readonly DriverKind[]
+
 /** Makes the driver of a device. Throws `bad_config` naming the driver option that is wrong. */
-export async function createDriver(kind: DriverKind, options: Record<string, unknown>, parts: DriverParts): Promise<DeviceDriver> {
-  switch (kind) {
-    case 'simulated':
-      return openSimulatedDriver(options, parts)
-  }
-}
+export const createDriver = (kind: DriverKind, options: Record<string, unknown>, parts: DriverParts): Promise<DeviceDriver> =>
+  openers[kind](options, parts)

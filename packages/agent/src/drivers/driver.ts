@@ -6,6 +6,10 @@ import type { ProxyTarget } from '@mobilepool/sdk/proxy-server'
 export interface Rung {
   readonly method: RotationMethod
   readonly holdMs: number
+  /** How long coming online may take afterwards, where that is longer than the ordinary 45 s: a reboot. */
+  readonly onlineMs?: number
+  /** Only for a rotation that asks for this method: a reboot takes minutes, and may be done a few times a day. */
+  readonly isOnRequest?: boolean
 }
 
 /** What a device says of itself. */
@@ -22,6 +26,8 @@ export interface DeviceStatus {
  * `auth_failed`, `no_registration`, `no_data_session` ...
  */
 export interface DeviceDriver {
+  /** The longest that one call may take, in ms, where that is not the ordinary 10 s. */
+  readonly callTimeoutMs?: number
   /** The tries to make, in order: methods that were found to work on this device, the mildest first. */
   ladder(signal: AbortSignal): Promise<readonly Rung[]>
   status(signal: AbortSignal): Promise<DeviceStatus>

@@ -8,6 +8,7 @@ import type { Clock } from '../clock.ts'
 import { AgentError } from '../errors.ts'
 import type { PrivateDir } from '../state/private-dir.ts'
 import type { DeviceDriver, DeviceStatus, Rung } from './driver.ts'
+import { parseDriverOptions } from './driver-options.ts'
 
 const FILE = 'simulated-modem.json'
 const POLL_MS = 20
@@ -21,13 +22,9 @@ export async function openSimulatedDriver(
   options: Record<string, unknown>,
   parts: { readonly clock: Clock; readonly stateDir: Pick<PrivateDir, 'read' | 'write'> },
 ): Promise<DeviceDriver> {
-  const knobs = simulatorKnobs.safeParse(options)
-  if (!knobs.success) {
-    const problems = knobs.error.issues.map((issue) => `${['driverOptions', ...issue.path].join('.')} (--driver-options): ${issue.message}`)
-    throw new AgentError('bad_config', problems.join('\n'))
-  }
+  const knobs = parseDriverOptions(simulatorKnobs, options)
   const kept = await parts.stateDir.read(FILE, modemState)
-  return new SimulatedDriver(knobs.data, parts, kept ?? freshModem(parts.clock.now()))
+  return new SimulatedDriver(knobs, parts, kept ?? freshModem(parts.clock.now()))
 }
 
 class SimulatedDriver implements DeviceDriver {

@@ -8,7 +8,7 @@ import { rotationTimes as times } from './times.ts'
 /** What a rotation acts upon. */
 export interface RotationPorts {
   readonly clock: Clock
-  readonly driver: Pick<DeviceDriver, 'ladder' | 'status' | 'down' | 'up' | 'waitOnline'>
+  readonly driver: Pick<DeviceDriver, 'callTimeoutMs' | 'ladder' | 'status' | 'down' | 'up' | 'waitOnline'>
   readonly traffic: {
     /** Refuses new requests from now on. */
     fence(): void
@@ -29,14 +29,11 @@ export interface RotationPorts {
 }
 
 /** Calls the device under the time-out of a device call. */
-export const callDevice = <T>(ports: RotationPorts, call: (signal: AbortSignal) => Promise<T>, outer?: AbortSignal): Promise<T> =>
-  within(
-    ports.clock,
-    times.deviceCallMs,
-    call,
-    () => new AgentError('device_unreachable', `The device did not answer within ${times.deviceCallMs} ms.`),
-    outer,
-  )
+export function callDevice<T>(ports: RotationPorts, call: (signal: AbortSignal) => Promise<T>, outer?: AbortSignal): Promise<T> {
+  const timeoutMs = ports.driver.callTimeoutMs ?? times.deviceCallMs
+  const unanswered = (): Error => new AgentError('device_unreachable', `The device did not answer within ${timeoutMs} ms.`)
+  return within(ports.clock, timeoutMs, call, unanswered, outer)
+}
 
 /** As `callDevice`, once more when there was no answer: one lost reply is no reason not to rotate. For calls that change nothing. */
 export async function askDevice<T>(ports: RotationPorts, call: (signal: AbortSignal) => Promise<T>, outer: AbortSignal): Promise<T> {
@@ -65,14 +62,11 @@ export async function bringUp(ports: RotationPorts): Promise<void> {
 }
 
 /** Waits until the device is online. */
-export const comeOnline = (ports: RotationPorts, signal?: AbortSignal): Promise<void> =>
-  within(
-    ports.clock,
-    times.onlineMs,
-    (inner) => ports.driver.waitOnline(inner),
-    () => new AgentError('stuck_offline', `The device was not online again ${times.onlineMs / 1_000} s after it was switched on.`),
-    signal,
-  )
+export function comeOnline(ports: RotationPorts, signal: AbortSignal, onlineMs: number = times.onlineMs): Promise<void> {
+  const stuck = (): Error =>
+    new AgentError('stuck_offline', `The device was not online again ${onlineMs / 1_000} s after it was switched on.`)
+  return within(ports.clock, onlineMs, (inner) => ports.driver.waitOnline(inner), stuck, signal)
+}
 
 /** Asks for the exit IP until it is known; a leak is known at once. */
 export async function findExitIp(ports: RotationPorts, signal?: AbortSignal): Promise<string> {

@@ -74,7 +74,7 @@ class Rotation {
   async #findRungs(): Promise<Rung[]> {
     const { method } = this.#order
     const ladder = await askDevice(this.#ports, (signal) => this.#ports.driver.ladder(signal), this.#signal)
-    const rungs = method === null ? [...ladder] : ladder.filter((rung) => rung.method === method)
+    const rungs = ladder.filter((rung) => (method === null ? !rung.isOnRequest : rung.method === method))
     if (rungs.length > 0) return rungs
     const can = [...new Set(ladder.map((rung) => rung.method))].join(', ') || 'by none'
     throw new AgentError('unsupported', `The device cannot rotate${method === null ? '' : ` by ${method}`}; it can: ${can}.`)
@@ -132,7 +132,7 @@ class Rotation {
     this.facts = { ...this.facts, method: rung.method, newIp: null }
     await this.#ports.keep(this.facts)
     await this.#cycle(rung)
-    await comeOnline(this.#ports, this.#signal)
+    await comeOnline(this.#ports, this.#signal, rung.onlineMs)
     void this.#ports.progress('verifying', this.facts)
     const newIp = await findExitIp(this.#ports, this.#signal)
     this.facts = { ...this.facts, newIp }

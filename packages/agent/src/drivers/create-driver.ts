@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { PrivateDir } from '../state/private-dir.ts'
 import type { DeviceDriver } from './driver.ts'
 import { openExecDriver } from './exec/exec.ts'
+import { openHilinkDriver } from './hilink/hilink.ts'
 import { openSimulatedDriver } from './simulated.ts'
 
 /** What a driver may use besides its own options. */
@@ -18,6 +19,7 @@ export type DriverOpener = (options: Record<string, unknown>, parts: DriverParts
 const openers = {
   simulated: openSimulatedDriver,
   exec: openExecDriver,
+  hilink: openHilinkDriver,
 } satisfies Record<string, DriverOpener>
 
 export type DriverKind = keyof typeof openers

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { rung, ScriptedDevice } from '../../test/scripted-device.ts'
+import type { Rung } from '../drivers/driver.ts'
 import { AgentError, type AgentErrorCode } from '../errors.ts'
 import { resumeRotation } from './resume.ts'
 import { rotate } from './rotate.ts'
@@ -374,5 +375,19 @@ describe('a rotation whose agent was killed', () => {
     const device = new ScriptedDevice()
     device.online = never
     expect(await resume(device)).toMatchObject({ state: 'failed', reason: 'stuck_offline' })
+  })
+})
+
+test('a rung that is only for those who ask for it is not tried by itself, and has its own time to come online', async () => {
+  const device = new ScriptedDevice()
+  const reboot: Rung = { method: 'device_reboot', holdMs: 0, onlineMs: 240_000, isOnRequest: true }
+  device.ladder = [rung(5_000), reboot]
+  device.exitIps = ['10.0.0.1']
+  expect(await device.rotate()).toMatchObject({ state: 'unchanged', method: 'airplane_mode' })
+  device.online = () => device.clock.sleep(200_000)
+  device.exitIps = ['10.0.0.1', '10.0.0.2']
+  expect(await device.rotate({ method: 'device_reboot', deadlineAt: device.clock.now() + 300_000 })).toMatchObject({
+    state: 'changed',
+    method: 'device_reboot',
   })
 })

@@ -4,6 +4,7 @@ import type { DeviceDriver } from './driver.ts'
 import { openExecDriver } from './exec/exec.ts'
 import { openHilinkDriver } from './hilink/hilink.ts'
 import { openSimulatedDriver } from './simulated.ts'
+import { openZteDriver } from './zte/zte.ts'
 
 /** What a driver may use besides its own options. */
 export interface DriverParts {
@@ -20,6 +21,7 @@ const openers = {
   simulated: openSimulatedDriver,
   exec: openExecDriver,
   hilink: openHilinkDriver,
+  zte: openZteDriver,
 } satisfies Record<string, DriverOpener>
 
 export type DriverKind = keyof typeof openers

@@ -3,6 +3,7 @@ import type { PrivateDir } from '../state/private-dir.ts'
 import type { DeviceDriver } from './driver.ts'
 import { openExecDriver } from './exec/exec.ts'
 import { openHilinkDriver } from './hilink/hilink.ts'
+import { openHttpLinkDriver } from './http-link/http-link.ts'
 import { openSimulatedDriver } from './simulated.ts'
 import { openZteDriver } from './zte/zte.ts'
 
@@ -22,6 +23,7 @@ const openers = {
   exec: openExecDriver,
   hilink: openHilinkDriver,
   zte: openZteDriver,
+  'http-link': openHttpLinkDriver,
 } satisfies Record<string, DriverOpener>
 
 export type DriverKind = keyof typeof openers

@@ -28,22 +28,29 @@ export interface DeviceAnswer {
 export class DeviceHttp {
   readonly #origin: string
   readonly #timeoutMs: number
-  readonly #localAddress: () => string | null
+  readonly #localAddress: (() => string | null) | undefined
 
-  /** @param parts `timeoutMs` bounds one request, from dialling to the last byte. */
-  constructor(parts: { readonly origin: string; readonly timeoutMs: number; readonly localAddress: () => string | null }) {
+  /**
+   * @param parts `timeoutMs` bounds one request, from dialling to the last byte; `localAddress` is the address to dial from, the host's own
+   * choice when it is left out
+   */
+  constructor(parts: { readonly origin: string; readonly timeoutMs: number; readonly localAddress?: () => string | null }) {
     this.#origin = parts.origin
     this.#timeoutMs = parts.timeoutMs
     this.#localAddress = parts.localAddress
   }
 
-  /** Throws `device_unreachable`, without the path or what was sent, or the signal's reason. */
+  /** Throws `device_unreachable`, without the path or what was sent (its cause is a `TimeoutError` when time was over), or the signal's reason. */
   async send({ method, path, headers = {}, body }: DeviceRequest, signal: AbortSignal): Promise<DeviceAnswer> {
     signal.throwIfAborted()
-    const localAddress = this.#localAddress()
+    const localAddress = this.#localAddress?.()
     if (localAddress === null) throw new AgentError('device_unreachable', 'The interface of the device has no address.')
     const timeout = AbortSignal.timeout(this.#timeoutMs)
-    const agent = new Agent({ localAddress, connect: { timeout: this.#timeoutMs }, maxResponseSize: MAX_ANSWER_BYTES })
+    const agent = new Agent({
+      ...(localAddress === undefined ? {} : { localAddress }),
+      connect: { timeout: this.#timeoutMs },
+      maxResponseSize: MAX_ANSWER_BYTES,
+    })
     try {
       const answer = await request(this.#origin + path, {
         method,
@@ -57,7 +64,10 @@ export class DeviceHttp {
       return { status: answer.statusCode, headers: Object.fromEntries(flat), text }
     } catch (error) {
       if (signal.aborted) throw signal.reason
-      if (timeout.aborted) throw new AgentError('device_unreachable', `${this.#origin} did not answer within ${this.#timeoutMs} ms.`)
+      if (timeout.aborted)
+        throw new AgentError('device_unreachable', `${this.#origin} did not answer within ${this.#timeoutMs} ms.`, {
+          cause: timeout.reason,
+        })
       const code = error instanceof Error && 'code' in error ? String(error.code) : 'failed'
       throw new AgentError('device_unreachable', `${this.#origin} cannot be reached (${code}).`, { cause: error })
     } finally {

@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { KeyScope } from '@mobilepool/sdk/contract'
 import type { KeyRecord } from '../store/index.ts'
 
@@ -15,7 +15,7 @@ const SECRET_BYTES = 32
 export const newSecret = (prefix: SecretPrefix, bytes: number = SECRET_BYTES): string => prefix + randomBytes(bytes).toString('base64url')
 
 /** SHA-256, hex: enough for secrets that are random, and the same for everyone, so that one can be looked up by it. */
-export const hashOf = (secret: string): string => createHash('sha256').update(secret).digest('hex')
+export const hashOf = (secret: string): string => hash('sha256', secret)
 
 /** Whether two hashes are the same, in constant time. */
 export const isSameHash = (a: string, b: string): boolean => a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b))

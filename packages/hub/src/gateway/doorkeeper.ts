@@ -9,8 +9,9 @@ import { networkMatcher, normalAddress } from '../fleet/address.ts'
 import { isPending } from '../fleet/device.ts'
 import type { Fleet } from '../fleet/fleet.ts'
 import { RateLimit } from '../rate-limit.ts'
+import { KnownUserNames } from './known-user-names.ts'
 import type { Client } from './usage-batches.ts'
-import { type Choices, readUserName } from './user-name.ts'
+import type { Choices } from './user-name.ts'
 
 /** Whom a request of the gateway is from, and what it asks. */
 export interface Visitor {
@@ -35,6 +36,7 @@ export function doorkeeper(parts: DoorkeeperParts): Authenticate<Visitor> {
   const { keys, quotas, blocks, fleet, config, now } = parts
   const isAllowed = config.gatewayAllow.length === 0 ? () => true : networkMatcher(config.gatewayAllow)
   const rates = new RateLimit(1)
+  const userNames = new KnownUserNames()
 
   const paceOf = (caller: Caller): Refusal | null => {
     const limit = config.gatewayRateLimit
@@ -65,7 +67,7 @@ export function doorkeeper(parts: DoorkeeperParts): Authenticate<Visitor> {
     }
     if (caller.scope !== 'proxy' && caller.scope !== 'admin')
       return no('client_refused', `The key "${caller.name}" has the scope "${caller.scope}"; the gateway takes "proxy" or "admin".`)
-    const read = readUserName(credentials.username)
+    const read = userNames.read(credentials.username)
     if ('problem' in read) return no('auth_required', read.problem)
     const { choices } = read
     const device = choices.device === null ? null : fleet.find(choices.device)

@@ -18,6 +18,8 @@ export interface WishesParts {
 export class Wishes {
   readonly #parts: WishesParts
   readonly #known = new Map<string, Wish>()
+  /** The choices without the label for people, as text. */
+  readonly #texts = new WeakMap<Choices, string>()
 
   constructor(parts: WishesParts) {
     this.#parts = parts
@@ -25,13 +27,21 @@ export class Wishes {
 
   /** What a client asks. Sessions of different users are different ones. Throws `MP_OPTIONS` when a name is too long. */
   of(choices: Choices, client: Client): Wish {
-    const { user: _, ...asked } = choices
-    const key = JSON.stringify([client.reporter, client.address, asked])
+    const key = `${client.reporter} ${client.address} ${this.#textOf(choices)}`
     const wish = this.#known.get(key) ?? this.#make(choices, client)
     this.#known.delete(key)
     this.#known.set(key, wish)
     if (this.#known.size > MAX_WISHES) this.#known.delete(this.#known.keys().next().value ?? key)
     return wish
+  }
+
+  #textOf(choices: Choices): string {
+    const known = this.#texts.get(choices)
+    if (known !== undefined) return known
+    const { user: _, ...asked } = choices
+    const text = JSON.stringify(asked)
+    this.#texts.set(choices, text)
+    return text
   }
 
   #make(choices: Choices, client: Client): Wish {

@@ -5,6 +5,8 @@ export type ConnectKind = 'tunnel' | 'raw' | 'forward'
 const REMEMBERED = 128
 /** With fewer there is no percentile to speak of. */
 const ENOUGH = 20
+/** A percentile of a full window is taken anew after so many values: it moves no faster than that, and every connection asks for it. */
+const REFRESH = 16
 /** The delay until then: connecting over a mobile link takes a few round trips of 50 to 300 ms. */
 const FIRST_DELAY_MS = 1_000
 /** Never sooner: the Connection Attempt Delay that RFC 8305, 5, recommends. */
@@ -28,7 +30,7 @@ export class ConnectTimes {
 
   /** How long to wait for a connection before a second device is asked, ms: min(connectTimeoutMs / 2, max(250, p95 of the last 128)). */
   hedgeDelayMs(kind: ConnectKind): number {
-    const p95 = this.#windows[kind].percentile(PERCENTILE)
+    const p95 = this.#windows[kind].p95
     return Math.min(this.#longestDelayMs, p95 === undefined ? FIRST_DELAY_MS : Math.max(SHORTEST_DELAY_MS, p95))
   }
 }
@@ -37,15 +39,23 @@ export class ConnectTimes {
 class Window {
   readonly #values: number[] = []
   #next = 0
+  #p95: number | undefined
+  /** Values since it was taken. */
+  #since = 0
 
   add(value: number): void {
     this.#values[this.#next] = value
     this.#next = (this.#next + 1) % REMEMBERED
+    this.#since += 1
   }
 
-  percentile(share: number): number | undefined {
+  get p95(): number | undefined {
     if (this.#values.length < ENOUGH) return undefined
+    const isFresh = this.#values.length < REMEMBERED ? this.#since === 0 : this.#since < REFRESH
+    if (this.#p95 !== undefined && isFresh) return this.#p95
     const sorted = this.#values.toSorted((one, other) => one - other)
-    return sorted[Math.ceil(share * sorted.length) - 1]
+    this.#since = 0
+    this.#p95 = sorted[Math.ceil(PERCENTILE * sorted.length) - 1]
+    return this.#p95
   }
 }

@@ -1,10 +1,8 @@
-import { isIPv6 } from 'node:net'
-
 /** What one client can be expected to hold of the address space: an IPv4 address (also in its IPv6-mapped form), or an IPv6 /64. */
 export function addressBlock(address: string): string {
+  if (!address.includes(':')) return address
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
   if (mapped !== undefined) return mapped
-  if (!isIPv6(address)) return address
   const [head = '', tail] = address.replace(/%.*$/, '').split('::')
   const first = head === '' ? [] : head.split(':')
   const last = tail === undefined || tail === '' ? [] : tail.split(':')

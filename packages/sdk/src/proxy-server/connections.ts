@@ -12,6 +12,8 @@ const PATIENCE_MS = 1_000
 /** One client's connection. */
 export interface ClientConnection<User> {
   readonly address: string
+  /** What its client holds of the address space. */
+  readonly block: string
   /** The stream that requests come on: the socket, or the TLS inside. */
   stream: Duplex
   isTls: boolean
@@ -70,6 +72,7 @@ export class ClientConnections<User> {
           : null
     const connection: ClientConnection<User> = {
       address,
+      block,
       stream: socket,
       isTls: false,
       surplus,
@@ -112,9 +115,8 @@ export class ClientConnections<User> {
 
   /** Notes that a connection has brought a good request, and is not asked to give way any more. */
   prove(connection: ClientConnection<User>): void {
-    const block = addressBlock(connection.address)
-    const unproven = this.#unproven.get(block)
-    if (unproven?.delete(connection) && unproven.size === 0) this.#unproven.delete(block)
+    const unproven = this.#unproven.get(connection.block)
+    if (unproven?.delete(connection) && unproven.size === 0) this.#unproven.delete(connection.block)
   }
 
   /** Notes a plain request; the promise settles when those before it on its connection have their whole answers. */

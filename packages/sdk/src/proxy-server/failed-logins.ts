@@ -37,7 +37,7 @@ export class FailedLogins {
 
   /** Whether so many wrong credentials of the address wait for their answers that no further ones are looked at. */
   isSaturated(address: string): boolean {
-    return (this.#records.get(addressBlock(address))?.waiting ?? 0) >= MOST_WAITING
+    return this.#records.size > 0 && (this.#records.get(addressBlock(address))?.waiting ?? 0) >= MOST_WAITING
   }
 
   /** Notes a failure; returns how long its answer is to be held back, ms. */

@@ -107,7 +107,7 @@ export class ProxyService<User> {
     if (!upstream) return
     exchange.signal.addEventListener('abort', () => abort(upstream))
     exchange.status = 200
-    socket.write(headOf(200, 'Connection established', [...exchange.replyHeaders].flat()))
+    socket.write(headOf(200, 'Connection established', [...exchange.replyHeaders].flat()), 'latin1')
     joinAfterHandshake({ socket, head, upstream, exchange })
   }
 

@@ -84,3 +84,16 @@ describe('an absolute-form target', () => {
     expect(() => parseAbsoluteTarget(url, 'GET')).toThrow(says)
   })
 })
+
+test('the name of a host is what URLs take for it, whichever way it was read', () => {
+  const label = fc.stringMatching(/^(xn--|0x)?[a-z0-9-]{0,6}$/)
+  fc.assert(
+    fc.property(fc.array(label, { minLength: 1, maxLength: 4 }), (labels) => {
+      const name = labels.join('.')
+      const url = URL.canParse(`http://${name}/`) ? new URL(`http://${name}/`).hostname : ''
+      if (url === '') expect(() => parseConnectTarget(`${name}:443`)).toThrow()
+      else expect(parseConnectTarget(`${name}:443`)).toEqual({ host: url, port: 443 })
+    }),
+    { numRuns: 2_000 },
+  )
+})

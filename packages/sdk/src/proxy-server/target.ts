@@ -9,12 +9,17 @@ export interface ProxyTarget {
 }
 
 /** `host:port` as in a CONNECT line or a log; brackets around IPv6. */
-export const authorityOf = (target: ProxyTarget): string => `${isIPv6(target.host) ? `[${target.host}]` : target.host}:${target.port}`
+export const authorityOf = (target: ProxyTarget): string => `${target.host.includes(':') ? `[${target.host}]` : target.host}:${target.port}`
 
 const bad = (detail: string): ProxyError => new ProxyError('bad_request', detail)
 
+const LONGEST_NAME = 253
+/** Names that URLs leave as they are: no capitals, no last label that could be a number, no `xn--` whose right form is to be checked. */
+const usualName = /^(?:(?!xn--)[a-z0-9][a-z0-9-]*\.)*(?!xn--)[a-z][a-z0-9-]*$/
+
 /** Names are put into ASCII, and addresses in odd forms (`0x7f.1`, `2130706433`) into the usual one, as URLs do it. */
 function normalHost(host: string): string {
+  if (host.length <= LONGEST_NAME && usualName.test(host)) return host
   let normal: string
   try {
     normal = new URL(`http://${host}/`).hostname
@@ -22,7 +27,7 @@ function normalHost(host: string): string {
     throw bad(`"${host}" is not a host name or address.`)
   }
   const bare = normal.replace(/^\[|\]$/g, '')
-  if (bare === '' || bare.length > 253) throw bad(`"${host}" is not a host name or address.`)
+  if (bare === '' || bare.length > LONGEST_NAME) throw bad(`"${host}" is not a host name or address.`)
   return bare
 }
 

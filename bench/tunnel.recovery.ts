@@ -1,6 +1,6 @@
 /**
  * How long a device behind a carrier's NAT is away after a fault: hub, carrier and device in network namespaces of their own (root, ip, nft).
- * `node bench/tunnel.recovery.ts [--rounds 5] [--link-down 30] [--json]`; needs the builds of packages/sdk and packages/hub.
+ * `node bench/tunnel.recovery.ts [--rounds 5] [--link-down 30] [--json] [--write]`; needs the builds of packages/sdk and packages/hub.
  * Measured from the end of the fault (link up again, hub listens again, NAT rebound, agent started again) to the start of the first
  * connection through the tunnel that succeeds.
  */
@@ -13,6 +13,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { report, table } from './harness/report.ts'
 import { HUB_ADDRESS, Namespaces, whyNot } from './tunnel/namespaces.ts'
 
 const HUB_PORT = 3001
@@ -32,6 +33,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '5' },
     'link-down': { type: 'string', default: '30' },
     json: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
   },
 })
 const missing = whyNot()
@@ -123,6 +125,14 @@ try {
     if (!values.json) console.log(`${fault}: p50 ${at(0.5)} ms, p99 ${at(0.99)} ms (${times.join(', ')})`)
   }
   if (values.json) console.log(JSON.stringify(results))
+  else
+    report(
+      'tunnel.recovery',
+      table(
+        ['', 'p50, ms', 'p99, ms', 'rounds'],
+        results.map(({ fault, p50, p99, ms }) => [fault, p50, p99, ms.length]),
+      ),
+    )
 } finally {
   await Promise.all([...children].map(kill))
   spaces.remove()

@@ -11,7 +11,12 @@ const [url = '', deviceKey = ''] = process.argv.slice(2)
 const { hostname, port } = new URL(url)
 const log = (line: object, message: string): void => void process.stderr.write(`${JSON.stringify({ at: Date.now(), ...line, message })}\n`)
 const sourceAddress = (): string => DEVICE
-const egress = createEgress({ driver: { sourceAddress }, resolver: new DeviceResolver([], Date.now), allowPrivateTargets: true })
+const egress = createEgress({
+  driver: { sourceAddress },
+  resolver: new DeviceResolver(() => [], Date.now),
+  routes: null,
+  allowPrivateTargets: true,
+})
 const exits = new TunnelExits(egress)
 const tunnel = new Tunnel({
   clock: systemClock,

@@ -94,7 +94,7 @@ async function launch(config: AgentConfig, tools: AgentTools, signal: AbortSigna
 }
 
 async function serve(device: OpenDevice, signal: AbortSignal): Promise<RunningAgent> {
-  const { config, clock, log, dir, driver, resolver, egress, hub } = device
+  const { config, clock, log, dir, driver, egress, hub } = device
   await switchOn(device)
   const identity = await ensureEnrolled(device, signal)
   const journal = await CommandJournal.open(dir)
@@ -109,7 +109,7 @@ async function serve(device: OpenDevice, signal: AbortSignal): Promise<RunningAg
     driver,
     traffic,
     gate,
-    resolver,
+    egress,
     hub: { echo: (probing) => hub.echo(probing), report: (...report) => tunnel.line.report(...report) },
     journal,
     cutHub: () => {

@@ -16,8 +16,8 @@ export function gatherConfig(flags: Flags, env: NodeJS.ProcessEnv): Record<strin
     ...others,
     driverOptions: typeof driverOptions === 'string' ? parseObject(driverOptions, '--driver-options') : undefined,
   }
-  // Commander says true where --no-tunnel was not given, which is not to win over the file.
-  if (others.tunnel === true) fromFlags.tunnel = undefined
+  // Commander says true where --no-tunnel or --no-policy-routes was not given, which is not to win over the file.
+  for (const flag of ['tunnel', 'policyRoutes']) if (others[flag] === true) fromFlags[flag] = undefined
   return { ...fromFile, ...given(fromEnv), ...given(fromFlags) }
 }
 

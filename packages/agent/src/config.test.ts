@@ -23,6 +23,7 @@ describe('a configuration', () => {
     expect(parseConfig(good)).toEqual({
       ...good,
       driverOptions: {},
+      policyRoutes: true,
       tunnel: true,
       insecureHub: false,
       listen: { host: '127.0.0.1', port: 0 },

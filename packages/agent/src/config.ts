@@ -50,7 +50,9 @@ const schema = z
     region: label.optional(),
     /** Lets parsers reach private and loopback addresses. @default true for simulated devices (they have no others), else false */
     allowPrivateTargets: z.boolean().optional(),
-    /** Name servers to ask through the device. @default those of the system */
+    /** Sets the kernel's routes of the device's interface (needs root or CAP_NET_ADMIN); false: somebody else does. @default true */
+    policyRoutes: z.boolean().default(true),
+    /** Name servers to ask through the device. @default the carrier's as the device knows them, then 1.1.1.1 and 8.8.8.8 */
     dnsServers: z.array(ipAddress).max(10).default([]),
     /** Public addresses of this host: seen as the device's exit IP they mean a leak. */
     hostAddresses: z.array(ipAddress).max(100).default([]),

@@ -5,7 +5,11 @@ import { AgentError } from './errors.ts'
 import type { Identity } from './state/identity.ts'
 
 /** Makes the device's proxy: one password, everything by the device's egress. */
-export function createLocalProxy(egress: Egress, identity: Identity, onClose: (summary: ExchangeSummary<string>) => void): ProxyServer {
+export function createLocalProxy(
+  egress: Pick<Egress, 'open'>,
+  identity: Identity,
+  onClose: (summary: ExchangeSummary<string>) => void,
+): ProxyServer {
   return createProxyServer({
     authenticate: fixedCredentials({ username: identity.proxyUsername, password: identity.proxyPassword }),
     connect: (target, { signal }) => egress.open(target, 'parser', signal),

@@ -4,7 +4,10 @@ import type { AgentConfig } from './config.ts'
 import { createDriver } from './drivers/create-driver.ts'
 import type { DeviceDriver } from './drivers/driver.ts'
 import { createEgress, type Egress } from './egress/egress.ts'
+import { nameServersOf } from './egress/name-servers.ts'
 import { DeviceResolver } from './egress/resolver.ts'
+import { IpTool } from './egress/routing/ip-tool.ts'
+import { PolicyRoutes } from './egress/routing/policy-routes.ts'
 import { AgentError } from './errors.ts'
 import { HubClient } from './hub/hub-client.ts'
 import { hubConnector } from './hub/hub-connector.ts'
@@ -20,7 +23,6 @@ export interface OpenDevice {
   readonly log: Logger
   readonly dir: PrivateDir
   readonly driver: DeviceDriver
-  readonly resolver: DeviceResolver
   readonly egress: Egress
   readonly hub: HubClient
   /** Calls the driver under the time-out of a device call. */
@@ -35,8 +37,9 @@ export async function openDevice(config: AgentConfig, tools: Pick<OpenDevice, 'c
   const lock = await lockState(dir.path)
   try {
     const driver = await createDriver(config.driver, config.driverOptions, { clock, stateDir: dir, name: config.name })
-    const resolver = new DeviceResolver(config.dnsServers, clock.now)
-    const egress = createEgress({ driver, resolver, allowPrivateTargets: config.allowPrivateTargets })
+    const resolver = new DeviceResolver(() => nameServersOf(config.dnsServers, driver), clock.now)
+    const routes = routesOf(config, driver, tools)
+    const egress = createEgress({ driver, resolver, routes, allowPrivateTargets: config.allowPrivateTargets })
     const hub = new HubClient({ url: config.hub, connect: hubConnector(egress), now: clock.now })
     const unanswered = (): Error => new AgentError('device_unreachable', 'The device did not answer.')
     return {
@@ -44,12 +47,12 @@ export async function openDevice(config: AgentConfig, tools: Pick<OpenDevice, 'c
       config,
       dir,
       driver,
-      resolver,
       egress,
       hub,
       call: (run) => within(clock, driver.callTimeoutMs ?? rotationTimes.deviceCallMs, run, unanswered),
       close: async () => {
         await hub.close()
+        await egress.close()
         await lock.release()
       },
     }
@@ -57,4 +60,14 @@ export async function openDevice(config: AgentConfig, tools: Pick<OpenDevice, 'c
     await lock.release()
     throw error
   }
+}
+
+/** The routes of a device that is an interface of this host; null where there is none, or others look after them. */
+function routesOf(
+  { policyRoutes }: AgentConfig,
+  { link }: DeviceDriver,
+  { clock, log }: Pick<OpenDevice, 'clock' | 'log'>,
+): PolicyRoutes | null {
+  if (!policyRoutes || !link || link.name === null) return null
+  return new PolicyRoutes({ name: link.name, gateway: link.gateway }, { ip: new IpTool(), clock, log })
 }

@@ -17,14 +17,17 @@ export class AgentProcess {
   readonly #child: ChildProcess
   #waiting: (() => void)[] = []
 
-  constructor(args: string[], env: Record<string, string> = {}) {
+  /** `space`: the network namespace that it runs in. */
+  constructor(args: string[], env: Record<string, string> = {}, space?: string) {
     if (!existsSync(main)) throw new Error(`${main} is not there: run "npm run build" first`)
-    this.#child = spawn(process.execPath, [main, ...args], { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
-    let rest = ''
+    // `ip netns exec` becomes the agent: its pid is the agent's.
+    const [program = '', ...rest] = [...(space === undefined ? [] : ['ip', 'netns', 'exec', space]), process.execPath, main, ...args]
+    this.#child = spawn(program, rest, { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+    let unread = ''
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.output += text
-      const texts = (rest + text).split('\n')
-      rest = texts.pop() ?? ''
+      const texts = (unread + text).split('\n')
+      unread = texts.pop() ?? ''
       for (const line of texts) if (line.startsWith('{')) this.lines.push(JSON.parse(line))
       this.#wake()
     })

@@ -12,6 +12,14 @@ export interface Rung {
   readonly isOnRequest?: boolean
 }
 
+/** The interface of this host that the device's traffic leaves by. */
+interface DeviceLink {
+  /** Null: only an address was given, and whoever gave it routes it. */
+  readonly name: string | null
+  /** The other end, where it is known beforehand. */
+  readonly gateway: string | null
+}
+
 /** What a device says of itself. */
 export interface DeviceStatus {
   readonly sim: 'ready' | 'missing' | 'locked' | 'unknown'
@@ -39,6 +47,10 @@ export interface DeviceDriver {
   waitOnline(signal: AbortSignal): Promise<void>
   /** The local address of the mobile interface, which all traffic must leave by; null while there is none. */
   sourceAddress(): string | null
+  /** Where the device is an interface of this host: the agent routes what has its address by it. */
+  readonly link?: DeviceLink
+  /** The carrier's name servers as the device knows them now, the first to be asked first. */
+  nameServers?(): readonly string[]
   /** Addresses of the host itself: one of them seen as the exit IP means that traffic leaves by the wrong interface. */
   readonly hostAddresses: readonly string[]
   /** What the device's link does to a connection. Left out where the kernel's own sockets are the link; the simulator loses bytes here. */

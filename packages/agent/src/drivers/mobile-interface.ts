@@ -11,25 +11,38 @@ export const mobileInterfaceOptions = {
   interface: z.string().min(1).max(MAX_INTERFACE_NAME).optional(),
   /** The source address itself, where it never changes. */
   sourceAddress: ipAddress.optional(),
+  /** Where the interface's traffic goes: the modem's or stick's end of the link. @default as the host's default route by it has it */
+  gateway: z.ipv4('must be an IPv4 address').optional(),
+}
+
+interface InterfaceChoice {
+  readonly interface?: string | undefined
+  readonly sourceAddress?: string | undefined
+  readonly gateway?: string | undefined
 }
 
 /** What is wrong with the two together, or null. */
-export const interfaceProblem = (options: { interface?: string | undefined; sourceAddress?: string | undefined }): string | null =>
+export const interfaceProblem = (options: InterfaceChoice): string | null =>
   (options.interface === undefined) === (options.sourceAddress === undefined)
     ? 'one of interface and sourceAddress is needed: which way does the traffic of the device leave?'
     : null
 
 /** The host's own end of the mobile link, looked at anew each time: it comes and goes with rotations. */
 export class MobileInterface {
-  readonly #options: { readonly interface?: string | undefined; readonly sourceAddress?: string | undefined }
+  readonly #options: InterfaceChoice
 
-  constructor(options: { readonly interface?: string | undefined; readonly sourceAddress?: string | undefined }) {
+  constructor(options: InterfaceChoice) {
     this.#options = options
   }
 
   /** Its name, where that was given. */
   get name(): string | null {
     return this.#options.interface ?? null
+  }
+
+  /** The other end of the link, where that was given. */
+  get gateway(): string | null {
+    return this.#options.gateway ?? null
   }
 
   /** The address that all traffic must leave by; null while there is none. */

@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net'
 import { z } from 'zod'
 import { mobileInterfaceOptions } from './mobile-interface.ts'
 
@@ -11,6 +12,9 @@ export const stickOptions = {
   /** One request to the stick, in ms. @default 5000 */
   timeoutMs: z.int().min(100).max(30_000).default(5_000),
 }
+
+/** A stick's page is at its own end of the link; a name says nothing. */
+export const stickGateway = (host: string): string | undefined => (isIPv4(host) ? host : undefined)
 
 /** The stick's web page. */
 export const stickUrl = (usual: string) => z.url({ protocol: /^http$/, error: `must be like ${usual}` }).default(usual)

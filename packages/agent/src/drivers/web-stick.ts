@@ -35,7 +35,8 @@ export interface WebStick {
 export class WebStickDriver implements DeviceDriver {
   readonly callTimeoutMs = CALL_MS
   readonly #stick: WebStick
-  readonly #link: MobileInterface
+  /** Traffic of the host goes to the stick itself, which is a router. */
+  readonly link: MobileInterface
   readonly #holdsMs: readonly number[]
   readonly #clock: DriverParts['clock']
   readonly #reboots: RebootBudget
@@ -43,18 +44,23 @@ export class WebStickDriver implements DeviceDriver {
 
   constructor(stick: WebStick, options: { readonly link: MobileInterface; readonly holdsMs: readonly number[] }, parts: DriverParts) {
     this.#stick = stick
-    this.#link = options.link
+    this.link = options.link
     this.#holdsMs = options.holdsMs
     this.#clock = parts.clock
     this.#reboots = new RebootBudget(parts)
   }
 
   get hostAddresses(): readonly string[] {
-    return this.#link.hostAddresses()
+    return this.link.hostAddresses()
   }
 
   sourceAddress(): string | null {
-    return this.#link.address()
+    return this.link.address()
+  }
+
+  /** The stick asks the carrier's. */
+  nameServers(): readonly string[] {
+    return this.link.gateway === null ? [] : [this.link.gateway]
   }
 
   async ladder(): Promise<readonly Rung[]> {
@@ -102,7 +108,7 @@ export class WebStickDriver implements DeviceDriver {
       this.#isRebooting = false
       await this.up(signal)
     }
-    return session === 'connected' && this.#link.address() !== null
+    return session === 'connected' && this.link.address() !== null
   }
 
   async #reboot(signal: AbortSignal): Promise<void> {

@@ -21,7 +21,8 @@ let opened: Duplex[]
 beforeEach(async () => {
   names = new NameServer()
   clock = new VirtualClock()
-  resolver = new DeviceResolver([await names.start()], clock.now.bind(clock))
+  const server = await names.start()
+  resolver = new DeviceResolver(() => [server], clock.now.bind(clock))
   visitors = []
   opened = []
   site = createServer((socket) => visitors.push(socket.on('error', () => {})))
@@ -37,7 +38,7 @@ afterEach(async () => {
 })
 
 const egressOf = (source: string | null = SOURCE, allowPrivateTargets = true): Egress =>
-  createEgress({ driver: { sourceAddress: () => source }, resolver, allowPrivateTargets })
+  createEgress({ driver: { sourceAddress: () => source }, resolver, routes: null, allowPrivateTargets })
 
 const open = async (egress: Egress, host: string, asks: 'parser' | 'agent' = 'parser', signal = soon()): Promise<Duplex> => {
   const stream = await egress.open({ host, port }, asks, signal)
@@ -104,6 +105,7 @@ describe('the egress of a device', () => {
         },
       },
       resolver,
+      routes: null,
       allowPrivateTargets: true,
     })
     await open(egress, '127.0.0.1')

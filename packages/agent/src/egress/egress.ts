@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import { createTargetPolicy, ProxyError, type ProxyTarget } from '@mobilepool/sdk/proxy-server'
 import type { DeviceDriver } from '../drivers/driver.ts'
 import type { DeviceResolver } from './resolver.ts'
+import type { PolicyRoutes } from './routing/policy-routes.ts'
 
 /** A name's further addresses are tried when the first does not answer; more than this only keep the client waiting. */
 const MAX_ADDRESSES = 3
@@ -18,36 +19,63 @@ export interface Egress {
    * @param asks `parser`: the target is guarded; `agent`: it is the hub, wherever that is
    */
   open(target: ProxyTarget, asks: 'parser' | 'agent', signal: AbortSignal): Promise<Duplex>
+  /** The device is about to have another address: names and routes are found anew behind it. */
+  reset(): void
+  /** Takes back what was set in the kernel. Never throws. */
+  close(): Promise<void>
 }
 
 /** Makes the egress of one device. */
 export function createEgress(parts: {
   driver: Pick<DeviceDriver, 'sourceAddress' | 'carry'>
   resolver: DeviceResolver
+  /** Null: whoever configured the device has routed it. */
+  routes: Pick<PolicyRoutes, 'ready' | 'repair' | 'forget' | 'close'> | null
   /** Lets parsers reach private, loopback and other special addresses; link-local and metadata ones never. */
   allowPrivateTargets: boolean
 }): Egress {
-  const { driver, resolver, allowPrivateTargets } = parts
+  const { driver, resolver, routes, allowPrivateTargets } = parts
   const policy = createTargetPolicy({ allowPrivate: allowPrivateTargets })
+  const connectFrom = async (source: string, target: ProxyTarget, asks: 'parser' | 'agent', signal: AbortSignal): Promise<Socket> => {
+    const resolved = await resolver.resolve(target.host, source)
+    const allowed = asks === 'agent' ? resolved : resolved.filter(policy.allowsAddress)
+    if (allowed.length === 0) {
+      throw new ProxyError('target_refused', `${target.host} is not on the public internet: this device connects only to public addresses.`)
+    }
+    const reachable = allowed.filter((address) => isIPv4(address) === isIPv4(source))
+    if (reachable.length === 0) throw new ProxyError('upstream_failed', "The device has no address of the target's IP version.")
+    return dialFirst(reachable.slice(0, MAX_ADDRESSES), target.port, source, signal)
+  }
   return {
     async open(target, asks, signal) {
       const source = driver.sourceAddress()
       if (source === null) throw new ProxyError('offline', 'The device has no network now.')
-      const resolved = await resolver.resolve(target.host, source)
-      const allowed = asks === 'agent' ? resolved : resolved.filter(policy.allowsAddress)
-      if (allowed.length === 0) {
-        throw new ProxyError(
-          'target_refused',
-          `${target.host} is not on the public internet: this device connects only to public addresses.`,
-        )
-      }
-      const reachable = allowed.filter((address) => isIPv4(address) === isIPv4(source))
-      if (reachable.length === 0) throw new ProxyError('upstream_failed', "The device has no address of the target's IP version.")
-      const socket = await dialFirst(reachable.slice(0, MAX_ADDRESSES), target.port, source, signal)
+      await routes?.ready(source).catch(asOffline)
+      const socket = await connectFrom(source, target, asks, signal).catch(async (error: NodeJS.ErrnoException) => {
+        // The link was down for a moment, and its routes went with it.
+        if (!routes || signal.aborted || !isUnrouted(error) || !(await routes.repair(source).catch(() => false))) throw error
+        return connectFrom(source, target, asks, signal)
+      })
       return driver.carry?.(socket, target) ?? socket
+    },
+    reset: () => {
+      resolver.flush()
+      routes?.forget()
+    },
+    close: async () => {
+      resolver.flush()
+      await routes?.close()
     },
   }
 }
+
+function asOffline(error: unknown): never {
+  throw new ProxyError('offline', (error as Error).message, { cause: error })
+}
+
+/** What a missing route looks like to a connection, and to a question to a name server (whose errors have a `syscall` like `queryA`). */
+const isUnrouted = ({ code, syscall }: NodeJS.ErrnoException): boolean =>
+  syscall?.startsWith('query') ? code === 'ECONNREFUSED' || code === 'ETIMEOUT' : code === 'EHOSTUNREACH' || code === 'ENETUNREACH'
 
 async function dialFirst(addresses: readonly string[], port: number, source: string, signal: AbortSignal): Promise<Socket> {
   let failure: unknown

@@ -18,13 +18,13 @@ interface CachedName {
  * IPv4 only: an IPv6 exit is another address to the site.
  */
 export class DeviceResolver {
-  readonly #servers: readonly string[]
+  readonly #servers: () => readonly string[]
   readonly #now: () => number
   readonly #cache = new Map<string, CachedName>()
   #resolver: { source: string; dns: Resolver } | null = null
 
-  /** `servers`: addresses of name servers, the system's when empty. */
-  constructor(servers: readonly string[], now: () => number) {
+  /** `servers`: addresses of name servers, asked for anew behind each address of the device; the system's when empty. */
+  constructor(servers: () => readonly string[], now: () => number) {
     this.#servers = servers
     this.#now = now
   }
@@ -54,7 +54,8 @@ export class DeviceResolver {
     if (this.#resolver?.source !== source) {
       this.#resolver?.dns.cancel()
       const dns = new Resolver({ timeout: QUERY_TIMEOUT_MS, tries: TRIES })
-      if (this.#servers.length > 0) dns.setServers(this.#servers)
+      const servers = this.#servers()
+      if (servers.length > 0) dns.setServers(servers)
       dns.setLocalAddress(source)
       this.#resolver = { source, dns }
     }

@@ -22,7 +22,7 @@ let hub: ContractHub
 let client: HubClient
 let connections = 0
 
-const egress: Egress = {
+const egress: Pick<Egress, 'open'> = {
   open: async ({ host, port }) => {
     connections += 1
     const socket = connect({ host, port, localAddress: '127.10.5.5', allowHalfOpen: true })

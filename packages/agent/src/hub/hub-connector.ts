@@ -18,7 +18,7 @@ export interface HubPlace {
 }
 
 /** Opens a connection to the hub by the device's own egress: the same path as proxied traffic, or none. */
-export async function connectToHub(egress: Egress, place: HubPlace, outer?: AbortSignal): Promise<Duplex> {
+export async function connectToHub(egress: Pick<Egress, 'open'>, place: HubPlace, outer?: AbortSignal): Promise<Duplex> {
   const timeout = AbortSignal.timeout(CONNECT_TIMEOUT_MS)
   const signal = outer ? AbortSignal.any([timeout, outer]) : timeout
   const { host, port, isTls, servername } = place
@@ -38,7 +38,7 @@ export async function connectToHub(egress: Egress, place: HubPlace, outer?: Abor
 }
 
 /** Connects undici to the hub by the device's own egress. */
-export function hubConnector(egress: Egress): buildConnector.connector {
+export function hubConnector(egress: Pick<Egress, 'open'>): buildConnector.connector {
   return (options, callback) => {
     const isTls = options.protocol === 'https:'
     const port = Number(options.port) || (isTls ? 443 : 80)

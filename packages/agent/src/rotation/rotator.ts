@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts'
 import type { CommandJournal, JournalEntry } from '../commands/journal.ts'
 import { createProgress } from '../commands/progress.ts'
 import type { DeviceDriver } from '../drivers/driver.ts'
-import type { DeviceResolver } from '../egress/resolver.ts'
+import type { Egress } from '../egress/egress.ts'
 import { AgentError } from '../errors.ts'
 import type { HubClient, Order } from '../hub/hub-client.ts'
 import type { Entrance } from '../traffic.ts'
@@ -21,7 +21,7 @@ export interface RotatorParts {
   readonly driver: DeviceDriver
   readonly traffic: Pick<Entrance, 'drained' | 'destroyConnections'>
   readonly gate: TrafficGate
-  readonly resolver: DeviceResolver
+  readonly egress: Pick<Egress, 'reset'>
   readonly hub: Pick<HubClient, 'echo' | 'report'>
   readonly journal: CommandJournal
   /** Cuts every connection to the hub: they are made anew by the route as it is then. */
@@ -68,7 +68,7 @@ export class Rotator {
   }
 
   #ports(id: string): RotationPorts {
-    const { clock, log, driver, traffic, gate, cutHub, resolver, hub, journal } = this.#parts
+    const { clock, log, driver, traffic, gate, cutHub, egress, hub, journal } = this.#parts
     return {
       clock,
       driver,
@@ -80,7 +80,7 @@ export class Rotator {
           const cut = traffic.destroyConnections()
           if (cut > 0) log.info({ rotation: id, connections: cut }, 'connections cut that had not ended in time')
           cutHub()
-          resolver.flush()
+          egress.reset()
         },
       },
       probe: async (signal) => {

@@ -25,20 +25,20 @@ class ExecDriver implements DeviceDriver {
   readonly callTimeoutMs: number
   readonly #options: z.output<typeof execOptions>
   readonly #parts: DriverParts
-  readonly #link: MobileInterface
+  readonly link: MobileInterface
   readonly #reboots: RebootBudget
   #isRebooting: boolean = false
 
   constructor(options: z.output<typeof execOptions>, parts: DriverParts) {
     this.#options = options
     this.#parts = parts
-    this.#link = new MobileInterface(options)
+    this.link = new MobileInterface(options)
     this.#reboots = new RebootBudget(parts)
     this.callTimeoutMs = options.timeoutMs + MARGIN_MS
   }
 
   get hostAddresses(): readonly string[] {
-    return this.#link.hostAddresses()
+    return this.link.hostAddresses()
   }
 
   async ladder(): Promise<readonly Rung[]> {
@@ -74,7 +74,7 @@ class ExecDriver implements DeviceDriver {
   }
 
   sourceAddress(): string | null {
-    return this.#link.address()
+    return this.link.address()
   }
 
   async #isOnline(signal: AbortSignal): Promise<boolean> {
@@ -83,7 +83,7 @@ class ExecDriver implements DeviceDriver {
         await this.#run('up', this.#options.up, signal)
         this.#isRebooting = false
       }
-      return this.#link.address() !== null && !(await this.status(signal)).isDown
+      return this.link.address() !== null && !(await this.status(signal)).isDown
     } catch (error) {
       if (error instanceof AgentError && error.code === 'device_unreachable' && !signal.aborted) return false
       throw error
@@ -95,7 +95,7 @@ class ExecDriver implements DeviceDriver {
     const outcome = await runCommand(file, args, {
       signal,
       timeoutMs: this.#options.timeoutMs,
-      env: { MP_DEVICE: this.#parts.name, MP_INTERFACE: this.#link.name ?? '', MP_ADDRESS: this.#link.address() ?? '', ...env },
+      env: { MP_DEVICE: this.#parts.name, MP_INTERFACE: this.link.name ?? '', MP_ADDRESS: this.link.address() ?? '', ...env },
     })
     if (outcome.exitCode === 0) return outcome
     throw failureOf(name, outcome)

@@ -4,6 +4,7 @@ import { DeviceHttp } from '../device-http.ts'
 import type { DeviceDriver, DeviceStatus } from '../driver.ts'
 import { parseDriverOptions } from '../driver-options.ts'
 import { MobileInterface } from '../mobile-interface.ts'
+import { stickGateway } from '../stick-options.ts'
 import { type WebStick, WebStickDriver } from '../web-stick.ts'
 import { NetworkMode } from './network-mode.ts'
 import { hilinkOptions } from './options.ts'
@@ -17,9 +18,10 @@ const STATUS_PATH = '/api/monitoring/status'
 /** Opens a Huawei stick in HiLink mode. Options: `options.ts`. Throws `bad_config`. */
 export async function openHilinkDriver(options: Record<string, unknown>, parts: DriverParts): Promise<DeviceDriver> {
   const checked = parseDriverOptions(hilinkOptions, options)
-  const link = new MobileInterface(checked)
+  const { origin, hostname } = new URL(checked.url)
+  const link = new MobileInterface({ gateway: stickGateway(hostname), ...checked })
   const http = new DeviceHttp({
-    origin: new URL(checked.url).origin,
+    origin,
     timeoutMs: checked.timeoutMs,
     localAddress: () => link.address(),
   })

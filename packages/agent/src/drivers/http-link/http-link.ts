@@ -25,7 +25,7 @@ class HttpLinkDriver implements DeviceDriver {
   readonly callTimeoutMs: number
   readonly #options: HttpLinkOptions
   readonly #clock: DriverParts['clock']
-  readonly #link: MobileInterface
+  readonly link: MobileInterface
   readonly #host: string
   readonly #secrets: readonly string[]
   /** In the clock's time: not to be called before. */
@@ -34,18 +34,18 @@ class HttpLinkDriver implements DeviceDriver {
   constructor(options: HttpLinkOptions, parts: DriverParts) {
     this.#options = options
     this.#clock = parts.clock
-    this.#link = new MobileInterface(options)
+    this.link = new MobileInterface(options)
     this.#host = new URL(options.url).host
     this.#secrets = secretsOf(options)
     this.callTimeoutMs = LONGEST_WAIT_MS + options.timeoutMs + MARGIN_MS
   }
 
   get hostAddresses(): readonly string[] {
-    return this.#link.hostAddresses()
+    return this.link.hostAddresses()
   }
 
   sourceAddress(): string | null {
-    return this.#link.address()
+    return this.link.address()
   }
 
   async ladder(): Promise<readonly Rung[]> {
@@ -72,7 +72,7 @@ class HttpLinkDriver implements DeviceDriver {
   async up(): Promise<void> {}
 
   async waitOnline(signal: AbortSignal): Promise<void> {
-    while (this.#link.address() === null) await this.#clock.sleep(POLL_MS, signal)
+    while (this.link.address() === null) await this.#clock.sleep(POLL_MS, signal)
   }
 
   async #waitForTurn(signal: AbortSignal): Promise<void> {

@@ -3,6 +3,7 @@ import { DeviceHttp } from '../device-http.ts'
 import type { DeviceDriver } from '../driver.ts'
 import { parseDriverOptions } from '../driver-options.ts'
 import { MobileInterface } from '../mobile-interface.ts'
+import { stickGateway } from '../stick-options.ts'
 import { type WebStick, WebStickDriver } from '../web-stick.ts'
 import { Goform } from './goform.ts'
 import { zteOptions } from './options.ts'
@@ -11,8 +12,8 @@ import { sessionOf, statusFields, statusOf } from './status.ts'
 /** Opens a ZTE stick. Options: `options.ts`. Throws `bad_config`. */
 export async function openZteDriver(options: Record<string, unknown>, parts: DriverParts): Promise<DeviceDriver> {
   const { url, password, timeoutMs, holdsMs, ...interfaceOptions } = parseDriverOptions(zteOptions, options)
-  const { origin } = new URL(url)
-  const link = new MobileInterface(interfaceOptions)
+  const { origin, hostname } = new URL(url)
+  const link = new MobileInterface({ gateway: stickGateway(hostname), ...interfaceOptions })
   const http = new DeviceHttp({ origin, timeoutMs, localAddress: () => link.address() })
   return new WebStickDriver(zteStick(new Goform(http, { origin, password })), { link, holdsMs }, parts)
 }

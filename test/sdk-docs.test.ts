@@ -156,6 +156,7 @@ describe('docs/sdk.md', () => {
       device_connect: true,
       tunnel_dropped: true,
       tunnel_refused: true,
+      target_unreachable: true,
       tunnel_timeout: true,
       target_tls: true,
       no_response: true,

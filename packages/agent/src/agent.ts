@@ -8,7 +8,7 @@ import { ensureEnrolled } from './enrolment.ts'
 import { AgentError } from './errors.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { heartbeatComposer } from './heartbeat-content.ts'
-import { createLocalProxy, listen, proxyUrlOf } from './local-proxy.ts'
+import { announcedUrlOf, createLocalProxy, listen, proxyUrlOf } from './local-proxy.ts'
 import { createLogger } from './logger.ts'
 import { type OpenDevice, openDevice } from './open-device.ts'
 import { reportOf } from './rotation/result.ts'
@@ -127,7 +127,7 @@ async function serve(device: OpenDevice, signal: AbortSignal): Promise<RunningAg
     name: identity.name,
     everyMs: config.heartbeatMs,
     isRotating: () => rotator.isRotating,
-    compose: heartbeatComposer(device, proxyUrl),
+    compose: heartbeatComposer(device, announcedUrlOf(proxyUrl, config)),
     onSeen: (exitIp) => {
       const wasLeaking = gate.isLeaking
       if (gate.see(exitIp) || wasLeaking) return

@@ -6,8 +6,8 @@ import { AgentError } from './errors.ts'
 
 const LISTEN_FORM = 'must be address:port, like 127.0.0.1:0 or [::1]:3128'
 
-/** Nothing leaves this machine. */
-const isLoopbackHost = (host: string): boolean => host === 'localhost' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host)
+/** Nothing leaves this machine. `host`: as a URL has it, IPv6 in brackets. */
+export const isLoopbackHost = (host: string): boolean => host === 'localhost' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host)
 
 /** `address:port`, the address in brackets when it is IPv6. */
 const listenAddress = z.string().transform((text, context) => {
@@ -42,7 +42,7 @@ const schema = z
     driverOptions: z.record(z.string(), z.unknown(), { error: 'must be a JSON object' }).default({}),
     /** Where the device's proxy listens; port 0 takes a free one. @default '127.0.0.1:0' */
     listen: listenAddress.prefault('127.0.0.1:0'),
-    /** Where parsers reach the proxy, when that is not where it listens. */
+    /** Where parsers reach the proxy, when that is not where it listens; `none`: nowhere, the hub's gateway reaches the device by its tunnel. */
     advertise: publicAddress.optional(),
     /** Kind of device, as the hub shows it. @default 'generic' */
     type: deviceType.default('generic'),

@@ -2,8 +2,8 @@ import { type AgentHeartbeatJson, type RotationMethod, toSnake } from '@mobilepo
 import type { OpenDevice } from './open-device.ts'
 import { agentVersion } from './version.ts'
 
-/** Composes heartbeats; what the device does not say now is left out, or, of its methods, as it was last known. */
-export function heartbeatComposer(device: Pick<OpenDevice, 'driver' | 'call'>, proxyUrl: string): () => Promise<AgentHeartbeatJson> {
+/** Composes heartbeats; `proxyUrl`: what is announced of the proxy. What the device does not say now is left out, or, of its methods, as it was last known. */
+export function heartbeatComposer(device: Pick<OpenDevice, 'driver' | 'call'>, proxyUrl: string | null): () => Promise<AgentHeartbeatJson> {
   const { driver, call } = device
   let methods: RotationMethod[] = []
   return async () => {

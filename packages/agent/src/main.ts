@@ -38,7 +38,10 @@ function addConfigOptions(command: Command): Command {
 
 addConfigOptions(program.command('run').description('run the agent; it enrols the device on the first start'))
   .option('--listen <address:port>', 'where the proxy listens (default 127.0.0.1:0, a free port)')
-  .option('--advertise <host[:port]>', 'where parsers reach the proxy, when that is elsewhere')
+  .option(
+    '--advertise <host[:port]|none>',
+    'where parsers reach the proxy, when that is elsewhere; none: nowhere, the hub reaches the device by its tunnel',
+  )
   .option('--no-tunnel', 'dial no tunnel: the hub reaches the device at its proxy alone')
   .option('--no-policy-routes', "leave the kernel's routes of the device's interface alone: somebody else sets them")
   .option('--tunnel-sessions <count>', 'connections of the tunnel, 1 to 16 (default: 1 where the hub is near, else 4)', Number)

@@ -235,6 +235,7 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
       fleet,
       events,
       rotations,
+      tunnels,
       quarantines,
       storeUsage: storeUsage({ statistics, tallies, metrics }),
       tls: certificate,
@@ -242,6 +243,7 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
       now,
       newId,
     })
+    if (gateway) fleet.gatewayOpened(gateway.url)
     closing.push(() => gateway?.close())
     return { url, host: config.host, port: Number(new URL(url).port), gatewayUrl: gateway?.url ?? null, adminKey, tunnels, close }
   } catch (error) {

@@ -77,6 +77,7 @@ export type AttemptKind =
   | 'device_connect'
   | 'tunnel_dropped'
   | 'tunnel_refused'
+  | 'target_unreachable'
   | 'tunnel_timeout'
   | 'target_tls'
   | 'no_response'

@@ -9,6 +9,7 @@ import { PoolCore } from './core/pool-core.ts'
 import { RetryBudget } from './core/retry-budget.ts'
 import { createSiteLookup } from './core/site.ts'
 import { BanReports } from './dispatch/ban-reports.ts'
+import type { Dial } from './dispatch/connect-device.ts'
 import { ConnectTimes } from './dispatch/connect-times.ts'
 import { DispatchEngine } from './dispatch/dispatch-engine.ts'
 import type { Errand } from './dispatch/errand.ts'
@@ -55,6 +56,8 @@ export interface PoolParts {
 export interface Supply {
   /** Where devices come from, in the place of the options' `hub` or `devices`. */
   readonly source: DeviceSource
+  /** How devices are reached whose proxy URL is `TUNNEL_URL`. */
+  readonly dial: Dial
   /** Takes every attempt, and whom its request was for. */
   readonly onAttempt: (record: AttemptRecord, owner: unknown) => void
 }
@@ -81,7 +84,7 @@ export function assemblePool(
     clock,
     emit,
     filter: settings.filter,
-    transport: { ...transportSettings(settings), onConnected: (kind, afterMs) => connectTimes.note(kind, afterMs) },
+    transport: { ...transportSettings(settings), dial: supply?.dial, onConnected: (kind, afterMs) => connectTimes.note(kind, afterMs) },
     graceMs: settings.rotate.drainMs,
     onAdded: (device) => triggers.deviceAdded(device),
     onRemoved: (device) => triggers.deviceRemoved(device),

@@ -98,7 +98,7 @@ export const deviceTransferRoutes: Routes = (context) => (app, _options, done) =
         }
         sendLines(
           reply,
-          devices.filter(({ proxyUrl }) => proxyUrl !== null),
+          devices.map(({ proxyUrl }) => proxyUrl),
         )
         return
       }

@@ -5,7 +5,7 @@ import { rotationSettingsJson } from './rotation-wire.ts'
 import { stamp, stampOrNull } from './stamp.ts'
 
 /** What of a device only the fleet can tell. */
-type Teller = Pick<Fleet, 'status' | 'condition' | 'dataUse'>
+type Teller = Pick<Fleet, 'status' | 'condition' | 'dataUse' | 'gatewayUrl'>
 
 const lastRotationJson = ({ lastRotation: last }: Device): DeviceJson['last_rotation'] =>
   last && {
@@ -48,7 +48,8 @@ export function deviceJson(device: Device, fleet: Teller): DeviceJson {
     ...rotationJson(device),
     telemetry: device.telemetry?.said ?? null,
     telemetry_at: stampOrNull(device.telemetry?.at ?? null),
-    reach: reachOf(device),
+    reach: reachOf(device, fleet),
+    gateway_url: gatewayUrlOf(device, fleet),
     tunnel: tunnelJson(device),
     last_heartbeat: stampOrNull(device.lastHeartbeat),
     ip_changes: device.ipChanges,
@@ -104,10 +105,14 @@ function rotationJson(device: Device) {
   }
 }
 
-const reachOf = ({ proxyUrl, tunnel }: Device): DeviceJson['reach'] => {
-  if (proxyUrl !== null) return 'direct'
-  return tunnel?.isConnected ? 'gateway' : 'none'
+function reachOf(device: Device, fleet: Pick<Fleet, 'gatewayUrl'>): DeviceJson['reach'] {
+  if (device.proxyUrl !== null) return 'direct'
+  return gatewayUrlOf(device, fleet) === null ? 'none' : 'gateway'
 }
+
+/** The gateway's URL with the user name that means the device; null: it is dialled by itself, or cannot be reached. */
+export const gatewayUrlOf = ({ id, proxyUrl, tunnel }: Device, { gatewayUrl }: Pick<Fleet, 'gatewayUrl'>): string | null =>
+  proxyUrl === null && tunnel?.isConnected && gatewayUrl !== null ? gatewayUrl.replace('://', `://device-${id}@`) : null
 
 const tunnelJson = ({ tunnel }: Device): DeviceJson['tunnel'] =>
   tunnel && {

@@ -1,19 +1,34 @@
 import type { proxyQuery } from '@mobilepool/sdk/contract'
-import type { FastifyReply } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import { HubError } from '../errors.ts'
 import { type Device, exitOf, isPending } from '../fleet/device.ts'
+import type { Fleet } from '../fleet/fleet.ts'
 import { matcher } from '../fleet/selection.ts'
 import { siteOf } from '../fleet/site.ts'
+import { certainCaller, secretOf } from './access.ts'
 import type { ApiContext } from './context.ts'
 import { selectionOf } from './device-list.ts'
+import { gatewayUrlOf } from './device-wire.ts'
 
 /** Rotations and restarts end within a minute, most of them much sooner. */
 const RETRY_AFTER_S = 10
 
 /** Whether a client can send requests through the device now. */
 export const isAvailable = ({ fleet }: Pick<ApiContext, 'fleet'>, device: Device): boolean =>
-  device.proxyUrl !== null && fleet.status(device) === 'online'
+  (device.proxyUrl !== null || gatewayUrlOf(device, fleet) !== null) && fleet.status(device) === 'online'
+
+/**
+ * The proxy URL by which whoever asks reaches a device: its own, or the gateway's with the asker's key as the password. Null: there is none,
+ * or he has come without a key (logged in).
+ */
+export function proxyUrlFor(request: FastifyRequest, device: Device, fleet: Pick<Fleet, 'gatewayUrl'>): string | null {
+  if (device.proxyUrl !== null) return device.proxyUrl
+  const url = gatewayUrlOf(device, fleet)
+  const secret = secretOf(request)
+  if (url === null || secret === null || certainCaller(request).keyId === null) return null
+  return url.replace('@', `:${encodeURIComponent(secret)}@`)
+}
 
 /** The adopted devices that a client's query means, by name; quarantined exits are left out when it names a site. */
 export function meant(context: ApiContext, query: Omit<z.output<typeof proxyQuery>, 'format'>): (device: Device) => boolean {
@@ -41,7 +56,7 @@ export function noDevice({ fleet }: ApiContext, matching: readonly Device[]): Hu
   if (matching.length === 0) return new HubError('no_device', 'No adopted device matches.', { retryAfter: RETRY_AFTER_S })
   const counts = new Map<string, number>()
   for (const device of matching) {
-    const why = fleet.status(device) === 'online' ? 'without a proxy URL' : fleet.status(device)
+    const why = fleet.status(device) === 'online' ? 'without a proxy URL or a tunnel' : fleet.status(device)
     counts.set(why, (counts.get(why) ?? 0) + 1)
   }
   const why = [...counts].map(([status, count]) => `${count} ${status}`).join(', ')
@@ -69,11 +84,11 @@ export function byOperator(context: Pick<ApiContext, 'fleet'>, devices: readonly
   return [...groups.values()].toSorted((a, b) => b.total - a.total || (a.operator ?? '').localeCompare(b.operator ?? ''))
 }
 
-/** Sends one proxy URL a line, as tools take lists. */
-export function sendLines(reply: FastifyReply, devices: readonly Device[]): void {
+/** Sends one proxy URL a line, as tools take lists; those that are null are left out. */
+export function sendLines(reply: FastifyReply, urls: readonly (string | null)[]): void {
   reply
     .type('text/plain; charset=utf-8')
     .header('cache-control', 'no-store')
     .serializer((text: string) => text)
-    .send(devices.map(({ proxyUrl }) => `${proxyUrl}\n`).join(''))
+    .send(urls.map((url) => (url === null ? '' : `${url}\n`)).join(''))
 }

@@ -19,7 +19,7 @@ import type { Routes } from './context.ts'
 import { beginningOf, plainJson, selectionOf, sendDevices } from './device-list.ts'
 import { deviceJson } from './device-wire.ts'
 import { problemReplies } from './problem.ts'
-import { byOperator, isAvailable, meant, noDevice, sendLines } from './proxy-choice.ts'
+import { byOperator, isAvailable, meant, noDevice, proxyUrlFor, sendLines } from './proxy-choice.ts'
 import { rotationJson } from './rotation-wire.ts'
 import { stamp } from './stamp.ts'
 
@@ -53,7 +53,11 @@ export const proxyRoutes: Routes = (context) => (app, _options, done) => {
       const isMeant = meant(context, request.query)
       const isWanted = available ? (device: Device) => isMeant(device) && isAvailable(context, device) : isMeant
       const page = pageOf(fleet.devices, fleet, isWanted, { sort: 'name', isDown: false, limit, after: beginningOf(after) })
-      if (format === 'txt') sendLines(reply, page.devices)
+      if (format === 'txt')
+        sendLines(
+          reply,
+          page.devices.map((device) => proxyUrlFor(request, device, fleet)),
+        )
       else sendDevices(context, reply, page)
     },
   )
@@ -71,11 +75,12 @@ export const proxyRoutes: Routes = (context) => (app, _options, done) => {
     },
     (request, reply) => {
       const isMeant = meant(context, request.query)
-      const one = fleet.raffle.draw((device) => isMeant(device) && isAvailable(context, device), random)
+      const isText = request.query.format === 'txt'
+      const isUsable = (device: Device) => isAvailable(context, device) && (!isText || proxyUrlFor(request, device, fleet) !== null)
+      const one = fleet.raffle.draw((device) => isMeant(device) && isUsable(device), random)
       if (!one) throw noDevice(context, fleet.devices.filter(isMeant))
       reply.header('cache-control', 'no-store')
-      if (request.query.format === 'json') return deviceJson(one, fleet)
-      return sendLines(reply, [one])
+      return isText ? sendLines(reply, [proxyUrlFor(request, one, fleet)]) : deviceJson(one, fleet)
     },
   )
 
@@ -96,7 +101,7 @@ export const proxyRoutes: Routes = (context) => (app, _options, done) => {
       if (request.query.format === 'txt')
         return sendLines(
           reply,
-          groups.flatMap(({ usable }) => usable),
+          groups.flatMap(({ usable }) => usable.map((device) => proxyUrlFor(request, device, fleet))),
         )
       const operators = groups.map(({ usable, ...group }) => ({
         ...group,

@@ -57,6 +57,7 @@ export class Fleet {
   /** By name; null: to be sorted again. */
   #sorted: readonly Device[] | null = null
   #raffle: Raffle | null = null
+  #gatewayUrl: string | null = null
   #turn: Promise<unknown> = Promise.resolve()
   #watch: Watch
 
@@ -211,7 +212,8 @@ export class Fleet {
       this.#parts.events.announce({ type: 'telemetry', device })
     }
     const learned = {
-      proxyUrl: said.proxy_url === null ? device.proxyUrl : normalProxyUrl(said.proxy_url),
+      // Null: nobody can dial it any more, wherever it was before.
+      proxyUrl: said.proxy_url === null ? null : normalProxyUrl(said.proxy_url),
       methods: said.methods,
       agentVersion: said.agent_version,
       operator: device.operator ?? said.telemetry?.operator ?? null,
@@ -286,6 +288,17 @@ export class Fleet {
       this.#heard.delete(device)
       this.#parts.events.announce({ type: 'device_removed', id: device.id, name: device.name })
     })
+  }
+
+  /** What clients reach the hub's gateway by, without credentials; null: there is none. */
+  get gatewayUrl(): string | null {
+    return this.#gatewayUrl
+  }
+
+  /** The gateway listens from now on: devices that have a tunnel alone can be used. */
+  gatewayOpened(url: string): void {
+    this.#gatewayUrl = url
+    for (const device of this.#byId.values()) if (device.tunnel?.isConnected) this.#announce(device)
   }
 
   /** Something about the device changed that listeners see. */

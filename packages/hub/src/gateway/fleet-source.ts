@@ -1,5 +1,5 @@
 import { isFinal } from '@mobilepool/sdk/contract'
-import type { DeviceRecord, DeviceSource, RotationResult, SourceListener } from '@mobilepool/sdk/gateway'
+import { type DeviceRecord, type DeviceSource, type RotationResult, type SourceListener, TUNNEL_URL } from '@mobilepool/sdk/gateway'
 import type { HubError, Refusal } from '../errors.ts'
 import { refused } from '../errors.ts'
 import { type Device, exitOf, isPending } from '../fleet/device.ts'
@@ -11,9 +11,16 @@ import type { RotationRecord } from '../store/index.ts'
 export interface FleetSourceParts {
   fleet: Pick<Fleet, 'all' | 'find' | 'status'>
   events: FleetEvents
+  now: () => number
   /** Asks for a rotation. */
   rotate: (device: Device, wish: RotationWish) => Promise<RotationRecord | Refusal>
 }
+
+/**
+ * An agent dials anew within moments of a lost tunnel, its back-off at most 5 s: for so long requests wait for its device instead of failing.
+ * So it is after the hub's own start, when no tunnel stands yet.
+ */
+const RETURN_MS = 10_000
 
 /** The hub's own fleet as a pool's source of devices: told in the same turn of the event loop as everybody else in the hub. */
 export class FleetSource implements DeviceSource {
@@ -22,10 +29,15 @@ export class FleetSource implements DeviceSource {
   readonly #parts: FleetSourceParts
   /** Who waits for the end of a rotation, by its id. */
   readonly #waiting = new Map<string, { resolve: (result: RotationResult) => void; reject: (error: Error) => void }>()
+  readonly #since: number
+  /** Devices that may be back in a moment, and until when that is hoped. */
+  readonly #returning = new Map<string, number>()
+  #alarm: NodeJS.Timeout | null = null
   #listener: SourceListener | null = null
 
   constructor(parts: FleetSourceParts) {
     this.#parts = parts
+    this.#since = parts.now()
   }
 
   start(listener: SourceListener): void {
@@ -48,6 +60,7 @@ export class FleetSource implements DeviceSource {
 
   async close(): Promise<void> {
     this.#parts.events.off('event', this.#tell)
+    if (this.#alarm) clearTimeout(this.#alarm)
     const ended: HubError = refused({ code: 'not_found', detail: 'The hub stops.' })
     for (const { reject } of this.#waiting.values()) reject(ended)
     this.#waiting.clear()
@@ -77,23 +90,53 @@ export class FleetSource implements DeviceSource {
   #record(device: Device): DeviceRecord {
     const status = this.#parts.fleet.status(device)
     const { concurrency, requestsPerMinute } = device
+    const byTunnel = device.proxyUrl === null && device.tunnel?.isConnected === true
     return {
       id: device.id,
       name: device.name,
-      proxyUrl: device.proxyUrl,
+      proxyUrl: byTunnel ? TUNNEL_URL : device.proxyUrl,
       exitIp: exitOf(device)?.current ?? null,
       isOnline: status === 'online',
+      isReturning: this.#isReturning(device, status === 'online'),
       isRotating: status === 'rotating',
       weight: device.weight,
       tags: device.tags,
       operator: device.operator,
       region: device.region,
       type: device.deviceType,
-      tunnel: 'auto',
+      tunnel: byTunnel ? 'always' : 'auto',
       ...(concurrency === null && requestsPerMinute === null
         ? {}
         : { limits: { concurrency: concurrency ?? undefined, requestsPerMinute: requestsPerMinute ?? undefined } }),
     }
+  }
+
+  /** Whether its tunnel, the only way to it, is about to be dialled anew. */
+  #isReturning(device: Device, isHeard: boolean): boolean {
+    // A rotation takes the tunnel with it: what counts is its end.
+    const from = Math.max(device.tunnel?.since ?? this.#since, device.lastRotation?.endedAt ?? 0)
+    const until = from + RETURN_MS
+    const hopes = isHeard && device.kind === 'agent' && device.proxyUrl === null && !device.tunnel?.isConnected && until > this.#parts.now()
+    if (!hopes) {
+      this.#returning.delete(device.id)
+      return false
+    }
+    this.#returning.set(device.id, until)
+    this.#alarm ??= setTimeout(() => this.#giveUp(), until - this.#parts.now()).unref()
+    return true
+  }
+
+  /** Tells of those whose time is over, and looks again when the next one's is. */
+  #giveUp(): void {
+    this.#alarm = null
+    let next = Number.POSITIVE_INFINITY
+    for (const [id, until] of [...this.#returning]) {
+      const device = this.#parts.fleet.find(id)
+      if (until > this.#parts.now()) next = Math.min(next, until)
+      else if (device) this.#listener?.onDevice(this.#record(device))
+      else this.#returning.delete(id)
+    }
+    if (next < Number.POSITIVE_INFINITY) this.#alarm ??= setTimeout(() => this.#giveUp(), next - this.#parts.now()).unref()
   }
 }
 

@@ -12,6 +12,7 @@ import type { Fleet } from '../fleet/fleet.ts'
 import type { Quarantines } from '../fleet/quarantines.ts'
 import type { Rotations } from '../fleet/rotations/rotations.ts'
 import type { GatewayCounts } from '../metrics/gateway-metrics.ts'
+import type { TunnelRegistry } from '../tunnel/registry.ts'
 import { banExchange, heardBans } from './ban-exchange.ts'
 import { doorkeeper, type Visitor } from './doorkeeper.ts'
 import { FleetSource } from './fleet-source.ts'
@@ -29,6 +30,7 @@ export interface GatewayParts {
   fleet: Fleet
   events: FleetEvents
   rotations: Pick<Rotations, 'request'>
+  tunnels: Pick<TunnelRegistry, 'connect'>
   quarantines: Pick<Quarantines, 'live' | 'report'>
   keys: KeyRing
   quotas: Quotas
@@ -62,10 +64,11 @@ export interface Gateway {
  */
 export async function openGateway(config: HubConfig, parts: GatewayParts): Promise<Gateway | null> {
   if (config.proxyPort === 'off') return null
-  const { fleet, events, rotations, quarantines, quotas, log, now } = parts
+  const { fleet, events, rotations, tunnels, quarantines, quotas, log, now } = parts
   const usage = new UsageBatches({ store: parts.storeUsage, newId: parts.newId, log })
   const front = openPoolFront(poolOptions(config), {
-    source: new FleetSource({ fleet, events, rotate: (device, wish) => rotations.request(device, wish) }),
+    source: new FleetSource({ fleet, events, now, rotate: (device, wish) => rotations.request(device, wish) }),
+    dial: (deviceId, target, signal) => tunnels.connect(deviceId, target, signal),
     bans: banExchange(quarantines, now),
     onAttempt: (record, owner) => usage.add(record, owner as Client),
     onEvent: ({ name, data }) => {

@@ -1,5 +1,4 @@
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2'
-import type { Duplex } from 'node:stream'
 import { tunnelDetailHeader, tunnelErrorHeader } from '@mobilepool/sdk/contract'
 import { authorityOf, ProxyError, type ProxyTarget, type ReplyCode, replyStatuses } from '@mobilepool/sdk/proxy-server'
 import { TunnelStream } from '@mobilepool/sdk/tunnel'
@@ -16,7 +15,7 @@ export const openConnection = (session: ClientHttp2Session, target: ProxyTarget)
  * The connection when the agent has made it. Throws `ProxyError`: the agent's reason, `offline` when the session is lost before, and the
  * signal's reason when it aborts; the agent is told then, and gives its own dial up.
  */
-export function whenAnswered(stream: ClientHttp2Stream, signal: AbortSignal): Promise<Duplex> {
+export function whenAnswered(stream: ClientHttp2Stream, signal: AbortSignal): Promise<TunnelStream> {
   return new Promise((resolve, reject) => {
     const settle = (): void => {
       clearTimeout(timer)
@@ -40,7 +39,10 @@ export function whenAnswered(stream: ClientHttp2Stream, signal: AbortSignal): Pr
       if (headers[':status'] !== 200) return fail(refusalIn(headers))
       settle()
       stream.off('error', onLost)
-      resolve(new TunnelStream(stream))
+      const opened = new TunnelStream(stream)
+      // It may be reset before whoever asked for it listens: that would end the process.
+      opened.on('error', () => {})
+      resolve(opened)
     })
     if (signal.aborted) onAbort()
     else signal.addEventListener('abort', onAbort)

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
 import type { TunnelOffer } from '@mobilepool/sdk/contract'
 import { ProxyError, type ProxyTarget } from '@mobilepool/sdk/proxy-server'
+import type { TunnelStream } from '@mobilepool/sdk/tunnel'
 import type { Logger } from 'pino'
 import type { Refusal } from '../errors.ts'
 import type { TunnelStatus } from '../fleet/device.ts'
@@ -96,7 +96,7 @@ export class TunnelRegistry {
    *
    * and the signal's reason when it aborts; the device's dial is given up then.
    */
-  async connect(deviceId: string, target: ProxyTarget, signal: AbortSignal): Promise<Duplex> {
+  async connect(deviceId: string, target: ProxyTarget, signal: AbortSignal): Promise<TunnelStream> {
     signal.throwIfAborted()
     try {
       const stream = await this.#sessionFor(deviceId).open(target, signal)

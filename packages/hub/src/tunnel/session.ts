@@ -1,9 +1,8 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2'
 import type { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
 import { type TunnelOffer, tunnelIdleFactor } from '@mobilepool/sdk/contract'
 import { ProxyError, type ProxyTarget } from '@mobilepool/sdk/proxy-server'
-import { FlowWindow, guardSession, sessionOptions } from '@mobilepool/sdk/tunnel'
+import { FlowWindow, guardSession, sessionOptions, type TunnelStream } from '@mobilepool/sdk/tunnel'
 import { openConnection, whenAnswered } from './open-connection.ts'
 
 /** One connection that an agent has dialled. */
@@ -68,7 +67,7 @@ export class TunnelSession {
   }
 
   /** Opens a connection by the device. Throws `ProxyError` with the agent's reason, or `offline` when the session is lost meanwhile. */
-  open(target: ProxyTarget, signal: AbortSignal): Promise<Duplex> {
+  open(target: ProxyTarget, signal: AbortSignal): Promise<TunnelStream> {
     // Idle for a while: whether the other end is still there is not known.
     if (this.#window.streams === 0) this.#ping()
     let stream: ClientHttp2Stream

@@ -31,7 +31,7 @@ export const enrollReply = z.object({ device_id: z.uuid(), name: deviceName, dev
 /** Body of `POST /api/v1/agents/heartbeat`, sent with the device's key through the device's own egress. */
 export const agentHeartbeat = z.strictObject({
   agent_version: z.string().max(50),
-  /** Where parsers reach the agent's proxy. */
+  /** Where parsers reach the agent's proxy; null: they cannot, and the hub's gateway reaches the device by its tunnel. */
   proxy_url: proxyUrl.nullable(),
   /** What the driver can do, best first. */
   methods: z.array(rotationMethod).max(20),

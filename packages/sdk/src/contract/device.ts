@@ -52,6 +52,11 @@ const details = {
   ip_seen_before: ipSeenBefore.nullable(),
   /** `direct`: at `proxy_url`; `gateway`: through the hub's gateway alone, by the tunnel that its agent dialled; `none`: not at all now. */
   reach: z.enum(['direct', 'gateway', 'none']),
+  /**
+   * The gateway with the user name that means this device, without a password, which is the asker's API key:
+   * `http://device-0190c5d2-...@hub.example:8080`. Null: `reach` is not `gateway`.
+   */
+  gateway_url: z.string().nullable(),
   /** Null: its agent has dialled none since the hub's start. */
   tunnel: tunnelStatus.nullable(),
   maintenance: z.boolean(),

@@ -66,6 +66,8 @@ export class Device {
   exitIp: string | null = null
   /** The source says that it may carry traffic. */
   online: boolean = false
+  /** Out of reach for a moment only, as far as the source knows: who has use for it waits. */
+  returning: boolean = false
   /** Drained: a rotation is announced or under way. */
   rotating: boolean = false
   /** Counts the changes of its exit IP, those to an IP that nobody knows too. */

@@ -73,7 +73,7 @@ export class Judge {
   /** An attempt ended; a certain fault of its device counts at once, a suspicion waits for `settle`. */
   noteAttemptEnd(attempt: JudgedAttempt, now: number): readonly CoreEvent[] {
     const blame = blameOf[attempt.kind]
-    if (blame !== 'nobody') noteRate(attempt.device, false)
+    if (blame !== 'nobody' && blame !== 'target') noteRate(attempt.device, false)
     return blame === 'device' ? this.#fault(attempt.device, 'one', now) : NO_EVENTS
   }
 
@@ -93,9 +93,10 @@ export class Judge {
       // A response that breaks off in the middle is told of here only.
       if (kind === 'response_broken' && servedBy === null) noteRate(device, false)
       if (kind === 'banned' && isConfirmed) this.#quarantine.confirm(exit, site, now)
-      if (blame !== 'suspect' && blame !== 'hang') continue
+      if (blame !== 'suspect' && blame !== 'target' && blame !== 'hang') continue
       if (isConfirmed) events.push(...this.#fault(device, blame === 'hang' ? 'hang' : 'one', now))
-      else if (devices.size === 1 && servedBy === null && kind !== 'target_error') events.push(...this.#fault(device, 'one', now))
+      else if (devices.size === 1 && servedBy === null && blame !== 'target' && kind !== 'target_error')
+        events.push(...this.#fault(device, 'one', now))
     }
     return events
   }

@@ -61,7 +61,7 @@ export class LeaseHold implements Sticky {
   #look(): Breach | null {
     const { device } = this
     // A hub that says "rotating" says "not online" as well.
-    if (!device.online && !device.rotating) return { kind: 'lease_lost', device, why: 'offline' }
+    if (!device.online && !device.rotating && !device.returning) return { kind: 'lease_lost', device, why: 'offline' }
     if (device.rest?.reason === 'ejected') return { kind: 'lease_lost', device, why: 'ejected' }
     if (!this.#keepsIp || this.#turns > 0) return null
     if (device.exitEpoch !== this.#epoch) return { kind: 'lease_lost', device, why: 'ip_changed', oldIp: this.#exitIp }

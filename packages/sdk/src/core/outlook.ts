@@ -6,7 +6,7 @@ import type { Fleet } from './fleet.ts'
  *
  * - `busy`: a device that may serve it only has to finish something first.
  * - `again`: only devices that already failed it are up; one of them may have another go.
- * - `coming`: a device is about to come back (rotation, rest, end of a quarantine), at `at` when that is known.
+ * - `coming`: a device is about to come back (rotation, rest, a tunnel being dialled anew, end of a quarantine), at `at` when that is known.
  * - `starved`: every device that is up is quarantined for its site, the first until `until`.
  * - `nothing`: no device will be there.
  */
@@ -50,7 +50,7 @@ export function lookOut(applicant: Applicant, fleet: Fleet, deadline: number, no
   let isComing = Number.isFinite(at)
   for (const device of fleet.all()) {
     if (accepts !== null && !accepts(device)) continue
-    if (device.rotating) isComing = true
+    if (device.rotating || device.returning) isComing = true
     else if (device.online && device.rest !== null && device.rest.until <= deadline) {
       isComing = true
       at = Math.min(at, Math.max(device.rest.until, device.exit.quarantinedUntil(site, now)))

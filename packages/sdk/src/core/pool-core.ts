@@ -125,9 +125,11 @@ export class PoolCore<A extends Applicant> {
     this.#exitLeft(device)
   }
 
-  setOnline(device: Device, online: boolean): void {
+  /** `returning`: it is not online, but about to be. */
+  setOnline(device: Device, online: boolean, returning = false): void {
     if (online && !device.online) forgiveFaults(device)
     device.online = online
+    device.returning = returning && !online
     this.fleet.place(device)
   }
 

@@ -13,8 +13,8 @@ export type OnIpChange = 'follow' | 'move' | 'fail'
 
 /** What is no reason to leave a device. */
 const STAYS: Readonly<Record<OnIpChange, (kind: AttemptKind) => boolean>> = {
-  follow: (kind) => ['banned', 'target_error', 'draining', 'rotated', 'aborted', 'caller', 'answered'].includes(kind),
-  move: (kind) => ['target_error', 'aborted', 'caller', 'answered'].includes(kind),
+  follow: (kind) => ['banned', 'target_error', 'target_unreachable', 'draining', 'rotated', 'aborted', 'caller', 'answered'].includes(kind),
+  move: (kind) => ['target_error', 'target_unreachable', 'aborted', 'caller', 'answered'].includes(kind),
   fail: () => true,
 }
 
@@ -67,7 +67,7 @@ export class Session implements Sticky {
 
   #mayLeave(device: Device): boolean {
     if (this.onIpChange === 'fail') return false
-    if (device.rotating) return this.onIpChange === 'move'
+    if (device.rotating || device.returning) return this.onIpChange === 'move'
     if (!device.online || device.rest?.reason === 'ejected') return true
     return this.onIpChange === 'move' && device.exitEpoch !== this.#epoch
   }

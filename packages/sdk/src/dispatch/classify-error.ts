@@ -1,5 +1,7 @@
 import { type AttemptKind, MobilePoolError, type MobilePoolErrorCode, type Phase } from '../errors.ts'
+import { ProxyError } from '../proxy-server/index.ts'
 import { errnoOf } from './connect-device.ts'
+import { wordOf } from './device-says.ts'
 
 export interface FailedAttempt {
   readonly kind: AttemptKind
@@ -33,7 +35,8 @@ export function classifyError(error: Error, reached: 'unsent' | 'sent', hasBegun
   const errno = errnoOf(error)
   if (error instanceof MobilePoolError) {
     const isDropped = error.code === 'MP_DEVICE_CONNECT' && error.phase === 'tunnel'
-    const kind = isDropped ? 'tunnel_dropped' : (byOwnCode[error.code] ?? 'no_response')
+    const said = error.cause instanceof ProxyError ? wordOf(error.cause.code)?.kind : undefined
+    const kind = isDropped ? 'tunnel_dropped' : (said ?? byOwnCode[error.code] ?? 'no_response')
     return { kind, phase: error.phase, ...(error.errno === undefined ? {} : { errno: error.errno }) }
   }
   const details = errno === undefined ? {} : { errno }

@@ -38,7 +38,7 @@ describe('a response', () => {
     [503, { 'x-mobilepool-error': 'too_many_connections' }, 'draining', true],
     [503, { 'x-mobilepool-error': 'offline' }, 'device_offline', true],
     [503, { 'x-mobilepool-error': 'egress_leak' }, 'device_offline', true],
-    [594, { 'x-mobilepool-error': 'connection_refused' }, 'tunnel_refused', true],
+    [594, { 'x-mobilepool-error': 'connection_refused' }, 'target_unreachable', true],
     [595, { 'x-mobilepool-error': 'connection_reset' }, 'tunnel_refused', false],
     [200, { 'x-mobilepool-error': 'draining' }, 'answered', false],
     [503, { 'x-mobilepool-error': 'constructor' }, 'answered', false],

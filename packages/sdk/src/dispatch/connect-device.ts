@@ -1,7 +1,21 @@
 import net from 'node:net'
+import type { Duplex } from 'node:stream'
 import tls from 'node:tls'
 import { MobilePoolError, type MobilePoolErrorCode, type Phase } from '../errors.ts'
 import type { Endpoint } from './endpoint.ts'
+
+/** A connection through a device: a socket, or a stream of the tunnel that it has dialled. */
+export type DeviceStream = Duplex & { readonly bytesRead: number; readonly bytesWritten: number }
+
+/**
+ * Opens a connection to a target through a device that has dialled to the program that embeds the pool. It behaves like a socket with
+ * `allowHalfOpen`. Throws `ProxyError`, whose code says what went wrong, and the signal's reason.
+ */
+export type Dial = (
+  deviceId: string,
+  target: { readonly host: string; readonly port: number },
+  signal: AbortSignal,
+) => Promise<DeviceStream>
 
 /** What connections to one device need to know. */
 export interface DeviceLink {
@@ -13,6 +27,8 @@ export interface DeviceLink {
   readonly proxyTls: tls.ConnectionOptions
   /** Bounds TCP, CONNECT and TLS together, ms. */
   readonly connectTimeoutMs: number
+  /** How a device of protocol `tunnel` is reached. */
+  readonly dial?: Dial | undefined
 }
 
 /** A connection being made. Exactly one of the callback's arguments is set; after `cancel` it is called with an error. */
@@ -20,7 +36,7 @@ export interface PendingConnection {
   cancel(reason: Error): void
 }
 
-export type SocketCallback = (error: Error | null, socket: net.Socket | null) => void
+export type SocketCallback = (error: Error | null, socket: DeviceStream | null) => void
 
 /**
  * Far devices need more than the 250 ms that Node gives each address of a name with several (it grew to 500 ms in Node 25).

@@ -1,9 +1,8 @@
 /// <reference path="./undici-deep.d.ts" />
-import type { Socket } from 'node:net'
 import symbols from 'undici/lib/core/symbols.js'
 import Client from 'undici/lib/dispatcher/client.js'
 import { LengthChecked } from './check-length.ts'
-import type { SocketCallback } from './connect-device.ts'
+import type { DeviceStream, SocketCallback } from './connect-device.ts'
 import type { CarriedHandler, CarryingConnection, Route } from './connections.ts'
 import type { DispatchOptions } from './handlers.ts'
 import { IdlePlace } from './idle-connections.ts'
@@ -38,7 +37,7 @@ export class Connection implements CarryingConnection {
   readonly #host: ConnectionHost
   readonly #client: Client
   /** A socket that stands and that nobody has used yet. */
-  #fresh: Socket | null
+  #fresh: DeviceStream | null
   #options: DispatchOptions | null = null
   #handler: CarriedHandler | null = null
   /** Its last response is over, and undici has not looked yet whether the peer closes it. */
@@ -53,7 +52,7 @@ export class Connection implements CarryingConnection {
   #isHttp2: boolean = false
   #idleTimer: NodeJS.Timeout | undefined
 
-  constructor(host: ConnectionHost, route: Route, fresh: Socket | null) {
+  constructor(host: ConnectionHost, route: Route, fresh: DeviceStream | null) {
     this.#host = host
     this.route = route
     this.#fresh = fresh
@@ -196,7 +195,7 @@ export class Connection implements CarryingConnection {
     }
   }
 
-  #taken(socket: Socket, callback: SocketCallback): void {
+  #taken(socket: DeviceStream, callback: SocketCallback): void {
     this.#isHttp2 = 'alpnProtocol' in socket && socket.alpnProtocol === 'h2'
     callback(null, socket)
   }

@@ -1,6 +1,5 @@
-import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { PendingConnection, SocketCallback } from './connect-device.ts'
+import type { DeviceStream, PendingConnection, SocketCallback } from './connect-device.ts'
 import type { ConnectKind } from './connect-times.ts'
 import { Connection, type ConnectionHost } from './connection.ts'
 import type { DispatchHandler, DispatchOptions } from './handlers.ts'
@@ -178,7 +177,7 @@ export class Connections implements ConnectionHost {
     return opening
   }
 
-  #keep(route: Route, socket: Socket): void {
+  #keep(route: Route, socket: DeviceStream): void {
     if (this.#isClosing) socket.destroy()
     else this.onIdle(this.#add(new Connection(this, route, socket)))
   }

@@ -2,13 +2,14 @@ import type { AttemptKind } from '../errors.ts'
 
 /** What a device's proxy says of itself, as opposed to what the target answered. */
 export interface DeviceWord {
-  readonly kind: Extract<AttemptKind, 'draining' | 'device_offline' | 'tunnel_refused'>
+  readonly kind: Extract<AttemptKind, 'draining' | 'device_offline' | 'tunnel_refused' | 'target_unreachable'>
   /** False: the target may have acted on the request. */
   readonly isUnforwarded: boolean
 }
 
 const DRAINING: DeviceWord = { kind: 'draining', isUnforwarded: true }
 const OFFLINE: DeviceWord = { kind: 'device_offline', isUnforwarded: true }
+const NOT_THERE: DeviceWord = { kind: 'target_unreachable', isUnforwarded: true }
 const UNREACHED: DeviceWord = { kind: 'tunnel_refused', isUnforwarded: true }
 const LOST: DeviceWord = { kind: 'tunnel_refused', isUnforwarded: false }
 
@@ -21,9 +22,9 @@ const words: Readonly<Record<string, DeviceWord>> = {
   device_offline: OFFLINE,
   egress_leak: OFFLINE,
   connect_timeout: UNREACHED,
-  dns_failed: UNREACHED,
-  connection_refused: UNREACHED,
-  target_refused: UNREACHED,
+  dns_failed: NOT_THERE,
+  connection_refused: NOT_THERE,
+  target_refused: NOT_THERE,
   network_unreachable: UNREACHED,
   host_unreachable: UNREACHED,
   connection_reset: LOST,
@@ -37,5 +38,8 @@ const words: Readonly<Record<string, DeviceWord>> = {
 /** Reads `x-mobilepool-error`, in which our own proxy says why it answered itself; undefined when the answer is not its own. */
 export function deviceSays(statusCode: number, headers: Record<string, string | string[] | undefined>): DeviceWord | undefined {
   const code = statusCode >= 500 ? headers['x-mobilepool-error'] : undefined
-  return typeof code === 'string' && Object.hasOwn(words, code) ? words[code] : undefined
+  return typeof code === 'string' ? wordOf(code) : undefined
 }
+
+/** What a code of our own proxy means for a retry; undefined: it is none that concerns the way to the target. */
+export const wordOf = (code: string): DeviceWord | undefined => (Object.hasOwn(words, code) ? words[code] : undefined)

@@ -2,9 +2,12 @@ import { domainToASCII } from 'node:url'
 
 /** A device's proxy: what it speaks, where it listens and what it asks for. */
 export interface Endpoint {
-  /** `https`: HTTP over TLS. `socks5`: it opens tunnels only, and resolves the targets' names itself. */
-  readonly protocol: 'http' | 'https' | 'socks5'
-  /** Without the brackets of an IPv6 address. */
+  /**
+   * `https`: HTTP over TLS. `socks5`: it opens tunnels only, and resolves the targets' names itself. `tunnel`: it has dialled to the
+   * program that embeds the pool, which opens connections through it; it listens nowhere.
+   */
+  readonly protocol: 'http' | 'https' | 'socks5' | 'tunnel'
+  /** Without the brackets of an IPv6 address. Empty for a tunnel. */
   readonly hostname: string
   readonly port: number
   /** Null when the URL has none. */
@@ -18,9 +21,14 @@ interface Credentials {
 }
 
 const DEFAULT_PORTS = { http: 80, https: 443, socks5: 1080 } as const
+const TUNNEL: Endpoint = { protocol: 'tunnel', hostname: '', port: 0, credentials: null }
 
-/** Reads a proxy URL that the contract's `proxyUrl` allows. Throws `TypeError` when it is none. */
+/** The proxy URL of a device that is reached by the embedding program's `dial` alone. */
+export const TUNNEL_URL = 'tunnel:'
+
+/** Reads a proxy URL that the contract's `proxyUrl` allows, or `TUNNEL_URL`. Throws `TypeError` when it is none. */
 export function parseEndpoint(proxyUrl: string): Endpoint {
+  if (proxyUrl === TUNNEL_URL) return TUNNEL
   const { protocol: scheme, hostname, port, username, password } = new URL(proxyUrl)
   const protocol = scheme === 'https:' ? 'https' : scheme === 'http:' ? 'http' : 'socks5'
   return {

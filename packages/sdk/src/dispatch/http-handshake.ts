@@ -1,5 +1,7 @@
+import type { ReplyCode } from '../proxy-server/index.ts'
 import { type DeviceLink, linkError } from './connect-device.ts'
 import { readConnectReply } from './connect-reply.ts'
+import { deviceRefusal } from './device-refusal.ts'
 import { deviceSays } from './device-says.ts'
 import { basicAuthorization } from './endpoint.ts'
 import { type HandshakeStep, type TunnelHandshake, WAIT } from './tunnel-handshake.ts'
@@ -29,9 +31,10 @@ function refusal(link: DeviceLink, authority: string, statusCode: number, header
     kind: 'failed',
     error: linkError(link, code, 'tunnel', what, { statusCode }),
   })
-  const word = deviceSays(statusCode, headers)?.kind
-  if (word === 'draining') return fail('MP_DEVICE_DRAINING', 'takes no requests now: it is about to rotate, or full')
-  if (word === 'device_offline') return fail('MP_DEVICE_OFFLINE', 'has no mobile connection')
+  if (deviceSays(statusCode, headers) !== undefined) {
+    const code = headers['x-mobilepool-error'] as ReplyCode
+    return { kind: 'failed', error: deviceRefusal(link, authority, { code, statusCode }) }
+  }
   if (statusCode === 407) return fail('MP_DEVICE_AUTH', 'wants other proxy credentials (407): check the user and password in its URL')
   return fail('MP_TUNNEL_REFUSED', `answered CONNECT ${authority} with ${statusCode}`)
 }

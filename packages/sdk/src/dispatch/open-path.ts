@@ -1,6 +1,6 @@
-import type { Socket } from 'node:net'
 import type { AttemptKind } from '../errors.ts'
 import type { DeviceRef } from '../events.ts'
+import type { DeviceStream } from './connect-device.ts'
 import type { DeviceAttempt } from './device-attempt.ts'
 import type { ErrandHost } from './errand.ts'
 import type { Path } from './path.ts'
@@ -18,7 +18,7 @@ interface PathWatcher {
 export class OpenPath implements Path {
   readonly device: DeviceRef
   readonly exitIp: string | null
-  readonly socket: Socket
+  readonly socket: DeviceStream
   readonly isForward: boolean
   readonly authorization: string | null
   readonly #host: ErrandHost

@@ -1,10 +1,19 @@
 import net from 'node:net'
-import { type DeviceLink, errnoOf, linkError, openDeviceSocket, type PendingConnection, type SocketCallback } from './connect-device.ts'
+import {
+  type DeviceLink,
+  type DeviceStream,
+  errnoOf,
+  linkError,
+  openDeviceSocket,
+  type PendingConnection,
+  type SocketCallback,
+} from './connect-device.ts'
+import { dialDevice } from './dial-device.ts'
 import { httpHandshake } from './http-handshake.ts'
 import { socksHandshake } from './socks-handshake.ts'
 
 /** Turns a tunnel into what the target speaks (TLS); called with the raw tunnel, calls back once. */
-export type TunnelUpgrade = (tunnel: net.Socket, callback: SocketCallback) => void
+export type TunnelUpgrade = (tunnel: DeviceStream, callback: SocketCallback) => void
 
 /** Where a tunnel leads. */
 export interface TunnelTarget {
@@ -23,13 +32,14 @@ export interface TunnelTarget {
  * and reports a refused CONNECT as if the caller had aborted (reference/sdk.md 7).
  */
 export function openTunnel(link: DeviceLink, target: TunnelTarget, callback: SocketCallback): PendingConnection {
+  if (link.dial !== undefined && link.endpoint.protocol === 'tunnel') return dialDevice(link, link.dial, target, callback)
   const authority = net.isIPv6(target.hostname) ? `[${target.hostname}]:${target.port}` : `${target.hostname}:${target.port}`
   const handshake = link.endpoint.protocol === 'socks5' ? socksHandshake(link, target) : httpHandshake(link, authority)
   let step: 'connect' | 'tunnel' | 'tls' = 'connect'
   let received: Buffer = Buffer.alloc(0)
   let isDone = false
 
-  const finish = (error: Error | null, result: net.Socket | null): void => {
+  const finish = (error: Error | null, result: DeviceStream | null): void => {
     if (isDone) {
       result?.destroy()
       return

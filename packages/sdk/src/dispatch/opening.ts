@@ -1,6 +1,5 @@
-import type { Socket } from 'node:net'
 import { MobilePoolError } from '../errors.ts'
-import type { PendingConnection } from './connect-device.ts'
+import type { DeviceStream, PendingConnection } from './connect-device.ts'
 
 /** Who waits for a connection: gets exactly one of error and connection. */
 type Taker<Taken> = (error: Error | null, taken: Taken | null) => void
@@ -9,7 +8,7 @@ type Taker<Taken> = (error: Error | null, taken: Taken | null) => void
  * A connection being made for a request or a path. Whoever waits for it may let go of it: it then goes on alone, to be kept for others
  * or to prove, by its time-out, that the device hangs.
  */
-export class Opening<Taken = Socket> implements PendingConnection {
+export class Opening<Taken = DeviceStream> implements PendingConnection {
   #taker: Taker<Taken> | null
   #onEnd: ((error: Error | null) => void) | null = null
   #pending: PendingConnection | null = null

@@ -1,7 +1,7 @@
-import type { Socket } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import type { Clock } from '../clock.ts'
 import { MobilePoolError } from '../errors.ts'
+import type { DeviceStream, Dial } from './connect-device.ts'
 import type { CarriedHandler } from './connections.ts'
 import { basicAuthorization, type Endpoint, parseEndpoint } from './endpoint.ts'
 import { Generation, type GenerationSettings } from './generation.ts'
@@ -14,6 +14,8 @@ import type { Target } from './target.ts'
 export interface TransportSettings extends GenerationSettings {
   readonly connectTimeoutMs: number
   readonly proxyTls: ConnectionOptions
+  /** How devices are reached whose proxy URL is `TUNNEL_URL`. */
+  readonly dial?: Dial | undefined
 }
 
 /** How requests get to one device. */
@@ -27,7 +29,7 @@ export interface TransportTarget {
 
 /** A connection of a path, as the transport made it. */
 export interface PathLink {
-  readonly socket: Socket
+  readonly socket: DeviceStream
   /** It leads to the device's own proxy, for absolute form. */
   readonly isForward: boolean
   /** What that proxy wants as `Proxy-Authorization`. */
@@ -152,14 +154,15 @@ export class Transport {
   }
 
   get #mayForward(): boolean {
-    return this.#endpoint.protocol !== 'socks5' && this.target.tunnel === 'auto'
+    const { protocol } = this.#endpoint
+    return (protocol === 'http' || protocol === 'https') && this.target.tunnel === 'auto'
   }
 
   #open(): Generation {
     if (this.#current !== null) return this.#current
     const { deviceId, deviceName } = this.target
-    const { proxyTls, connectTimeoutMs } = this.#settings
-    this.#current = new Generation({ deviceId, deviceName, endpoint: this.#endpoint, proxyTls, connectTimeoutMs }, this.#settings)
+    const { proxyTls, connectTimeoutMs, dial } = this.#settings
+    this.#current = new Generation({ deviceId, deviceName, endpoint: this.#endpoint, proxyTls, connectTimeoutMs, dial }, this.#settings)
     return this.#current
   }
 }

@@ -24,7 +24,7 @@ declare module 'undici/lib/dispatcher/agent.js' {
     keepAliveMaxTimeout?: number
     allowH2?: boolean
   }
-  type Callback = (error: Error | null, socket: import('node:net').Socket | null) => void
+  type Callback = (error: Error | null, socket: import('../dispatch/connect-device.ts').DeviceStream | null) => void
   export default class Agent {
     constructor(options: Options)
     dispatch(options: object, handler: object): boolean
@@ -34,7 +34,7 @@ declare module 'undici/lib/dispatcher/agent.js' {
 }
 
 declare module 'undici/lib/dispatcher/pool.js' {
-  type Callback = (error: Error | null, socket: import('node:net').Socket | null) => void
+  type Callback = (error: Error | null, socket: import('../dispatch/connect-device.ts').DeviceStream | null) => void
   interface Options {
     connect: (options: { hostname: string; port: string }, callback: Callback) => void
     pipelining?: number
@@ -55,7 +55,7 @@ declare module 'undici/lib/dispatcher/client.js' {
   import { EventEmitter } from 'node:events'
   import symbols from 'undici/lib/core/symbols.js'
 
-  type Callback = (error: Error | null, socket: import('node:net').Socket | null) => void
+  type Callback = (error: Error | null, socket: import('../dispatch/connect-device.ts').DeviceStream | null) => void
   interface Options {
     /** Calls back later, never at once. */
     connect: (options: { hostname: string; port: string }, callback: Callback) => void
@@ -90,6 +90,7 @@ declare module 'undici/lib/interceptor/cache.js' {
 
 declare module 'undici/lib/core/connect.js' {
   import type { Socket } from 'node:net'
+  import type { Duplex } from 'node:stream'
   import type { ConnectionOptions } from 'node:tls'
 
   interface ConnectTarget {
@@ -98,7 +99,7 @@ declare module 'undici/lib/core/connect.js' {
     protocol: string
     port: string
     servername: string | null
-    httpSocket: Socket
+    httpSocket: Duplex
   }
   /** `timeout: 0` leaves the time limit to the caller. */
   export default function buildConnector(

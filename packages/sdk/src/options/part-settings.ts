@@ -42,7 +42,7 @@ export const transportSettings = ({
   requestTls,
   proxyTls,
   http2,
-}: PoolSettings): Omit<TransportSettings, 'onConnected'> => ({
+}: PoolSettings): Omit<TransportSettings, 'onConnected' | 'dial'> => ({
   connectTimeoutMs: timeouts.connectMs,
   idleMs: keepAlive.idleMs,
   maxIdleMs: keepAlive.maxIdleMs,

@@ -6,10 +6,12 @@ import type { RotationResult } from '../events.ts'
 export interface DeviceRecord {
   readonly id: string
   readonly name: string
-  /** Null: it cannot be reached, so it gets no traffic. */
+  /** Null: it cannot be reached, so it gets no traffic. `TUNNEL_URL`: by the embedding program's `dial`. */
   readonly proxyUrl: string | null
   readonly exitIp: string | null
   readonly isOnline: boolean
+  /** Out of reach for a moment only: requests wait for it. @default false */
+  readonly isReturning?: boolean
   /** It is rotating, or about to. */
   readonly isRotating: boolean
   readonly weight: number
@@ -17,6 +19,7 @@ export interface DeviceRecord {
   readonly operator: string | null
   readonly region: string | null
   readonly type: string
+  /** `always`: also http: requests go through a tunnel to the target, not in absolute form. */
   readonly tunnel: 'auto' | 'always'
   /** Limits of its own, where it has them. */
   readonly limits?: OwnLimits

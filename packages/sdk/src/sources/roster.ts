@@ -71,7 +71,7 @@ export class Roster<A extends Applicant> {
     this.#parts.core.setFacts(entry.device, factsOf(record))
     this.#reach(entry)
     if (record.exitIp !== null) this.setExitIp(record.id, record.exitIp)
-    this.#parts.core.setOnline(entry.device, record.isOnline && record.proxyUrl !== null)
+    this.#parts.core.setOnline(entry.device, record.isOnline && record.proxyUrl !== null, record.isReturning)
   }
 
   remove(id: string): void {

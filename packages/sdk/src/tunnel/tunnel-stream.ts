@@ -10,11 +10,15 @@ const BUFFER_BYTES = 64 << 10
  */
 export class TunnelStream extends Duplex {
   readonly #stream: Http2Stream
+  /** Payload so far, as a socket counts it. */
+  bytesRead = 0
+  bytesWritten = 0
 
   constructor(stream: Http2Stream) {
     super({ allowHalfOpen: true, readableHighWaterMark: BUFFER_BYTES, writableHighWaterMark: BUFFER_BYTES })
     this.#stream = stream
     stream.on('data', (chunk: Buffer) => {
+      this.bytesRead += chunk.length
       if (!this.push(chunk)) stream.pause()
     })
     stream.on('end', () => {
@@ -34,6 +38,7 @@ export class TunnelStream extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.bytesWritten += chunk.length
     // Not the callback of write(): it waits until the bytes are sent, which is one at a time.
     if (this.#stream.write(chunk)) done()
     else this.#stream.once('drain', done)

@@ -1,13 +1,12 @@
-import type { Socket } from 'node:net'
 import tls from 'node:tls'
-import { connectForward, type DeviceLink } from '../../dispatch/connect-device.ts'
+import { connectForward, type DeviceLink, type DeviceStream } from '../../dispatch/connect-device.ts'
 import { parseEndpoint } from '../../dispatch/endpoint.ts'
 import { openTunnel } from '../../dispatch/open-tunnel.ts'
 import { MobilePoolError } from '../../errors.ts'
 
 /** What came of trying to connect. */
 export type Knock =
-  | { readonly isOpen: true; readonly socket: Socket; readonly durationMs: number }
+  | { readonly isOpen: true; readonly socket: DeviceStream; readonly durationMs: number }
   | { readonly isOpen: false; readonly error: MobilePoolError; readonly durationMs: number }
 
 /** Where a tunnel should lead. */
@@ -29,7 +28,7 @@ export const knockAtProxy = (link: DeviceLink): Promise<Knock> => knock((done) =
 /** Opens a tunnel through the proxy. */
 export const knockThrough = (link: DeviceLink, { hostname, port, isTls }: TunnelEnd): Promise<Knock> =>
   knock((done) => {
-    const upgrade = (socket: Socket, secured: (error: Error | null, socket: Socket | null) => void): void => {
+    const upgrade = (socket: DeviceStream, secured: (error: Error | null, socket: DeviceStream | null) => void): void => {
       const servername = /^[\d.]+$|:/.test(hostname) ? '' : hostname
       const tlsSocket = tls.connect({ socket, servername, host: hostname, ALPNProtocols: ['http/1.1'] }, () => secured(null, tlsSocket))
       tlsSocket.once('error', (error) => secured(error, null))
@@ -40,7 +39,7 @@ export const knockThrough = (link: DeviceLink, { hostname, port, isTls }: Tunnel
 /** What an error says without the device's name before it, which stands in the first column already. */
 export const reasonOf = (error: unknown): string => (error instanceof Error ? error.message.replace(/^device \S+: /, '') : String(error))
 
-function knock(open: (done: (error: Error | null, socket: Socket | null) => void) => void): Promise<Knock> {
+function knock(open: (done: (error: Error | null, socket: DeviceStream | null) => void) => void): Promise<Knock> {
   const startedAt = performance.now()
   return new Promise((resolve, reject) =>
     open((error, socket) => {

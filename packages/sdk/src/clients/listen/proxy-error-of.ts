@@ -1,5 +1,5 @@
 import { MobilePoolError, type MobilePoolErrorCode } from '../../errors.ts'
-import { ProxyError, type ReplyCode, replyStatuses } from '../../proxy-server/index.ts'
+import { ProxyError, type ReplyCode, replyStatuses, type SetupErrorCode } from '../../proxy-server/index.ts'
 
 /** What a client of a local proxy is told for each of the pool's errors; the others cannot happen there. */
 const replies: Partial<Record<MobilePoolErrorCode, ReplyCode>> = {
@@ -32,7 +32,7 @@ export function proxyErrorOf(error: unknown): unknown {
   if (code === 'MP_RETRIES_EXHAUSTED' && cause instanceof MobilePoolError) {
     return new ProxyError((proxyErrorOf(cause) as ProxyError).code, message, { cause: error })
   }
-  const reply = replies[code] ?? (code === 'MP_TUNNEL_REFUSED' ? replyOfStatus(statusCode) : 'upstream_failed')
+  const reply = replies[code] ?? (code === 'MP_TUNNEL_REFUSED' ? replyOf(statusCode, cause) : 'upstream_failed')
   const retryAfterS = retryAfterMs === undefined ? undefined : Math.max(1, Math.ceil(retryAfterMs / 1_000))
   return new ProxyError(reply, message, { cause: error, retryAfterS })
 }
@@ -48,5 +48,6 @@ const tellingStatuses: readonly ReplyCode[] = [
   'target_refused',
 ]
 
-const replyOfStatus = (status: number | undefined): ReplyCode =>
-  tellingStatuses.find((code) => replyStatuses[code].status === status) ?? 'upstream_failed'
+/** A device of ours says by its code what several have the same status for. */
+const replyOf = (status: number | undefined, cause: unknown): ReplyCode | SetupErrorCode =>
+  cause instanceof ProxyError ? cause.code : (tellingStatuses.find((code) => replyStatuses[code].status === status) ?? 'upstream_failed')

@@ -19,6 +19,7 @@ const UPSERT = {
 }
 HeartbeatWriter.prototype.write = async ({ deviceId, ip, ipChanges, seenAt }) => {
   await pool.query({ ...UPSERT, values: [deviceId, ip, ipChanges, new Date(seenAt)] })
+  return 'stored'
 }
 
 const { options } = readOptions({ ...process.env, API_PORT: '0' })

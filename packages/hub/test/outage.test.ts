@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { problem } from '@mobilepool/sdk/contract'
 import pg from 'pg'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { scriptedAgent } from './agent.ts'
@@ -143,4 +144,72 @@ test('a heartbeat is not answered before it is written, however slow the databas
   await other.query('commit')
   await other.end()
   expect((await beat).json).toMatchObject({ success: true, ip_changed: true })
+})
+
+describe('a heartbeat that the database does not take', () => {
+  test('in time is a 503, shown as heard, and written as soon as it can be', async () => {
+    const databaseUrl = await sharedPostgres().createDatabase('locked')
+    hub = await startHub({ databaseUrl })
+    await hub.ask('/proxy_server?name=seoul-01', { from: '127.10.1.1' })
+    const other = new pg.Client(databaseUrl)
+    await other.connect()
+    await other.query('begin; lock table proxy_heartbeat')
+    const late = await hub.ask('/proxy_server?name=seoul-01', { from: '127.10.1.2' })
+    expect(problem.parse(late.json)).toMatchObject({ status: 503, code: 'heartbeat_not_stored', retry_after: 5 })
+    expect(late.headers['retry-after']).toBe('5')
+    expect((await hub.ask('/readyz')).json.status).toBe('ok')
+    expect(await status('seoul-01')).toMatchObject({ remote_ip: '127.10.1.2', ip_changes: 1 })
+    await other.query('commit')
+    // Which waits for the former.
+    expect((await hub.ask('/proxy_server?name=seoul-01', { from: '127.10.1.2' })).json).toMatchObject({ success: true, ip_changed: false })
+    const { rows } = await other.query('select host(remote_ip) as ip, ip_changes from proxy_heartbeat')
+    expect(rows).toEqual([{ ip: '127.10.1.2', ip_changes: 1 }])
+    await other.end()
+  })
+
+  test('because it refuses a value is a 503; a new name is then no device, a known one’s address is written with a later beat', async () => {
+    const databaseUrl = await sharedPostgres().createDatabase('refusing')
+    hub = await startHub({ databaseUrl })
+    const stream = new EventReader(`${hub.url}/api/v1/events`)
+    await stream.opened
+    await hub.addDevice({ name: 'seoul-01' })
+    await hub.ask('/proxy_server?name=seoul-01', { from: '127.10.1.1' })
+    const other = new pg.Client(databaseUrl)
+    await other.connect()
+    await other.query(`alter table ip_history add constraint picky check (ip_address <> '127.10.66.6')`)
+    const [known, unknown, beside] = await Promise.all([
+      hub.ask('/proxy_server?name=seoul-01', { from: '127.10.66.6' }),
+      hub.ask('/proxy_server?name=newcomer', { from: '127.10.66.6' }),
+      hub.ask('/proxy_server?name=moscow-07', { from: '127.10.1.7' }),
+    ])
+    for (const { json, headers } of [known, unknown]) {
+      expect(problem.parse(json)).toMatchObject({ status: 503, code: 'heartbeat_not_stored', retry_after: 60 })
+      expect(headers['retry-after']).toBe('60')
+    }
+    expect(beside.status).toBe(200)
+    expect(await status('newcomer')).toBeUndefined()
+    await stream.until('device_removed')
+    expect(await status('seoul-01')).toMatchObject({ remote_ip: '127.10.66.6', ip_changes: 1 })
+    expect((await hub.ask('/proxy_server?name=seoul-01', { from: '127.10.66.6' })).status).toBe(503)
+
+    await other.query('alter table ip_history drop constraint picky')
+    expect((await hub.ask('/proxy_server?name=seoul-01', { from: '127.10.66.6' })).status).toBe(200)
+    expect((await hub.ask('/proxy_server?name=newcomer', { from: '127.10.66.6' })).status).toBe(200)
+    const { rows } = await other.query(
+      'select d.name, host(h.ip_address) as ip from ip_history h join proxy_devices d on d.id = h.device_id order by d.name, h.first_seen',
+    )
+    expect(rows).toEqual([
+      { name: 'moscow-07', ip: '127.10.1.7' },
+      { name: 'newcomer', ip: '127.10.66.6' },
+      { name: 'seoul-01', ip: '127.10.1.1' },
+      { name: 'seoul-01', ip: '127.10.66.6' },
+    ])
+    await other.end()
+    stream.close()
+    const live = (await hub.ask('/status')).json.proxies
+    hub = await hub.restart()
+    expect((await hub.ask('/status')).json.proxies.map(({ name, ip_changes }: Record<string, unknown>) => [name, ip_changes])).toEqual(
+      live.map(({ name, ip_changes }: Record<string, unknown>) => [name, ip_changes]),
+    )
+  })
 })

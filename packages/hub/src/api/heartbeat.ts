@@ -13,10 +13,13 @@ import { soon } from './soon.ts'
 import { stamp } from './stamp.ts'
 
 /**
- * A heartbeat is answered after this long at the latest, written or not: half of the crontab line's `curl -m 10`. What is answered
- * sooner is durable, unless the database is known to be away, where nothing is waited for.
+ * A heartbeat is answered after this long at the latest, half of the crontab line's `curl -m 10`: a slow database must not hold the
+ * phones' connections.
  */
 const ANSWER_AFTER_MS = 5_000
+/** Seconds: the crontab's own pace, or what makes the database refuse a value would be asked again and again. */
+const RETRY_REFUSED_AFTER = 60
+const RETRY_LATE_AFTER = 5
 
 /** `GET /proxy_server?name=`: the crontab line's heartbeat, to the letter of the Korean specification. */
 export const heartbeatRoutes: Routes = (context) => (app, _options, done) => {
@@ -61,8 +64,19 @@ export function allowedSource({ config }: ApiContext): (address: string) => void
   }
 }
 
-/** Waits until a heartbeat is written, but never for long: a slow database must not hold the phones' connections. */
-export const settled = ({ written }: TakenHeartbeat): Promise<void> => soon(written, ANSWER_AFTER_MS)
+/**
+ * Waits until a heartbeat is written, or kept because the database is away.
+ * @throws HubError `heartbeat_not_stored` when the database refused it, or has not taken it in time (it may still do so)
+ */
+export async function settled({ device, written }: TakenHeartbeat): Promise<void> {
+  const fate = await soon(written, ANSWER_AFTER_MS)
+  if (fate === 'stored' || fate === 'kept') return
+  const [why, retryAfter] =
+    fate === 'late'
+      ? [`was heard, but the database has not written that within ${ANSWER_AFTER_MS / 1_000} s. It is still tried`, RETRY_LATE_AFTER]
+      : ['could not be written: the log of the hub says why', RETRY_REFUSED_AFTER]
+  throw new HubError('heartbeat_not_stored', `The heartbeat of ${device.name} ${why}; send the next one as usual.`, { retryAfter })
+}
 
 /** With a name alone anybody could send a device's traffic elsewhere: a device that has a key must bring it, and a key speaks for its device only. */
 function admitHeartbeat({ keys }: ApiContext, name: string, known: Device | null, caller: Caller | null): void {

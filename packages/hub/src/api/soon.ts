@@ -1,9 +1,10 @@
-/** Waits for a promise that never rejects, but no longer than this: a slow database must not hold connections. */
-export async function soon(work: Promise<unknown>, ms: number): Promise<void> {
+/** What a promise that never rejects gives, or `late` after this long: a slow database must not hold connections. */
+export async function soon<T>(work: Promise<T>, ms: number): Promise<T | 'late'> {
   let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms)
+  const late = new Promise<'late'>((resolve) => {
+    timer = setTimeout(() => resolve('late'), ms)
   })
-  await Promise.race([work, late])
+  const first = await Promise.race([work, late])
   clearTimeout(timer)
+  return first
 }

@@ -8,7 +8,7 @@ import { dataUseOf } from './data-plan.ts'
 import { type Device, type DeviceDefaults, exitOf, fromRecord, isPending, newPendingDevice, settingsOf } from './device.ts'
 import type { FleetEvents } from './events.ts'
 import { seeAddress } from './exit-ip.ts'
-import { HeartbeatWriter } from './heartbeat-writer.ts'
+import { type BeatFate, HeartbeatWriter } from './heartbeat-writer.ts'
 import { Raffle } from './raffle.ts'
 import { isSilent, silentFrom, statusOf, type Timeouts, type Watch } from './status.ts'
 import { conditionOf, type Sight, type VigilSettings } from './vigil.ts'
@@ -37,8 +37,8 @@ export interface FleetParts {
 export interface TakenHeartbeat {
   device: Device
   ipChanged: boolean
-  /** Resolves when it is in the database, or when that is away. */
-  written: Promise<void>
+  /** Resolves when it is in the database or refused there, or when the database is away. */
+  written: Promise<BeatFate>
 }
 
 /** All devices, in memory: what is set (written before it counts) and what is seen (written in groups, soon after). */
@@ -66,14 +66,15 @@ export class Fleet {
     this.#parts = parts
     this.#watch = watch
     this.#newNames = new RateLimit(options.newNamesPerMinute)
-    const markStored = (ids: readonly string[], renamed: ReadonlyMap<string, string>): void => {
+    const stored = (ids: readonly string[], renamed: ReadonlyMap<string, string>): void => {
       for (const id of ids) {
         const device = this.#byId.get(id)
         if (device) device.isStored = true
       }
       for (const [given, id] of renamed) this.#takeId(given, id)
     }
-    this.#writer = new HeartbeatWriter(parts.store.heartbeats, options.newDevice, markStored, parts.log)
+    const told = { stored, refused: (id: string) => this.#forgetUnstored(id) }
+    this.#writer = new HeartbeatWriter(parts.store.heartbeats, options.newDevice, told, parts.log)
   }
 
   /** The fleet as the store has it. @throws HubError `database_down` */
@@ -283,10 +284,7 @@ export class Fleet {
       if (this.#byId.get(device.id) !== device) return
       this.#writer.forget(device.id)
       await this.#parts.store.devices.remove(device.id)
-      this.#drop(device)
-      this.#announced.delete(device.id)
-      this.#heard.delete(device)
-      this.#parts.events.announce({ type: 'device_removed', id: device.id, name: device.name })
+      this.#forget(device)
     })
   }
 
@@ -351,6 +349,21 @@ export class Fleet {
     this.#byName.delete(device.name)
     this.#sorted = this.#raffle = null
     if (isPending(device)) this.#pendingCount -= 1
+  }
+
+  #forget(device: Device): void {
+    this.#drop(device)
+    this.#announced.delete(device.id)
+    this.#heard.delete(device)
+    this.#parts.events.announce({ type: 'device_removed', id: device.id, name: device.name })
+  }
+
+  /** A new name that the database refused is no device: nobody could adopt it. One that it has was heard, whatever it says to that. */
+  #forgetUnstored(id: string): void {
+    const device = this.#byId.get(id)
+    if (!device || device.isStored) return
+    this.#writer.forget(id)
+    this.#forget(device)
   }
 
   #tellLimit(detail: string): void {

@@ -24,6 +24,7 @@ const beat = (name: string, over: Partial<Beat> = {}): Beat => ({
 function writerOver(answer: (group: readonly Beat[]) => Promise<void>) {
   const groups: Beat[][] = []
   const stored: string[] = []
+  const refused: string[] = []
   const write = async (group: readonly Beat[]): Promise<ReadonlyMap<string, string>> => {
     groups.push([...group])
     await answer(group)
@@ -32,10 +33,10 @@ function writerOver(answer: (group: readonly Beat[]) => Promise<void>) {
   const writer = new HeartbeatWriter(
     { write },
     { rotationInterval: 600, requestsPerMinute: null },
-    (ids) => stored.push(...ids),
+    { stored: (ids) => stored.push(...ids), refused: (id) => refused.push(id) },
     pino({ level: 'silent' }),
   )
-  return { writer, groups, stored }
+  return { writer, groups, stored, refused }
 }
 
 test('beats of one moment are one group, and each is told when it is written', async () => {
@@ -64,7 +65,7 @@ test('while the database is away beats are answered at once, kept one a device, 
   const { writer, groups } = writerOver(() => (back.signal.aborted ? Promise.resolve() : Promise.reject(down)))
   for (let second = 0; second < 50; second++) {
     const written = writer.write(beat('seoul-01', { seenAt: T0 + second * 1_000 }))
-    if (second === 0) await written
+    if (second === 0) expect(await written).toBe('kept')
   }
   void writer.write(beat('moscow-07'))
   expect(writer.waiting).toBe(2)
@@ -107,14 +108,33 @@ test('a group that fails again and again counts as an absent database: it is kep
   await vi.waitFor(() => expect(new Set(stored)).toEqual(new Set(['id-moscow-07', 'id-seoul-01'])), { timeout: 5_000 })
 })
 
-test('a value that the database refuses costs its own beat only', async () => {
-  const { writer, groups } = writerOver(async (group) => {
+test('a value that the database refuses costs its own beat only, and nobody is told that it is stored', async () => {
+  const { writer, groups, stored, refused } = writerOver(async (group) => {
     if (group.some(({ ip }) => ip === 'garbage')) throw badValue
   })
-  await Promise.all(['a', 'b', 'c', 'd', 'e'].map((name) => writer.write(beat(name, name === 'd' ? { ip: 'garbage' } : {}))))
+  const fates = await Promise.all(['a', 'b', 'c', 'd', 'e'].map((name) => writer.write(beat(name, name === 'd' ? { ip: 'garbage' } : {}))))
+  expect(fates).toEqual(['stored', 'stored', 'stored', 'unwritten', 'stored'])
+  expect(new Set(stored)).toEqual(new Set(['id-a', 'id-b', 'id-c', 'id-e']))
+  expect(refused).toEqual(['id-d'])
   const written = groups.filter((group) => group.every(({ ip }) => ip !== 'garbage')).flatMap((group) => group.map(({ name }) => name))
   expect(written.toSorted()).toEqual(['a', 'b', 'c', 'e'])
   expect(writer.waiting).toBe(0)
+})
+
+test('what a refused beat had to tell goes with the device’s next one', async () => {
+  const mended = new AbortController()
+  const { writer, groups, stored } = writerOver(async () => {
+    if (!mended.signal.aborted) throw badValue
+  })
+  const stint = { ip: '2.2.2.2', firstSeen: T0, lastSeen: T0 }
+  expect(await writer.write(beat('seoul-01', { isNew: true, ip: '2.2.2.2', ipChanges: 1, stints: [stint] }))).toBe('unwritten')
+  mended.abort()
+  const later = beat('seoul-01', { seenAt: T0 + 60_000, ip: '2.2.2.2', ipChanges: 1 })
+  expect(await writer.write(later)).toBe('stored')
+  expect(groups.at(-1)).toEqual([{ ...later, isNew: true, stints: [stint] }])
+  expect(await writer.write({ ...later, seenAt: T0 + 120_000 })).toBe('stored')
+  expect(groups.at(-1)).toEqual([{ ...later, seenAt: T0 + 120_000 }])
+  expect(stored).toEqual(['id-seoul-01', 'id-seoul-01'])
 })
 
 test('a group has at most five hundred beats', async () => {
@@ -129,8 +149,9 @@ test('closing writes what waits, and does not hang on a database that is away', 
   await well.writer.close()
   expect(well.groups).toHaveLength(1)
   const away = writerOver(() => Promise.reject(down))
-  void away.writer.write(beat('seoul-01'))
+  const fate = away.writer.write(beat('seoul-01'))
   await away.writer.close()
+  expect(['kept', 'unwritten']).toContain(await fate)
   expect(away.writer.waiting).toBe(1)
 })
 

@@ -11,10 +11,24 @@ const MAX_TRIES = 3
 /** IP changes remembered for one device while the database is away; older ones are forgotten first. */
 const MAX_STINTS = 16
 
+/**
+ * What became of a beat: it is in the database (`stored`); the database is away, and it is kept until it is back (`kept`); the database
+ * refused it, or its device is gone, or the hub stopped before it was written (`unwritten`).
+ */
+export type BeatFate = 'stored' | 'kept' | 'unwritten'
+
+/** What the writer tells of the beats that it has handed to the database. */
+export interface WrittenBeats {
+  /** Devices whose beats are in the database, and by the ids they were given the ids that another hub had given the same names before. */
+  stored(deviceIds: readonly string[], renamed: ReadonlyMap<string, string>): void
+  /** A device whose beat the database refused. */
+  refused(deviceId: string): void
+}
+
 interface Waiting {
   beat: Beat
-  /** Called when the beat is durable, or cannot be for now. */
-  done: (() => void)[]
+  /** Called when it is known what became of the beat. */
+  done: ((fate: BeatFate) => void)[]
 }
 
 /**
@@ -24,9 +38,11 @@ interface Waiting {
 export class HeartbeatWriter {
   readonly #store: HeartbeatStore
   readonly #newDevice: NewDevice
-  readonly #onStored: (deviceIds: readonly string[], renamed: ReadonlyMap<string, string>) => void
+  readonly #told: WrittenBeats
   readonly #log: Logger
   #waiting = new Map<string, Waiting>()
+  /** The beat of each device that the database refused last: what it had to tell goes with the device's next one. */
+  readonly #refused = new Map<string, Beat>()
   #timer: NodeJS.Timeout | null = null
   #writing: Promise<void> | null = null
   #database: 'up' | 'down' = 'up'
@@ -34,15 +50,10 @@ export class HeartbeatWriter {
   #failures = 0
   #closed = false
 
-  constructor(
-    store: HeartbeatStore,
-    newDevice: NewDevice,
-    onStored: (deviceIds: readonly string[], renamed: ReadonlyMap<string, string>) => void,
-    log: Logger,
-  ) {
+  constructor(store: HeartbeatStore, newDevice: NewDevice, told: WrittenBeats, log: Logger) {
     this.#store = store
     this.#newDevice = newDevice
-    this.#onStored = onStored
+    this.#told = told
     this.#log = log
   }
 
@@ -51,12 +62,14 @@ export class HeartbeatWriter {
     return this.#waiting.size
   }
 
-  /** Takes a beat. Resolves when it is written, or at once while the database is away, or when it turns out to be (it is kept then). */
-  write(beat: Beat): Promise<void> {
+  /** Takes a beat. Resolves when it is written or refused, or at once while the database is away, or when it turns out to be (it is kept then). */
+  write(given: Beat): Promise<BeatFate> {
+    const refused = this.#refused.get(given.deviceId)
+    const beat = refused ? merge(refused, given) : given
     if (this.#database === 'down') {
       this.#put(beat, [])
       this.#schedule(RETRY_MS)
-      return Promise.resolve()
+      return Promise.resolve('kept')
     }
     return new Promise((resolve) => {
       this.#put(beat, [resolve])
@@ -66,8 +79,9 @@ export class HeartbeatWriter {
 
   /** Forgets a device that is gone. */
   forget(deviceId: string): void {
-    for (const done of this.#waiting.get(deviceId)?.done ?? []) done()
+    for (const done of this.#waiting.get(deviceId)?.done ?? []) done('unwritten')
     this.#waiting.delete(deviceId)
+    this.#refused.delete(deviceId)
   }
 
   /** Writes what waits, once, and stops. What the database does not take now is lost; the devices' next beats carry the same facts. */
@@ -78,10 +92,10 @@ export class HeartbeatWriter {
     while (this.#waiting.size > 0 && (await this.#writeGroup())) {
       // Another group.
     }
-    for (const { done } of this.#waiting.values()) for (const resolve of done.splice(0)) resolve()
+    for (const { done } of this.#waiting.values()) for (const resolve of done.splice(0)) resolve('unwritten')
   }
 
-  #put(beat: Beat, done: (() => void)[]): void {
+  #put(beat: Beat, done: Waiting['done']): void {
     const known = this.#waiting.get(beat.deviceId)
     this.#waiting.set(beat.deviceId, known ? { beat: merge(known.beat, beat), done: [...known.done, ...done] } : { beat, done })
   }
@@ -103,18 +117,15 @@ export class HeartbeatWriter {
     for (const { beat } of group) this.#waiting.delete(beat.deviceId)
     try {
       const renamed = new Map<string, string>()
+      const refused = new Set<string>()
       await this.#writeOrSplit(
         group.map(({ beat }) => beat),
-        renamed,
-      )
-      this.#onStored(
-        group.map(({ beat }) => beat.deviceId),
-        renamed,
+        { renamed, refused },
       )
       if (this.#database === 'down') this.#log.info('Heartbeats are written again.')
       this.#database = 'up'
       this.#failures = 0
-      for (const { done } of group) for (const resolve of done) resolve()
+      this.#tell(group, renamed, refused)
       return true
     } catch (error) {
       this.#failures++
@@ -124,32 +135,47 @@ export class HeartbeatWriter {
         this.#log.error({ err: error }, 'Heartbeats cannot be written: the latest of each device is kept and written later.')
       if (isAway) this.#database = 'down'
       for (const { beat, done } of group) {
-        if (isAway) for (const resolve of done) resolve()
+        if (isAway) for (const resolve of done) resolve('kept')
         this.#putBack(beat, isAway ? [] : done)
       }
       return false
     }
   }
 
+  #tell(group: readonly Waiting[], renamed: ReadonlyMap<string, string>, refused: ReadonlySet<string>): void {
+    const ids = group.map(({ beat }) => beat.deviceId)
+    this.#told.stored(refused.size === 0 ? ids : ids.filter((id) => !refused.has(id)), renamed)
+    for (const { beat, done } of group) {
+      const isRefused = refused.has(beat.deviceId)
+      if (isRefused) this.#refused.set(beat.deviceId, beat)
+      else if (this.#refused.size > 0) this.#refused.delete(beat.deviceId)
+      // After the former: whom the fleet forgets now is forgotten here, too.
+      if (isRefused) this.#told.refused(beat.deviceId)
+      for (const resolve of done) resolve(isRefused ? 'unwritten' : 'stored')
+    }
+  }
+
   /** A beat that came meanwhile is the newer one. */
-  #putBack(beat: Beat, done: (() => void)[]): void {
+  #putBack(beat: Beat, done: Waiting['done']): void {
     const newer = this.#waiting.get(beat.deviceId)
     this.#waiting.set(beat.deviceId, newer ? { beat: merge(beat, newer.beat), done: [...done, ...newer.done] } : { beat, done })
   }
 
   /** One value that the database refuses must not take its whole group along. */
-  async #writeOrSplit(beats: Beat[], renamed: Map<string, string>): Promise<void> {
+  async #writeOrSplit(beats: Beat[], answer: { renamed: Map<string, string>; refused: Set<string> }): Promise<void> {
     try {
-      for (const [given, id] of await this.#store.write(beats, this.#newDevice)) renamed.set(given, id)
+      for (const [given, id] of await this.#store.write(beats, this.#newDevice)) answer.renamed.set(given, id)
     } catch (error) {
       if (isDatabaseDown(error) || !isBadValue(error)) throw error
-      if (beats.length === 1) {
-        this.#log.warn({ device: beats[0]?.name }, 'The database refused a heartbeat; it is dropped.')
+      const [beat] = beats
+      if (beats.length === 1 && beat) {
+        this.#log.warn({ err: error, device: beat.name }, 'The database refused a heartbeat.')
+        answer.refused.add(beat.deviceId)
         return
       }
       const half = Math.ceil(beats.length / 2)
-      await this.#writeOrSplit(beats.slice(0, half), renamed)
-      await this.#writeOrSplit(beats.slice(half), renamed)
+      await this.#writeOrSplit(beats.slice(0, half), answer)
+      await this.#writeOrSplit(beats.slice(half), answer)
     }
   }
 }

@@ -29,6 +29,7 @@ export const problems = {
   too_many_requests: { status: 429, title: 'Too many requests' },
   internal: { status: 500, title: 'The hub failed; its log says why' },
   no_device: { status: 503, title: 'No device can be used now' },
+  heartbeat_not_stored: { status: 503, title: 'The heartbeat is not in the database' },
   database_down: { status: 503, title: 'The database does not answer' },
 } as const satisfies Record<string, { status: number; title: string }>
 

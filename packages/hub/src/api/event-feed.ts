@@ -51,6 +51,8 @@ export class EventFeed {
   readonly #keepAlive: NodeJS.Timeout
   readonly #stop: () => void
   #seq = 0
+  /** The newest number that anybody was told while nobody listened: who comes back brings this one at the latest. */
+  #told = 0
 
   constructor(fleet: Fleet, events: FleetEvents, now: () => number) {
     this.#fleet = fleet
@@ -65,6 +67,7 @@ export class EventFeed {
 
   /** Where a stream begins that misses nothing from now on. */
   get lastEventId(): string {
+    this.#told = this.#seq
     return this.#id(this.#seq)
   }
 
@@ -79,6 +82,7 @@ export class EventFeed {
     if (missed === null) listener.write(frame({ name: 'reset', data: {} }, this.lastEventId))
     else for (const { text } of missed) if (text[listener.view] !== null) listener.write(text[listener.view] ?? '')
     this.#listeners.add(listener)
+    this.#told = this.#seq
   }
 
   remove(listener: Listener): void {
@@ -113,14 +117,29 @@ export class EventFeed {
   #take(event: FleetEvent): void {
     if (!isForListeners(event)) return
     // "Last seen" alone is not worth a place in the ring, and without a number it does not move a listener's place in it.
-    const isNumbered = event.type !== 'heartbeats'
-    if (isNumbered) this.#seq += 1
-    const id = isNumbered ? this.#id(this.#seq) : null
-    const text = this.#texts(event, id)
-    if (isNumbered) {
-      this.#ring.push({ seq: this.#seq, text })
-      if (this.#ring.length > RING_SIZE) this.#ring.shift()
+    if (event.type === 'heartbeats') {
+      if (this.#listeners.size > 0) this.#hand(this.#texts(event, null))
+      return
     }
+    this.#seq += 1
+    // Ten thousand new names at second :00 need not be written out for nobody.
+    if (!this.#isAwaited()) {
+      this.#ring.length = 0
+      return
+    }
+    const text = this.#texts(event, this.#id(this.#seq))
+    this.#ring.push({ seq: this.#seq, text })
+    if (this.#ring.length > RING_SIZE) this.#ring.shift()
+    this.#hand(text)
+  }
+
+  /** Whether anybody listens, or was told a number from which the ring can still be read. */
+  #isAwaited(): boolean {
+    if (this.#listeners.size > 0) this.#told = this.#seq
+    return this.#seq - this.#told <= RING_SIZE
+  }
+
+  #hand(text: Entry['text']): void {
     for (const listener of this.#listeners) if (text[listener.view] !== null) listener.write(text[listener.view] ?? '')
   }
 

@@ -1,5 +1,4 @@
-import { deviceName, heartbeatReply } from '@mobilepool/sdk/contract'
-import { z } from 'zod'
+import { heartbeatReply } from '@mobilepool/sdk/contract'
 import type { Caller } from '../auth/caller.ts'
 import { HubError, refused } from '../errors.ts'
 import { networkMatcher } from '../fleet/address.ts'
@@ -8,6 +7,8 @@ import type { TakenHeartbeat } from '../fleet/fleet.ts'
 import { identify, secretOf } from './access.ts'
 import { addressOf } from './client-address.ts'
 import type { ApiContext, Routes } from './context.ts'
+import { plainJson } from './device-list.ts'
+import { heartbeatQuery, heartbeatValidator } from './heartbeat-query.ts'
 import { problemReplies } from './problem.ts'
 import { soon } from './soon.ts'
 import { stamp } from './stamp.ts'
@@ -29,10 +30,12 @@ export const heartbeatRoutes: Routes = (context) => (app, _options, done) => {
     {
       // A HEAD would be a heartbeat that its sender cannot read.
       exposeHeadRoute: false,
+      validatorCompiler: heartbeatValidator,
+      serializerCompiler: plainJson,
       schema: {
         summary: 'A heartbeat; the exit IP is the address it comes from',
         tags: ['heartbeat'],
-        querystring: z.object({ name: deviceName, key: z.string().min(1).max(300).optional() }),
+        querystring: heartbeatQuery,
         response: { 200: heartbeatReply, ...problemReplies },
       },
     },

@@ -27,8 +27,8 @@ export function sendProblem(
 /** Turns whatever a route threw into a problem; what nobody expected is logged and answered without its text. */
 export function handleError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const refusal = asRefusal(error)
-  if (refusal.code === 'internal') request.log.error({ err: error }, 'a request failed')
-  else if (refusal.code === 'database_down') request.log.warn(refusal.detail)
+  if (refusal.code === 'internal') request.log.error({ err: error, request: request.id }, 'a request failed')
+  else if (refusal.code === 'database_down') request.log.warn({ request: request.id }, refusal.detail)
   return sendProblem(request, reply, refusal)
 }
 

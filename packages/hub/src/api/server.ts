@@ -97,6 +97,8 @@ export async function buildApi(
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: newId,
+    // A logger for each request costs more than the few lines that are logged: those name the request themselves.
+    childLoggerFactory: (logger) => logger,
     trustProxy: config.trustProxy.length === 0 ? false : config.trustProxy,
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -123,17 +125,22 @@ export async function buildApi(
     })
   })
   takeJson(app)
-  app.addHook('onRequest', async (request, reply) => {
+  // Callbacks instead of promises: every heartbeat passes here.
+  app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
+    done()
   })
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     // The path only: a query may hold a key.
     const { method, url, id } = request
     const route = request.routeOptions.url ?? 'none'
     observeAnswer(context, { route, method, status: reply.statusCode, ms: reply.elapsedTime })
-    // A rotation link's path is its credential.
-    const path = route.includes(':secret') ? route : pathOf(url)
-    request.log.trace({ request: id, method, path, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'answered')
+    if (log.isLevelEnabled('trace')) {
+      // A rotation link's path is its credential.
+      const path = route.includes(':secret') ? route : pathOf(url)
+      request.log.trace({ request: id, method, path, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'answered')
+    }
+    done()
   })
   keepOutAbusers(app, context)
   keepQuotas(app, context)

@@ -143,6 +143,41 @@ test('a group has at most five hundred beats', async () => {
   expect(groups.map((group) => group.length)).toEqual([500, 500, 200])
 })
 
+test('a full group does not wait for the end of its window, nor does a full one behind it', async () => {
+  vi.useFakeTimers()
+  try {
+    const { writer, groups } = writerOver(async () => {})
+    const written = Promise.all(Array.from({ length: 1_100 }, (_, index) => writer.write(beat(`d-${index}`))))
+    await Promise.resolve()
+    expect(groups[0]).toHaveLength(500)
+    await vi.advanceTimersByTimeAsync(0)
+    expect(groups.map((group) => group.length)).toEqual([500, 500])
+    await vi.advanceTimersByTimeAsync(5)
+    await written
+    expect(groups.map((group) => group.length)).toEqual([500, 500, 100])
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
+test('a full group does not bring forward the retry of one that failed', async () => {
+  vi.useFakeTimers()
+  try {
+    let tries = 0
+    const { writer, groups } = writerOver(() => (tries++ === 0 ? Promise.reject(new Error('deadlock')) : Promise.resolve()))
+    const first = writer.write(beat('d-first'))
+    await vi.advanceTimersByTimeAsync(5)
+    const others = Array.from({ length: 600 }, (_, index) => writer.write(beat(`d-${index}`)))
+    await vi.advanceTimersByTimeAsync(400)
+    expect(groups).toHaveLength(1)
+    await vi.advanceTimersByTimeAsync(200)
+    await Promise.all([first, ...others])
+    expect(groups.map((group) => group.length)).toEqual([1, 500, 101])
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
 test('closing writes what waits, and does not hang on a database that is away', async () => {
   const well = writerOver(async () => {})
   void well.writer.write(beat('seoul-01'))

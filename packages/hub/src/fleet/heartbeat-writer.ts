@@ -73,7 +73,7 @@ export class HeartbeatWriter {
     }
     return new Promise((resolve) => {
       this.#put(beat, [resolve])
-      this.#schedule(WINDOW_MS)
+      this.#schedule(this.#waiting.size < MAX_GROUP ? WINDOW_MS : 0)
     })
   }
 
@@ -100,15 +100,22 @@ export class HeartbeatWriter {
     this.#waiting.set(beat.deviceId, known ? { beat: merge(known.beat, beat), done: [...known.done, ...done] } : { beat, done })
   }
 
+  /** Writes after this long, or at once (0) when the group is full; a retry that is due later is not brought forward. */
   #schedule(delayMs: number): void {
-    if (this.#timer || this.#writing || this.#closed) return
-    this.#timer = setTimeout(() => {
-      this.#timer = null
-      this.#writing = this.#writeGroup().then((isWritten) => {
-        this.#writing = null
-        if (this.#waiting.size > 0) this.#schedule(isWritten ? WINDOW_MS : RETRY_MS)
-      })
-    }, delayMs)
+    if (this.#writing || this.#closed) return
+    if (delayMs === 0 && this.#failures === 0) this.#begin()
+    else this.#timer ??= setTimeout(() => this.#begin(), delayMs)
+  }
+
+  #begin(): void {
+    if (this.#timer) clearTimeout(this.#timer)
+    this.#timer = null
+    this.#writing = this.#writeGroup().then((isWritten) => {
+      this.#writing = null
+      if (this.#waiting.size === 0) return
+      if (!isWritten) this.#schedule(RETRY_MS)
+      else this.#schedule(this.#waiting.size < MAX_GROUP ? WINDOW_MS : 0)
+    })
   }
 
   /** False when the database did not take it. Never throws. */

@@ -43,6 +43,8 @@ export class Metrics {
   readonly #requestSeconds: Histogram
   readonly #rotationSeconds: Histogram<'outcome'>
   readonly #apiSeconds: Histogram<'route' | 'method' | 'status'>
+  /** Its series, by route, method and class of status: finding one by its labels costs more than counting. As many as there are routes. */
+  readonly #apiSeries = new Map<string, ReturnType<Histogram<'route' | 'method' | 'status'>['labels']>>()
   readonly #heartbeats: Counter
   readonly #outcomes: Counter<'outcome'>
   readonly #ipChanges: Counter
@@ -117,7 +119,14 @@ export class Metrics {
 
   /** The hub has answered. `route` is the route's pattern, never the path as it was sent. */
   observeAnswer({ route, method, status, ms }: { route: string; method: string; status: number; ms: number }): void {
-    this.#apiSeconds.observe({ route, method, status: statusClass(status) }, ms / 1000)
+    const code = statusClass(status)
+    const key = `${method} ${code} ${route}`
+    let series = this.#apiSeries.get(key)
+    if (!series) {
+      series = this.#apiSeconds.labels({ route, method, status: code })
+      this.#apiSeries.set(key, series)
+    }
+    series.observe(ms / 1000)
   }
 
   /** A batch of usage was stored; what names no device of the fleet is left out. */

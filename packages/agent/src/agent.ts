@@ -4,6 +4,9 @@ import { type Clock, systemClock } from './clock.ts'
 import { CommandLoop } from './commands/command-loop.ts'
 import { CommandJournal } from './commands/journal.ts'
 import { type AgentConfig, type AgentConfigInput, parseConfig } from './config.ts'
+import { controlRoutes, statusReporter } from './control/agent-desk.ts'
+import { serveControl } from './control/control-server.ts'
+import type { AgentStatus } from './control/status.ts'
 import { ensureEnrolled } from './enrolment.ts'
 import { AgentError } from './errors.ts'
 import { Heartbeat } from './heartbeat.ts'
@@ -11,8 +14,8 @@ import { heartbeatComposer } from './heartbeat-content.ts'
 import { announcedUrlOf, createLocalProxy, listen, proxyUrlOf } from './local-proxy.ts'
 import { createLogger } from './logger.ts'
 import { type OpenDevice, openDevice } from './open-device.ts'
-import { reportOf } from './rotation/result.ts'
 import { Rotator } from './rotation/rotator.ts'
+import { endInterrupted, switchOn } from './start-up.ts'
 import { together } from './traffic.ts'
 import { TrafficGate } from './traffic-gate.ts'
 import { openTunnel } from './tunnel/open-tunnel.ts'
@@ -42,6 +45,10 @@ export interface Agent {
    * `enroll_refused`, `bad_config`.
    */
   start(): Promise<AgentInfo>
+  /** How it does; null while it is not started. */
+  status(): AgentStatus | null
+  /** After `start`: resolves when the agent has been stopped, rejects when it failed. */
+  ended(): Promise<void>
   /** Ends a rotation under way as `canceled`, with the device switched on again, and closes everything. */
   stop(): Promise<void>
 }
@@ -60,11 +67,15 @@ export const createAgent = (input: AgentConfigInput, tools: AgentTools = {}): Ag
 export function agentOf(config: AgentConfig, tools: AgentTools = {}): Agent {
   const stopping = new AbortController()
   let running: Promise<RunningAgent> | null = null
+  let started: RunningAgent | null = null
   return {
     start: async () => {
       running ??= launch(config, tools, stopping.signal)
-      return (await running).info
+      started = await running
+      return started.info
     },
+    status: () => started?.status() ?? null,
+    ended: async () => (await running)?.ended,
     stop: async () => {
       stopping.abort(new AgentError('canceled', 'The agent was stopped.'))
       const agent = await running?.catch(() => null)
@@ -75,7 +86,8 @@ export function agentOf(config: AgentConfig, tools: AgentTools = {}): Agent {
 
 interface RunningAgent {
   readonly info: AgentInfo
-  /** Resolves when everything is closed, after the signal has aborted. */
+  readonly status: () => AgentStatus
+  /** Resolves when everything is closed, after the signal has aborted; rejects when something of the agent failed that cannot. */
   readonly ended: Promise<void>
 }
 
@@ -93,10 +105,13 @@ async function launch(config: AgentConfig, tools: AgentTools, signal: AbortSigna
   }
 }
 
-async function serve(device: OpenDevice, signal: AbortSignal): Promise<RunningAgent> {
+async function serve(device: OpenDevice, outer: AbortSignal): Promise<RunningAgent> {
   const { config, clock, log, dir, driver, egress, hub } = device
+  // What fails here ends all of this device's tasks, not the process: others may have devices in it.
+  const failing = new AbortController()
+  const signal = AbortSignal.any([outer, failing.signal])
   await switchOn(device)
-  const identity = await ensureEnrolled(device, signal)
+  const identity = await ensureEnrolled(device, outer)
   const journal = await CommandJournal.open(dir)
 
   const proxy = createLocalProxy(egress, identity, (summary) => log.debug(summary, 'exchange'))
@@ -150,44 +165,28 @@ async function serve(device: OpenDevice, signal: AbortSignal): Promise<RunningAg
     },
   })
 
+  const desk = { device, identity, proxyAddress: new URL(proxyUrl).host, proxy, tunnel, gate, rotator, heartbeat, journal, signal }
+  const status = statusReporter(desk)
+  const control = await serveControl(dir.path, controlRoutes(desk, status), log)
+
   const takeOrders = async (): Promise<void> => {
     await endInterrupted(journal, rotator, log, signal).catch((error: Error) => log.error(error.message))
     await commands.run(signal)
   }
   const watched = { driver, isRotating: () => rotator.isRotating }
   const tasks = Promise.all([takeOrders(), heartbeat.run(signal), tunnel.run(signal), watchOver(watched, clock, log, signal)])
+  tasks.catch((error: unknown) => failing.abort(error))
   const end = async (): Promise<void> => {
     try {
       await tasks
       await commands.deliverWithin(LAST_REPORT_MS)
     } finally {
+      await control.close()
       await proxy.close()
       await device.close()
       log.info('stopped')
     }
   }
   log.info({ deviceId: identity.deviceId, proxy: new URL(proxyUrl).host, hub: config.hub }, 'ready')
-  return { info: { name: identity.name, deviceId: identity.deviceId, proxyUrl }, ended: end() }
-}
-
-/** A device that a killed agent left switched off has no way to the hub until it is on. */
-async function switchOn({ driver, call, log }: OpenDevice): Promise<void> {
-  try {
-    if (!(await call((signal) => driver.status(signal))).isDown) return
-    log.warn('the device was left switched off: switching it on')
-    await call((signal) => driver.up(signal))
-  } catch (error) {
-    log.warn({ reason: (error as Error).message }, 'the device does not answer')
-  }
-}
-
-async function endInterrupted(journal: CommandJournal, rotator: Rotator, log: Logger, signal: AbortSignal): Promise<void> {
-  const interrupted = journal.interrupted()
-  if (!interrupted) return
-  log.warn({ rotation: interrupted.id }, 'this rotation was interrupted: finding out what became of it')
-  const result = await rotator.resume(interrupted, signal)
-  // Stopped again before it was known: the next start goes on.
-  if (signal.aborted) return
-  await journal.update(interrupted.id, { report: reportOf(result) })
-  log.info({ rotation: interrupted.id, outcome: result.state, oldIp: result.oldIp, newIp: result.newIp }, 'rotated')
+  return { info: { name: identity.name, deviceId: identity.deviceId, proxyUrl }, status, ended: end() }
 }

@@ -62,7 +62,7 @@ describe('a configuration', () => {
     [{ type: 'toaster' }, 'type (--type)'],
     [{ heartbeatMs: 5 }, 'heartbeatMs (--heartbeat-ms)'],
     [{ dnsServers: ['dns.example'] }, 'dnsServers.0 (--dns-servers): must be an IPv4 or IPv6 address'],
-    [{ nmae: 'x' }, 'nmae: there is no such option'],
+    [{ nmae: 'x' }, 'nmae (--nmae): there is no such option'],
   ])('with %j is refused: %s', (change, says) => {
     expect(problemsOf({ ...good, ...change })).toContain(says)
   })
@@ -75,32 +75,33 @@ describe('a configuration', () => {
   )
 
   test('has all its problems told at once', () => {
-    expect(problemsOf({}).split('\n')).toHaveLength(4)
+    expect(problemsOf({}).split('\n')).toHaveLength(3)
   })
 })
 
 describe('where a configuration comes from', () => {
   const dir = mkdtempSync(join(tmpdir(), 'mp-config-'))
-  const file = (text: string): string => {
+  const file = (content: unknown): string => {
     const path = join(dir, 'agent.json')
-    writeFileSync(path, text)
+    writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content, null, 2))
     return path
   }
+  /** The usual file is not looked at in tests: it may be there. */
+  const nowhere = { MOBILEPOOL_CONFIG: file({}) }
+  const inputOf = (...args: Parameters<typeof gatherConfig>): unknown => gatherConfig(...args).devices[0]?.input
   afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
   test('a flag goes before the environment, and that before the file', () => {
-    const config = file(JSON.stringify({ ...good, hub: 'http://file', token: 'file', name: 'file' }))
+    const config = file({ ...good, hub: 'http://file', token: 'file', name: 'file' })
     const env = { MOBILEPOOL_HUB_URL: 'http://env', MOBILEPOOL_TOKEN: 'env' }
-    expect(gatherConfig({ config, hub: 'http://flag', token: undefined }, env)).toMatchObject({
-      hub: 'http://flag',
-      token: 'env',
-      name: 'file',
-    })
-    expect(gatherConfig({ config }, { MOBILEPOOL_TOKEN: '' })).toMatchObject({ hub: 'http://file', token: 'file' })
+    expect(inputOf({ config, hub: 'http://flag', token: undefined }, env)).toMatchObject({ hub: 'http://flag', token: 'env', name: 'file' })
+    expect(inputOf({ config }, { MOBILEPOOL_TOKEN: '' })).toMatchObject({ hub: 'http://file', token: 'file' })
+    expect(inputOf({}, { MOBILEPOOL_CONFIG: config })).toMatchObject({ hub: 'http://file' })
   })
 
   test('driver options may be given as JSON', () => {
-    expect(gatherConfig({ driverOptions: '{"poolSize":3}' }, {})).toEqual({ driverOptions: { poolSize: 3 } })
+    file({})
+    expect(inputOf({ driverOptions: '{"poolSize":3}' }, nowhere)).toEqual({ driverOptions: { poolSize: 3 } })
   })
 
   test.each([
@@ -108,10 +109,57 @@ describe('where a configuration comes from', () => {
     [{ driverOptions: '[1]' }, '--driver-options must hold a JSON object'],
     [{ config: '/nowhere/agent.json' }, '/nowhere/agent.json cannot be read (ENOENT)'],
   ])('%j is refused: %s', (flags, says) => {
-    expect(() => gatherConfig(flags, {})).toThrow(says)
+    file({})
+    expect(() => gatherConfig(flags, nowhere)).toThrow(says)
   })
 
-  test('a file that is no JSON is named', () => {
+  test('a file that is no JSON is named, and the line', () => {
     expect(() => gatherConfig({ config: file('hub: x') }, {})).toThrow(/agent\.json is not JSON/)
+    expect(() => gatherConfig({ config: file('{\n  "hub": "x",\n  name\n}') }, {})).toThrow(/agent\.json, line 3, is not JSON/)
+  })
+
+  const farm = {
+    hub: 'http://127.0.0.1:3001',
+    stateDir: '/tmp/farm',
+    type: 'usb_modem',
+    devices: [
+      { name: 'seoul-01', driver: 'simulated' },
+      { name: 'busan-03', driver: 'simulated', type: 'toaster', stateDir: '/tmp/busan' },
+    ],
+  }
+
+  test('a file of several devices gives each what stands beside them, and a folder of its own', () => {
+    const { devices } = gatherConfig({ config: file(farm), logLevel: 'debug' }, {})
+    expect(devices.map(({ input }) => input)).toEqual([
+      { hub: farm.hub, type: 'usb_modem', logLevel: 'debug', name: 'seoul-01', driver: 'simulated', stateDir: '/tmp/farm/seoul-01' },
+      { hub: farm.hub, type: 'toaster', logLevel: 'debug', name: 'busan-03', driver: 'simulated', stateDir: '/tmp/busan' },
+    ])
+  })
+
+  test('a name picks one of several devices', () => {
+    const { devices } = gatherConfig({ config: file(farm), name: 'seoul-01' }, {})
+    expect(devices.map(({ input }) => input)).toEqual([
+      { hub: farm.hub, type: 'usb_modem', name: 'seoul-01', driver: 'simulated', stateDir: '/tmp/farm/seoul-01' },
+    ])
+  })
+
+  test('what is wrong in a file is told with its line, what is missing with the flag and the device', () => {
+    const path = file(farm)
+    const [, busan] = gatherConfig({ config: path }, {}).devices
+    const told = (): unknown => parseConfig(busan?.input, busan?.whereIs)
+    expect(told).toThrow(`type (${path}, line 13): `)
+    const flagged = gatherConfig({ config: path, driver: 'adb', name: 'seoul-01' }, {}).devices[0]
+    expect(() => parseConfig(flagged?.input, flagged?.whereIs)).toThrow('driver (--driver): must be one of')
+    const [nameless] = gatherConfig({ config: file({ ...farm, devices: [{ driver: 'simulated' }] }) }, {}).devices
+    expect(() => parseConfig(nameless?.input, nameless?.whereIs)).toThrow(`name (--name, or ${path}, line 6): is missing`)
+  })
+
+  test.each([
+    [{ devices: {} }, 'devices (FILE, line 2): must be a list of devices'],
+    [{ devices: [] }, 'must be a list of devices'],
+    [{ devices: [{ name: 'a' }, { name: 'a' }] }, 'devices[1].name (FILE, line 7): a is there already'],
+  ])('the file %j is refused: %s', (content, says) => {
+    const path = file(content)
+    expect(() => gatherConfig({ config: path }, {})).toThrow(says.replace('FILE', path))
   })
 })

@@ -1,6 +1,8 @@
 import { isIP } from 'node:net'
+import { basename, join, resolve } from 'node:path'
 import { deviceName, deviceType, ipAddress, label, maxTunnelSessions } from '@mobilepool/sdk/contract'
 import { z } from 'zod'
+import { agentHome } from './config-file.ts'
 import { driverKinds } from './drivers/create-driver.ts'
 import { AgentError } from './errors.ts'
 
@@ -35,8 +37,8 @@ const schema = z
     /** One-time token of the enrolment; needed on the first start only. */
     token: z.string().min(1).max(200).optional(),
     name: deviceName,
-    /** Folder for the device key, the proxy password and results that the hub has not acknowledged. */
-    stateDir: z.string({ error: 'must be a folder' }).min(1),
+    /** Folder for the device key, the proxy password and results that the hub has not acknowledged. @default ~/.mobilepool/NAME */
+    stateDir: z.string({ error: 'must be a folder' }).min(1).optional(),
     driver: z.enum(driverKinds, { error: `must be one of: ${driverKinds.join(', ')}` }),
     /** Checked by the driver. */
     driverOptions: z.record(z.string(), z.unknown(), { error: 'must be a JSON object' }).default({}),
@@ -84,24 +86,48 @@ const schema = z
       })
     }
   })
-  .transform((config) => ({ ...config, allowPrivateTargets: config.allowPrivateTargets ?? config.driver === 'simulated' }))
+  .transform((config) => ({
+    ...config,
+    stateDir: resolve(config.stateDir ?? join(agentHome(), config.name)),
+    allowPrivateTargets: config.allowPrivateTargets ?? config.driver === 'simulated',
+  }))
 
 /** An agent's configuration, checked and complete. */
 export type AgentConfig = z.output<typeof schema>
 /** An agent's configuration as it is written: in a file, or by whoever embeds the agent. */
 export type AgentConfigInput = z.input<typeof schema>
 
-const flagOf = (field: string): string => `--${field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+const flagOf = ([field]: readonly PropertyKey[]): string => `--${String(field).replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
 
-/** Checks a configuration. Throws `bad_config` with every problem, each naming the field and what would be right. */
-export function parseConfig(input: unknown): AgentConfig {
+/**
+ * Checks a configuration. Throws `bad_config` with every problem, each naming the field and what would be right.
+ * @param whereIs says where a field is to be mended: a flag, or a line of a file
+ */
+export function parseConfig(input: unknown, whereIs: (path: readonly PropertyKey[]) => string = flagOf): AgentConfig {
   const parsed = schema.safeParse(input)
   if (parsed.success) return parsed.data
-  const problems = parsed.error.issues.map((issue) => {
-    if (issue.code === 'unrecognized_keys') return `${issue.keys.join(', ')}: there is no such option`
+  const problems = parsed.error.issues.flatMap((issue) => {
+    if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => `${key} (${whereIs([key])}): there is no such option`)
     const [field = ''] = issue.path.map(String)
     const isMissing = issue.code === 'invalid_type' && (input as Record<string, unknown>)[field] === undefined
-    return `${issue.path.join('.')} (${flagOf(field)}): ${isMissing ? 'is missing' : issue.message}`
+    return `${issue.path.join('.')} (${whereIs(issue.path)}): ${isMissing ? 'is missing' : issue.message}`
   })
   throw new AgentError('bad_config', problems.join('\n'))
+}
+
+/** The state folder of a configuration that may lack everything else; null when it cannot be told. */
+export function placeOf({
+  name,
+  stateDir,
+}: Readonly<Record<string, unknown>>): { readonly name: string; readonly stateDir: string } | null {
+  if (typeof stateDir === 'string') return { name: typeof name === 'string' ? name : basename(stateDir), stateDir: resolve(stateDir) }
+  return typeof name === 'string' ? { name, stateDir: join(agentHome(), name) } : null
+}
+
+/** Where the metrics of a process are to be had: on this machine only, they name devices. Throws `bad_config`. */
+export function parseMetricsAddress(text: unknown): { host: string; port: number } | null {
+  if (text === undefined) return null
+  const parsed = listenAddress.safeParse(text)
+  if (parsed.success && (isLoopbackHost(parsed.data.host) || parsed.data.host === '::1')) return parsed.data
+  throw new AgentError('bad_config', 'metrics (--metrics): must be a loopback address and a port, like 127.0.0.1:9464')
 }

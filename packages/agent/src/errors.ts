@@ -8,6 +8,7 @@ import type { RotationFailure } from '@mobilepool/sdk/contract'
  * - `enroll_refused`: the hub does not take the token
  * - `hub_unreachable`: no answer, or one that says "later"
  * - `hub_unauthorized`: the hub does not know this device's key
+ * - `not_running`: the command needs a running agent of the device, and there is none
  * - `hub_refused`: the hub found the request wrong, or something else than a hub answers
  */
 export type AgentErrorCode =
@@ -19,6 +20,7 @@ export type AgentErrorCode =
   | 'hub_unreachable'
   | 'hub_unauthorized'
   | 'hub_refused'
+  | 'not_running'
 
 /** The error of the agent: a stable `code`, and a message that says what to do and holds no secret. */
 export class AgentError extends Error {

@@ -28,14 +28,35 @@ export interface HeartbeatParts {
   onSeen(exitIp: string): void
 }
 
+/** How the last heartbeat went. */
+export interface BeatOutcome {
+  readonly at: number
+  /** The exit IP that the hub saw; null: it was not reached. */
+  readonly exitIp: string | null
+  /** Why it failed; null: it did not. */
+  readonly failure: string | null
+}
+
 /** Sends heartbeats, the first one at once. */
 export class Heartbeat {
   readonly #parts: HeartbeatParts
   #isFailing: boolean = false
+  #last: BeatOutcome | null = null
+  #said: AgentHeartbeatJson | null = null
   #hurry = new AbortController()
 
   constructor(parts: HeartbeatParts) {
     this.#parts = parts
+  }
+
+  /** The last one that was sent; null before the first. */
+  get last(): BeatOutcome | null {
+    return this.#last
+  }
+
+  /** What the device said of itself last. */
+  get said(): AgentHeartbeatJson | null {
+    return this.#said
   }
 
   /** Sends one now instead of later: after a rotation the hub shall know the new address. */
@@ -60,15 +81,18 @@ export class Heartbeat {
     const { hub, log, compose, isRotating, onSeen } = this.#parts
     if (isRotating()) return
     try {
-      const reply = await hub.heartbeat(await compose(), signal)
+      this.#said = await compose()
+      const reply = await hub.heartbeat(this.#said, signal)
       if (this.#isFailing) log.info('heartbeats reach the hub again')
       this.#isFailing = false
+      this.#last = { at: this.#parts.clock.now(), exitIp: reply.remoteIp, failure: null }
       log.debug({ exitIp: reply.remoteIp }, 'heartbeat')
       if (reply.ipChanged) log.info({ exitIp: reply.remoteIp }, 'exit IP changed')
       onSeen(reply.remoteIp)
     } catch (error) {
       if (signal.aborted || isRotating()) return
       const message = error instanceof AgentError ? error.message : String(error)
+      this.#last = { at: this.#parts.clock.now(), exitIp: null, failure: message }
       // Once loudly: a night without a hub shall not fill the disk.
       log[this.#isFailing ? 'debug' : 'warn']({ reason: message }, 'heartbeat failed')
       this.#isFailing = true

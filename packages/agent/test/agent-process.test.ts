@@ -324,7 +324,7 @@ describe('the command', () => {
   })
 
   test('with wrong options names all of them', async () => {
-    await fails(start(['run', '--hub', 'x', '--name', 'a b']), '--hub', '--name', '--state-dir', '--driver')
+    await fails(start(['run', '--hub', 'x', '--name', 'a b']), '--hub', '--name', '--driver')
     await fails(run({ poolSize: 0 }), 'driverOptions.poolSize')
   })
 
@@ -344,7 +344,7 @@ describe('the command', () => {
 
   test('enroll enrols, and run needs no token afterwards', async () => {
     const common = ['--hub', hub.url, '--name', 'seoul-01', '--state-dir', stateDir(), '--driver', 'simulated']
-    const enrol = start(['enroll', ...common, '--token', 'token-1'])
+    const enrol = start(['enroll', ...common, '--token', 'token-1'], { HOME: path })
     expect(await enrol.exited).toBe(0)
     await enrol.logged('is enrolled').catch(() => expect(enrol.output).toContain('is enrolled'))
     await run().logged('ready')

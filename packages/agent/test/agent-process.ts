@@ -1,8 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const main = fileURLToPath(new URL('../dist/main.js', import.meta.url))
+/** No agent of a test finds the file of whoever runs the tests. */
+const emptyHome = join(tmpdir(), `mp-no-home-${process.pid}`)
 const DEADLINE_MS = 30_000
 
 /** A line of the agent's log. */
@@ -22,7 +26,7 @@ export class AgentProcess {
     if (!existsSync(main)) throw new Error(`${main} is not there: run "npm run build" first`)
     // `ip netns exec` becomes the agent: its pid is the agent's.
     const [program = '', ...rest] = [...(space === undefined ? [] : ['ip', 'netns', 'exec', space]), process.execPath, main, ...args]
-    this.#child = spawn(program, rest, { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+    this.#child = spawn(program, rest, { env: { PATH: process.env.PATH, HOME: emptyHome, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
     let unread = ''
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.output += text

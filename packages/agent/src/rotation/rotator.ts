@@ -11,7 +11,7 @@ import type { TrafficGate } from '../traffic-gate.ts'
 import type { RotationPorts } from './ports.ts'
 import type { RotationResult } from './result.ts'
 import { resumeRotation } from './resume.ts'
-import { rotate } from './rotate.ts'
+import { type RotationOrder, rotate } from './rotate.ts'
 import { rotationTimes } from './times.ts'
 
 /** What rotations of this device act upon. */
@@ -23,18 +23,31 @@ export interface RotatorParts {
   readonly gate: TrafficGate
   readonly egress: Pick<Egress, 'reset'>
   readonly hub: Pick<HubClient, 'echo' | 'report'>
-  readonly journal: CommandJournal
+  /** Null where there are no orders. */
+  readonly journal: CommandJournal | null
   /** Cuts every connection to the hub: they are made anew by the route as it is then. */
   cutHub(): void
   /** Called after each rotation. */
   onEnd(): void
 }
 
-/** Carries out the hub's orders on the device, one at a time. */
+/** A rotation that is over. */
+export interface PastRotation {
+  /** `hub`: ordered by the hub; `here`: by somebody at this machine. */
+  readonly by: 'hub' | 'here'
+  readonly startedAt: number
+  readonly endedAt: number
+  readonly result: RotationResult
+}
+
+/** Rotates the device, one rotation at a time. */
 export class Rotator {
   readonly #parts: RotatorParts
   readonly #tell: ReturnType<typeof createProgress>
-  #isRotating: boolean = false
+  /** Resolves when the rotation under way is over; null when there is none. */
+  #turn: Promise<void> | null = null
+  #last: PastRotation | null = null
+  readonly #counts = { changed: 0, unchanged: 0, failed: 0 }
 
   constructor(parts: RotatorParts) {
     this.#parts = parts
@@ -42,32 +55,58 @@ export class Rotator {
   }
 
   get isRotating(): boolean {
-    return this.#isRotating
+    return this.#turn !== null
   }
 
-  /** Rotates as ordered; the order is in the journal. */
-  rotate(order: Order, stop: AbortSignal): Promise<RotationResult> {
-    return this.#alone(() => rotate(order, this.#ports(order.id), stop))
+  /** The rotation that ended last, since the agent was started. */
+  get last(): PastRotation | null {
+    return this.#last
+  }
+
+  /** Rotations since the start of the agent, by how they ended. */
+  get counts(): Readonly<Record<RotationResult['state'], number>> {
+    return this.#counts
+  }
+
+  /** Rotates as the hub has ordered; the order is in the journal. Waits for a rotation that somebody at this machine has begun. */
+  async rotate(order: Order, stop: AbortSignal): Promise<RotationResult> {
+    while (this.#turn !== null) await this.#turn
+    return this.#alone('hub', () => rotate(order, this.#ports(order.id), stop))
+  }
+
+  /** Rotates for somebody at this machine. Throws `busy` while another rotation runs. */
+  async rotateHere(order: RotationOrder, stop: AbortSignal): Promise<RotationResult> {
+    if (this.#turn !== null) throw new AgentError('busy', 'The device is rotating already: wait until that is over.')
+    return this.#alone('here', () => rotate(order, this.#ports(null), stop))
   }
 
   /** Ends what an agent that was killed has begun. */
   resume(interrupted: JournalEntry, stop: AbortSignal): Promise<RotationResult> {
     const { oldIp, method, hasGoneDown } = interrupted
     const facts = { oldIp, method, newIp: null }
-    return this.#alone(() => resumeRotation({ facts, hasGoneDown }, this.#ports(interrupted.id), stop))
+    return this.#alone('hub', () => resumeRotation({ facts, hasGoneDown }, this.#ports(interrupted.id), stop))
   }
 
-  async #alone(run: () => Promise<RotationResult>): Promise<RotationResult> {
-    this.#isRotating = true
+  async #alone(by: PastRotation['by'], run: () => Promise<RotationResult>): Promise<RotationResult> {
+    const startedAt = this.#parts.clock.now()
+    let end: () => void = () => {}
+    this.#turn = new Promise((resolve) => {
+      end = resolve
+    })
     try {
-      return await run()
+      const result = await run()
+      this.#last = { by, startedAt, endedAt: this.#parts.clock.now(), result }
+      this.#counts[result.state] += 1
+      return result
     } finally {
-      this.#isRotating = false
+      this.#turn = null
+      end()
       this.#parts.onEnd()
     }
   }
 
-  #ports(id: string): RotationPorts {
+  /** What a rotation acts upon; `id` is that of the hub's order, null where it has given none. */
+  #ports(id: string | null): RotationPorts {
     const { clock, log, driver, traffic, gate, cutHub, egress, hub, journal } = this.#parts
     return {
       clock,
@@ -90,9 +129,12 @@ export class Rotator {
         return exitIp
       },
       lastExitIp: () => gate.lastExitIp,
-      progress: (state, { method, oldIp, newIp }) =>
-        this.#tell(id, { state, method, old_ip: oldIp, new_ip: newIp, reason: null, detail: null }),
-      keep: ({ method, oldIp }) => journal.update(id, { method, oldIp, hasGoneDown: true }),
+      progress: async (state, { method, oldIp, newIp }) => {
+        if (id !== null) await this.#tell(id, { state, method, old_ip: oldIp, new_ip: newIp, reason: null, detail: null })
+      },
+      keep: async ({ method, oldIp }) => {
+        if (id !== null) await journal?.update(id, { method, oldIp, hasGoneDown: true })
+      },
     }
   }
 }

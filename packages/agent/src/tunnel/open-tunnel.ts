@@ -9,6 +9,8 @@ export interface OpenTunnel {
   readonly exits: TunnelExits
   /** Orders and reports, by the tunnel or past it. */
   readonly line: HubLine
+  /** Connections to the hub that stand. */
+  sessions(): number
   /** Cuts it, and dials anew as soon as there is a way. */
   renew(reason: string): void
   /** Runs until the signal aborts. */
@@ -42,6 +44,7 @@ export function openTunnel(device: OpenDevice, deviceKey: string): OpenTunnel {
   return {
     exits,
     line,
+    sessions: () => tunnel.sessions,
     renew: (reason) => tunnel.renew(reason),
     run: (signal) => (config.tunnel ? tunnel.run(signal) : Promise.resolve()),
   }

@@ -11,6 +11,8 @@ import { ensureEnrolled } from './enrolment.ts'
 import { AgentError } from './errors.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { heartbeatComposer } from './heartbeat-content.ts'
+import { HoldBook, type HoldLibrary } from './holds/hold-book.ts'
+import { holdPorts } from './holds/hold-ports.ts'
 import { announcedUrlOf, createLocalProxy, listen, proxyUrlOf } from './local-proxy.ts'
 import { createLogger } from './logger.ts'
 import { type OpenDevice, openDevice } from './open-device.ts'
@@ -58,6 +60,8 @@ export interface AgentTools {
   clock?: Clock
   random?: () => number
   log?: Logger
+  /** Shared by the agents of one process, what one of them learns of a carrier counts for all. */
+  library?: HoldLibrary
 }
 
 /** Makes an agent; throws `bad_config` with every problem of the configuration. */
@@ -98,14 +102,14 @@ async function launch(config: AgentConfig, tools: AgentTools, signal: AbortSigna
     log: tools.log ?? createLogger(config.logLevel, config.name),
   })
   try {
-    return await serve(device, signal)
+    return await serve(device, tools.library ?? new Set(), signal)
   } catch (error) {
     await device.close()
     throw error
   }
 }
 
-async function serve(device: OpenDevice, outer: AbortSignal): Promise<RunningAgent> {
+async function serve(device: OpenDevice, library: HoldLibrary, outer: AbortSignal): Promise<RunningAgent> {
   const { config, clock, log, dir, driver, egress, hub } = device
   // What fails here ends all of this device's tasks, not the process: others may have devices in it.
   const failing = new AbortController()
@@ -113,6 +117,8 @@ async function serve(device: OpenDevice, outer: AbortSignal): Promise<RunningAge
   await switchOn(device)
   const identity = await ensureEnrolled(device, outer)
   const journal = await CommandJournal.open(dir)
+  const book = await HoldBook.open(dir, config.driver)
+  library.add(book)
 
   const proxy = createLocalProxy(egress, identity, (summary) => log.debug(summary, 'exchange'))
   const tunnel = openTunnel(device, identity.deviceKey)
@@ -127,6 +133,7 @@ async function serve(device: OpenDevice, outer: AbortSignal): Promise<RunningAge
     egress,
     hub: { echo: (probing) => hub.echo(probing), report: (...report) => tunnel.line.report(...report) },
     journal,
+    holds: holdPorts(device, book, library),
     cutHub: () => {
       hub.reset()
       tunnel.renew('the device changes its address')
@@ -165,7 +172,7 @@ async function serve(device: OpenDevice, outer: AbortSignal): Promise<RunningAge
     },
   })
 
-  const desk = { device, identity, proxyAddress: new URL(proxyUrl).host, proxy, tunnel, gate, rotator, heartbeat, journal, signal }
+  const desk = { device, identity, proxyAddress: new URL(proxyUrl).host, proxy, tunnel, gate, rotator, heartbeat, journal, book, signal }
   const status = statusReporter(desk)
   const control = await serveControl(dir.path, controlRoutes(desk, status), log)
 
@@ -181,6 +188,7 @@ async function serve(device: OpenDevice, outer: AbortSignal): Promise<RunningAge
       await tasks
       await commands.deliverWithin(LAST_REPORT_MS)
     } finally {
+      library.delete(book)
       await control.close()
       await proxy.close()
       await device.close()

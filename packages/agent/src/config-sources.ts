@@ -6,7 +6,7 @@ import { AgentError } from './errors.ts'
 export type Flags = Record<string, unknown>
 
 /** One device's configuration, not checked yet, and where each part of it stands. */
-export interface DeviceSource {
+interface DeviceSource {
   readonly input: Record<string, unknown>
   /** What of it is the device's own: not said for all devices, nor a default. */
   readonly own: Record<string, unknown>

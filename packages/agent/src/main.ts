@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
+import { addCalibrateCommand } from './cli/calibrate-command.ts'
 import { addEnrollCommand } from './cli/enroll-command.ts'
+import { addHoldsCommand } from './cli/holds-command.ts'
 import { addRotateCommand } from './cli/rotate-command.ts'
 import { addRunCommand } from './cli/run-command.ts'
 import { addStatusCommand } from './cli/status-command.ts'
@@ -11,7 +13,7 @@ const program = new Command('mobilepool-agent')
   .description('Runs on or beside a mobile device: its proxy, its heartbeats, its rotations.')
   .version(agentVersion)
 
-for (const add of [addEnrollCommand, addRunCommand, addStatusCommand, addRotateCommand]) add(program)
+for (const add of [addEnrollCommand, addRunCommand, addStatusCommand, addRotateCommand, addHoldsCommand, addCalibrateCommand]) add(program)
 
 try {
   await program.parseAsync()

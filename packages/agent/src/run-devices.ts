@@ -5,6 +5,7 @@ import { systemClock } from './clock.ts'
 import type { AgentConfig } from './config.ts'
 import type { AgentStatus } from './control/status.ts'
 import { AgentError } from './errors.ts'
+import type { HoldLibrary } from './holds/hold-book.ts'
 import { createLogger } from './logger.ts'
 
 /** Between two starts of a device that fails. */
@@ -27,9 +28,10 @@ export interface RunningDevices {
 export function runDevices(configs: readonly AgentConfig[], random: () => number = Math.random): RunningDevices {
   const stopping = new AbortController()
   const agents = new Map<string, Agent>()
+  const library: HoldLibrary = new Set()
   const keep = configs.length === 1 ? runOnce : keepRunning
   const runs = configs.map((config) =>
-    keep(config, { signal: stopping.signal, random, log: createLogger(config.logLevel, config.name) }, (agent) =>
+    keep(config, { signal: stopping.signal, random, library, log: createLogger(config.logLevel, config.name) }, (agent) =>
       agents.set(config.name, agent),
     ),
   )
@@ -48,12 +50,13 @@ interface RunTools {
   readonly signal: AbortSignal
   readonly random: () => number
   readonly log: Logger
+  readonly library: HoldLibrary
 }
 
 /** Runs one agent until it is to stop, or fails. */
-async function runOnce(config: AgentConfig, { signal, log }: RunTools, onAgent: (agent: Agent) => void): Promise<void> {
+async function runOnce(config: AgentConfig, { signal, log, library }: RunTools, onAgent: (agent: Agent) => void): Promise<void> {
   if (signal.aborted) return
-  const agent = agentOf(config, { log })
+  const agent = agentOf(config, { log, library })
   onAgent(agent)
   const stop = (): void => void agent.stop().catch(() => {})
   signal.addEventListener('abort', stop)

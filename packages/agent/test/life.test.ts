@@ -140,6 +140,22 @@ test('of several devices in one process, one that cannot run leaves the others a
   expect(await farm.kill('SIGTERM')).toBe(0)
 })
 
+test('what rotations teach is shown, and a calibration is told beforehand what it costs', async () => {
+  await enroll()
+  expect((await says('holds')).text).toContain('no rotation has taught anything yet')
+  const agent = start('run', '--no-tunnel')
+  await agent.logged('ready')
+  const asked = ['calibrate', '--holds', '0.1', '--rounds', '2', '--pause', '0']
+  expect(await says(...asked)).toMatchObject({ code: 1, text: expect.stringMatching(/seoul-01: 2 rotations in about 1 min.*--yes/s) })
+  expect(agent.output).not.toContain('down')
+  const { code, text } = await says(...asked, '--yes')
+  expect(code, text).toBe(0)
+  expect(text).toMatch(/SimTel +airplane_mode +0\.1 s +2\/2 +100 %/)
+  expect(await agent.kill('SIGTERM')).toBe(0)
+  const { holds } = JSON.parse((await says('holds', '--json')).text)
+  expect(holds).toMatchObject([{ carrier: 'SimTel', driver: 'simulated', hold_ms: 100, tries: 2, changed: 2, verdict: 'unknown' }])
+})
+
 test('a rotation at a time: who comes second is told so', async () => {
   await enroll()
   const slow = JSON.stringify({ firstAddress: '127.10.21.1', changeAfterHoldMs: 50, holdsMs: [3_000], attachDelayMs: 20 })

@@ -89,3 +89,11 @@ export function foldersOf({ devices, path, file }: Gathered): { readonly name: s
     throw new AgentError('bad_config', `Which device? Give --name or --state-dir: ${where}.`)
   })
 }
+
+/** The one state folder that a command is about. Throws `bad_config`. */
+export function onlyFolder(from: Gathered): { readonly name: string; readonly stateDir: string } {
+  const folders = foldersOf(from)
+  const [place] = folders
+  if (!place || folders.length > 1) throw new AgentError('bad_config', `${from.path} has ${folders.length} devices: say which with --name.`)
+  return place
+}

@@ -9,7 +9,7 @@ import { AgentError } from '../errors.ts'
 import { createLogger } from '../logger.ts'
 import { openDevice } from '../open-device.ts'
 import { directRotator } from '../rotation/rotate-directly.ts'
-import { addPlaceOptions, foldersOf, gathered, onlyConfig } from './config-options.ts'
+import { addPlaceOptions, gathered, onlyConfig, onlyFolder } from './config-options.ts'
 import { renderRotation } from './status-command.ts'
 
 type Outcome = ReturnType<typeof pastRotation>
@@ -31,9 +31,7 @@ export function addRotateCommand(program: Command): void {
 
 async function rotate(flags: Flags): Promise<void> {
   const from = gathered(flags)
-  const folders = foldersOf(from)
-  const [place] = folders
-  if (!place || folders.length > 1) throw new AgentError('bad_config', `${from.path} has ${folders.length} devices: say which with --name.`)
+  const place = onlyFolder(from)
   const method = rotationMethod.nullable().safeParse(flags.method ?? null)
   if (!method.success) throw new AgentError('bad_config', `--method: must be one of: ${rotationMethod.options.join(', ')}`)
   const seconds = Number(flags.deadline)
@@ -61,7 +59,7 @@ async function rotateDirectly(from: Gathered, order: { method: Outcome['method']
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
   try {
-    const rotator = directRotator(device)
+    const rotator = await directRotator(device)
     const deadlineAt = device.clock.now() + order.deadline_ms
     const startedAt = device.clock.now()
     const result = await rotator.rotateHere({ method: order.method, drainMs: 0, deadlineAt }, stopping.signal)

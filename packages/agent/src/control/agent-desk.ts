@@ -3,6 +3,8 @@ import type { ProxyServer } from '@mobilepool/sdk/proxy-server'
 import { z } from 'zod'
 import type { CommandJournal } from '../commands/journal.ts'
 import type { Heartbeat } from '../heartbeat.ts'
+import { calibrate, calibration } from '../holds/calibrate.ts'
+import type { HoldBook } from '../holds/hold-book.ts'
 import type { OpenDevice } from '../open-device.ts'
 import { reportOf } from '../rotation/result.ts'
 import type { PastRotation, Rotator } from '../rotation/rotator.ts'
@@ -25,6 +27,7 @@ export interface DeskParts {
   readonly rotator: Rotator
   readonly heartbeat: Heartbeat
   readonly journal: CommandJournal
+  readonly book: HoldBook
   /** Aborts when the agent is to end. */
   readonly signal: AbortSignal
 }
@@ -73,7 +76,7 @@ export function statusReporter(parts: DeskParts): () => AgentStatus {
 
 /** What the agent can be asked while it runs. */
 export function controlRoutes(parts: DeskParts, status: () => AgentStatus): Readonly<Record<string, ControlRoute>> {
-  const { rotator, device, signal } = parts
+  const { rotator, device, book, signal } = parts
   return {
     'GET /status': async () => status(),
     'POST /rotate': async (body) => {
@@ -83,7 +86,14 @@ export function controlRoutes(parts: DeskParts, status: () => AgentStatus): Read
       await rotator.rotateHere(order, signal)
       return rotator.last ? pastRotation(rotator.last) : null
     },
+    'GET /holds': async () => book.table(),
+    'POST /calibrate': (body, gone) =>
+      calibrationSteps(calibrate(calibration.parse(body ?? {}), { rotator, clock: device.clock, method: null }, { gone, stop: signal })),
   }
+}
+
+async function* calibrationSteps(steps: ReturnType<typeof calibrate>): AsyncGenerator<unknown> {
+  for await (const { holdMs, rotation } of steps) yield { hold_ms: holdMs, rotation: pastRotation(rotation) }
 }
 
 /** A rotation as it is shown. */

@@ -1,6 +1,6 @@
 import type { RotationState } from '@mobilepool/sdk/contract'
 import { type Clock, within } from '../clock.ts'
-import type { DeviceDriver } from '../drivers/driver.ts'
+import type { DeviceDriver, Rung } from '../drivers/driver.ts'
 import { AgentError } from '../errors.ts'
 import type { RotationFacts } from './result.ts'
 import { rotationTimes as times } from './times.ts'
@@ -24,6 +24,13 @@ export interface RotationPorts {
   lastExitIp(): string | null
   /** Tells the hub how far it is. Takes `progressMs` at most and never rejects. */
   progress(state: Exclude<RotationState, 'queued'>, facts: RotationFacts): Promise<void>
+  /** What is known of how long the device must be off; left out where nothing is to be learned. */
+  readonly holds?: {
+    /** The ladder by what is known of the carrier; null where the device does not name it. */
+    plan(rungs: readonly Rung[], carrier: string | null): readonly Rung[]
+    /** Notes what came of a rung. Never rejects. */
+    tried(rung: Rung, carrier: string | null, isChanged: boolean, tookMs: number): Promise<void>
+  }
   /** Called before the device goes down, each time: what is needed to end the rotation after a crash is kept here. */
   keep(facts: RotationFacts): Promise<void>
 }

@@ -391,3 +391,54 @@ test('a rung that is only for those who ask for it is not tried by itself, and h
     method: 'device_reboot',
   })
 })
+
+describe('what a rotation teaches', () => {
+  const taught = async (script: (device: ScriptedDevice) => void, order: Parameters<ScriptedDevice['rotate']>[0] = {}) => {
+    const device = new ScriptedDevice()
+    const lessons: string[] = []
+    const holds = {
+      plan: (rungs: readonly Rung[]) => [rung(2_000), ...rungs],
+      tried: async ({ holdMs }: Rung, carrier: string | null, isChanged: boolean, tookMs: number) =>
+        void lessons.push(`${holdMs} ${carrier} ${isChanged} ${tookMs}`),
+    }
+    Object.assign(device.ports, { holds })
+    script(device)
+    await device.rotate({ deadlineAt: 300_000, ...order })
+    return { lessons, downs: device.steps.filter((step) => step.startsWith('down')) }
+  }
+
+  test('is what each of its planned holds did, and how long that took', async () => {
+    const { lessons } = await taught((device) => {
+      device.exitIps = ['10.0.0.1', '10.0.0.1', '10.0.0.2']
+    })
+    expect(lessons).toEqual(['2000 null false 4000', '5000 null true 7000'])
+  })
+
+  test('is that a hold did not work when the device does not come online after it', async () => {
+    let tries = 0
+    const { lessons } = await taught((device) => {
+      device.online = async () => {
+        tries += 1
+        if (tries === 1) throw error('no_registration')
+      }
+    })
+    expect(lessons).toEqual(['2000 null false 2000', '5000 null true 5000'])
+  })
+
+  test('is nothing when the hub does not say the exit IP, and when the device does not obey', async () => {
+    const silent = await taught((device) => {
+      device.exitIps = ['10.0.0.1', error('probe_failed')]
+    })
+    expect(silent.lessons).toEqual([])
+    const stubborn = await taught((device) => {
+      device.down = async () => Promise.reject(error('device_unreachable'))
+    })
+    expect(stubborn.lessons).toEqual([])
+  })
+
+  test('is of the one hold that was asked for, when one was', async () => {
+    const { lessons, downs } = await taught(() => {}, { holdMs: 700 })
+    expect(downs).toEqual(['down for 700'])
+    expect(lessons).toEqual(['700 null true 2700'])
+  })
+})

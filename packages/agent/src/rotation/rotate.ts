@@ -10,6 +10,8 @@ import { rotationTimes as times } from './times.ts'
 export interface RotationOrder {
   /** Only this method; the device's own ladder when null. */
   readonly method: RotationMethod | null
+  /** Only this hold, once: for finding out what it does. */
+  readonly holdMs?: number
   /** How long requests under way may take to finish. */
   readonly drainMs: number
   /** When the rotation must have ended, in the clock's time. */
@@ -26,6 +28,9 @@ const hopeless = new Set<AgentErrorCode>([
   'permission_denied',
   'auth_failed',
 ])
+
+/** What the hold may have to do with; that the hub did not answer, it has not. */
+const attachFailures = new Set<AgentErrorCode>(['stuck_offline', 'no_registration', 'no_data_session'])
 
 /**
  * Gets the device a new address and says truly whether it did: precheck, probe, fence, drain, then per rung cut, down, hold, up, wait
@@ -48,6 +53,7 @@ export async function rotate(order: RotationOrder, ports: RotationPorts, stop: A
 
 class Rotation {
   facts: RotationFacts
+  #carrier: string | null = null
   readonly #order: RotationOrder
   readonly #ports: RotationPorts
   readonly #signal: AbortSignal
@@ -61,8 +67,9 @@ class Rotation {
 
   async run(): Promise<RotationResult> {
     this.#signal.throwIfAborted()
-    const rungs = await this.#findRungs()
+    const found = await this.#findRungs()
     await this.#precheck()
+    const rungs = this.#plan(found)
     this.facts = { ...this.facts, oldIp: await this.#oldExitIp() }
     this.#ports.traffic.fence()
     void this.#ports.progress('draining', this.facts)
@@ -81,9 +88,17 @@ class Rotation {
   }
 
   async #precheck(): Promise<void> {
-    const { sim } = await askDevice(this.#ports, (signal) => this.#ports.driver.status(signal), this.#signal)
+    const { sim, telemetry } = await askDevice(this.#ports, (signal) => this.#ports.driver.status(signal), this.#signal)
     if (sim === 'missing') throw new AgentError('sim_missing', 'There is no SIM in the device.')
     if (sim === 'locked') throw new AgentError('sim_locked', 'The SIM asks for its PIN or PUK.')
+    this.#carrier = telemetry.operator ?? null
+  }
+
+  #plan(found: readonly Rung[]): readonly Rung[] {
+    const { holdMs } = this.#order
+    const [first] = found
+    if (holdMs !== undefined && first) return [{ ...first, holdMs }]
+    return this.#ports.holds?.plan(found, this.#carrier) ?? found
   }
 
   /** Null when it cannot be found now and was never seen: the rotation may mend just that. */
@@ -116,9 +131,11 @@ class Rotation {
       const startedAt = this.#ports.clock.now()
       try {
         last = await this.#tryRung(rung)
+        await this.#learn(rung, last.state === 'changed', startedAt)
         if (last.state === 'changed') return last
       } catch (error) {
         if (error instanceof AgentError && hopeless.has(error.code)) throw error
+        if (error instanceof AgentError && attachFailures.has(error.code)) await this.#learn(rung, false, startedAt)
         last = failed(error, this.facts)
       }
       verifyMs = this.#ports.clock.now() - startedAt - rung.holdMs
@@ -126,6 +143,10 @@ class Rotation {
     if (last) return last
     const seconds = Math.max(0, Math.round((this.#order.deadlineAt - this.#ports.clock.now()) / 1_000))
     throw new AgentError('deadline_exceeded', `The deadline is ${seconds} s away: too near to rotate.`)
+  }
+
+  async #learn(rung: Rung, isChanged: boolean, startedAt: number): Promise<void> {
+    await this.#ports.holds?.tried(rung, this.#carrier, isChanged, this.#ports.clock.now() - startedAt)
   }
 
   async #tryRung(rung: Rung): Promise<RotationResult> {

@@ -23,6 +23,8 @@ export interface RotatorParts {
   readonly gate: TrafficGate
   readonly egress: Pick<Egress, 'reset'>
   readonly hub: Pick<HubClient, 'echo' | 'report'>
+  /** What is known of how long the device must be off; null where nothing is to be learned. */
+  readonly holds: RotationPorts['holds'] | null
   /** Null where there are no orders. */
   readonly journal: CommandJournal | null
   /** Cuts every connection to the hub: they are made anew by the route as it is then. */
@@ -107,8 +109,9 @@ export class Rotator {
 
   /** What a rotation acts upon; `id` is that of the hub's order, null where it has given none. */
   #ports(id: string | null): RotationPorts {
-    const { clock, log, driver, traffic, gate, cutHub, egress, hub, journal } = this.#parts
+    const { clock, log, driver, traffic, gate, cutHub, egress, hub, journal, holds } = this.#parts
     return {
+      ...(holds ? { holds } : {}),
       clock,
       driver,
       traffic: {

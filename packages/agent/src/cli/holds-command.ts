@@ -40,7 +40,8 @@ export function render(name: string, rows: readonly HoldRow[]): string {
     `${(row.took_ms / 1_000).toFixed(1)} s`,
     row.verdict,
   ])
-  const all = [['carrier', 'method', 'hold', 'changed', 'share', 'takes', 'verdict'], ...cells]
-  const widths = all[0]?.map((_, column) => Math.max(...all.map((line) => line[column]?.length ?? 0))) ?? []
+  const header = ['carrier', 'method', 'hold', 'changed', 'share', 'takes', 'verdict']
+  const all = [header, ...cells]
+  const widths = header.map((_, column) => Math.max(...all.map((line) => line[column]?.length ?? 0)))
   return [name, ...all.map((line) => `  ${line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd())].join('\n')
 }

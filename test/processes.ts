@@ -15,10 +15,14 @@ const onUnexpectedExit = (explanation: string): void => {
 export interface HubProcess {
   readonly url: string
   readonly adminKey: string
+  /** Where its gateway listens; null: it was started without. */
+  readonly gatewayUrl: string | null
   /** A key of scope `proxy`. */
   parserKey(): Promise<string>
   /** Enrols and starts an agent with a simulated device: exit IPs 127.20.`network`.1 to .8. */
-  startAgent(name: string, network: number): Promise<Child>
+  startAgent(name: string, network: number, flags?: readonly string[]): Promise<Child>
+  /** Starts an agent again that was ended, as it was started before. */
+  restartAgent(name: string): void
   /** Resolves when so many devices are online. */
   online(count: number): Promise<void>
   /** SIGKILL. */
@@ -29,18 +33,25 @@ export interface HubProcess {
   remove(): Promise<void>
 }
 
-export async function startHubProcess(): Promise<HubProcess> {
+export async function startHubProcess({ hasGateway = false } = {}): Promise<HubProcess> {
   const folder = await mkdtemp(join(tmpdir(), 'mobilepool-whole-'))
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   const adminKey = `mp_${randomBytes(24).toString('base64url')}`
+  const gatewayPort = hasGateway ? await freePort() : null
   const agents: Child[] = []
+  const starts = new Map<string, () => Child>()
   let hub = start()
 
   function start(): Child {
     const args = [join(root, 'packages/hub/bin/mobilepool-hub.js'), '--port', String(port), '--data-dir', join(folder, 'hub')]
     return startNode('the hub', args, {
-      env: { MOBILEPOOL_ADMIN_KEY: adminKey, ROTATION_MIN_INTERVAL: '0', PROXY_PORT: 'off' },
+      env: {
+        MOBILEPOOL_ADMIN_KEY: adminKey,
+        ROTATION_MIN_INTERVAL: '0',
+        PROXY_PORT: gatewayPort === null ? 'off' : String(gatewayPort),
+        GATEWAY_ALLOW_PRIVATE: 'true',
+      },
       onUnexpectedExit,
     })
   }
@@ -62,17 +73,32 @@ export async function startHubProcess(): Promise<HubProcess> {
   return {
     url,
     adminKey,
+    gatewayUrl: gatewayPort === null ? null : `http://127.0.0.1:${gatewayPort}`,
     online,
     parserKey: async () => (await asAdmin<{ key: string }>('/api/v1/keys', { name: 'a parser', scope: 'proxy' })).key,
-    async startAgent(name, network) {
+    async startAgent(name, network, flags = []) {
       const { token } = await asAdmin<{ token: string }>('/api/v1/agents/tokens', { name })
       const device = ['--name', name, '--state-dir', join(folder, name), '--driver', 'simulated']
       const options = JSON.stringify({ firstAddress: `127.20.${network}.1` })
-      const args = [join(root, 'packages/agent/bin/mobilepool-agent.js'), 'run', '--hub', url, ...device, '--driver-options', options]
-      const agent = startNode(name, args, { env: { MOBILEPOOL_TOKEN: token }, onUnexpectedExit })
-      agents.push(agent)
-      return agent
+      const args = [
+        join(root, 'packages/agent/bin/mobilepool-agent.js'),
+        'run',
+        '--hub',
+        url,
+        ...device,
+        '--driver-options',
+        options,
+        ...flags,
+      ]
+      const begin = (): Child => {
+        const agent = startNode(name, args, { env: { MOBILEPOOL_TOKEN: token }, onUnexpectedExit })
+        agents.push(agent)
+        return agent
+      }
+      starts.set(name, begin)
+      return begin()
     },
+    restartAgent: (name) => void starts.get(name)?.(),
     kill: () => hub.kill(),
     async restart() {
       hub = start()

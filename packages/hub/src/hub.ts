@@ -118,7 +118,17 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
     closing.push(() => fleet.close())
     const send = createSender({ allowsPrivate: config.outboundPrivate, userAgent: `MobilePool/${version}` })
     let ownUrl: string | null = null
-    const rotations = await openRotations(config, { fleet, store, events, log, now, newId, send, ownUrl: () => ownUrl })
+    const rotations = await openRotations(config, {
+      fleet,
+      store,
+      events,
+      log,
+      now,
+      newId,
+      send,
+      ownUrl: () => ownUrl,
+      dial: (deviceId, target, signal) => tunnels.connect(deviceId, target, signal),
+    })
     const links = new RotationLinks({ store, key: store.derive('mobilepool rotation links'), now, newId })
     const intervals = new IntervalRotations({
       fleet,
@@ -164,7 +174,7 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
     const tallies = new Tallies({ fleet, store, events, log, now })
     const telemetry = new TelemetryKeeper({ store, events, log, now })
     const feed = new EventFeed(fleet, events, now)
-    const tunnels = openTunnels(config, { fleet, rotations, events, log, now })
+    const tunnels: TunnelRegistry = openTunnels(config, { fleet, rotations, events, log, now })
     let gateway: Gateway | null = null
     const endAccess = (id: string): void => {
       feed.endOf(id)

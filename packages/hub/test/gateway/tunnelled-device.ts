@@ -32,7 +32,7 @@ export async function startTunnelledDevice(hub: () => TestHub, name: string, fir
         name,
         stateDir: join(stateDir, 'agent'),
         driver: 'simulated',
-        driverOptions: { firstAddress, holdsMs: [100] },
+        driverOptions: { firstAddress },
         advertise: 'none',
         heartbeatMs: 1_000,
       },

@@ -1,9 +1,11 @@
 import { once } from 'node:events'
-import { createServer, type Socket } from 'node:net'
+import { createServer as createHttpServer, type Server } from 'node:http'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { ProxyAgent, WebSocket } from 'undici'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { curl, seenIn } from '../../../sdk/test/curl.ts'
 import { type Origin, startOrigin } from '../../../sdk/test/servers/origin.ts'
+import { sharedPostgres } from '../hub.ts'
 import { type GatewayStage, startGatewayStage } from './gateway-stage.ts'
 import { startTunnelledDevice, type TunnelledDevice } from './tunnelled-device.ts'
 
@@ -15,8 +17,22 @@ let seoul: TunnelledDevice
 let busan: TunnelledDevice
 const EXITS = ['127.10.41.1', '127.10.42.1']
 
+/** Tells who asks; for the hub's own measurements. */
+let echo: Server
+const echoSaw: string[] = []
+
 beforeAll(async () => {
-  stage = await startGatewayStage({ tunnelPingMs: 500 })
+  echo = createHttpServer((request, response) => {
+    echoSaw.push(request.socket.remoteAddress ?? '')
+    response.end(request.socket.remoteAddress)
+  }).listen(0, '127.0.0.1')
+  await once(echo, 'listening')
+  stage = await startGatewayStage({
+    tunnelPingMs: 500,
+    exitIpUrl: `http://127.0.0.1:${(echo.address() as AddressInfo).port}/`,
+    rotationDrainMs: 50,
+    rotationTimeoutMs: 5_000,
+  })
   ;[http, https] = await Promise.all([startOrigin(), startOrigin({ tls: true })])
   seoul = await startTunnelledDevice(() => stage.hub, 'seoul-01', '127.10.41.1')
   busan = await startTunnelledDevice(() => stage.hub, 'busan-03', '127.10.42.1')
@@ -25,6 +41,7 @@ afterAll(async () => {
   await Promise.all([seoul, busan].map((device) => device.remove()))
   await stage.close()
   await Promise.all([http, https].map((origin) => origin.close()))
+  echo.close()
 })
 
 const ask = (userName: string, url = http.url, ...options: string[]) => curl(...options, '-x', stage.proxy(userName), url)
@@ -163,4 +180,40 @@ describe('a tunnel that breaks', () => {
     expect(seenIn(await waiting).remoteAddress).toBe('127.10.41.1')
     await again
   })
+})
+
+test('the hub measures the exit of a device that it rotates by a link, by the tunnel', async () => {
+  const body = { rotation_url: `http://127.0.0.1:${(echo.address() as AddressInfo).port}/link`, rotation_max_time: 2 }
+  await stage.hub.ask('/api/v1/admin/devices/busan-03', { method: 'PATCH', key: 'admin', body })
+  const order = { method: 'POST', key: 'admin', body: { method: 'api_call' } }
+  const { status, json } = await stage.hub.ask('/api/v1/admin/devices/busan-03/rotate', order)
+  expect(status).toBe(202)
+  await vi.waitFor(
+    async () =>
+      expect((await stage.hub.ask(`/api/v1/rotations/${json.rotation.id}`, { key: 'admin' })).json).toMatchObject({
+        state: 'unchanged',
+        old_ip: '127.10.42.1',
+        new_ip: '127.10.42.1',
+      }),
+    { timeout: 20_000, interval: 50 },
+  )
+  expect(echoSaw).toContain('127.10.42.1')
+})
+
+test('what went by tunnels while the database was away is in the log when it is back', async () => {
+  const postgres = sharedPostgres()
+  await postgres.stop('immediate')
+  try {
+    for (let count = 0; count < 5; count++) expect((await ask('anna-session-outage')).status).toBe(200)
+  } finally {
+    await postgres.start()
+  }
+  await vi.waitFor(
+    async () => {
+      const { json } = await stage.hub.ask('/api/v1/stats/requests?period=24h&session=outage', { key: 'admin' })
+      expect(json.requests).toHaveLength(5)
+      expect(new Set(json.requests.map(({ device }: { device: string }) => device)).size).toBe(1)
+    },
+    { timeout: 30_000, interval: 100 },
+  )
 })

@@ -1,13 +1,13 @@
 import type { Logger } from 'pino'
 import type { Send } from '../../../outbound/outbound.ts'
-import type { ExitProbe } from './exit-probe.ts'
+import type { ExitProbe, ProbedDevice } from './exit-probe.ts'
 import { type CallPort, runCall } from './run-call.ts'
 
 export interface CallParts {
   send: Send
   probe: ExitProbe
-  /** Whether the exit IP of a device can be measured through its proxy. */
-  isMeasurable: (device: { proxyUrl: string | null }) => boolean
+  /** Whether the exit IP of a device can be measured through its proxy, or by its tunnel. */
+  isMeasurable: (device: ProbedDevice) => boolean
   /** A device was seen at an address, through its proxy. */
   see: (device: CallPort['device'], ip: string) => void
   now: () => number
@@ -45,8 +45,8 @@ export class CallRuns {
     this.#running.set(id, { stop, done })
   }
 
-  /** Whether the exit IP of a device can be measured through its proxy. */
-  isMeasurable(device: { proxyUrl: string | null }): boolean {
+  /** Whether the exit IP of a device can be measured through its proxy, or by its tunnel. */
+  isMeasurable(device: ProbedDevice): boolean {
     return this.#parts.isMeasurable(device)
   }
 

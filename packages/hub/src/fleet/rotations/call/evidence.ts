@@ -51,7 +51,7 @@ export function withoutChange(
 ): { state: RotationOutcome; newIp?: string; reason?: RotationFailure; detail: string | null } {
   if (lastSame !== null) return { state: 'unchanged', newIp: lastSame, detail: remark }
   const why = isMeasurable
-    ? 'The device did not come back in time: no exit IP was seen through its proxy, and no heartbeat came.'
-    : 'Nothing tells whether the IP changed: let the device send heartbeats, or give it a proxy_url and set EXIT_IP_URL or PUBLIC_URL.'
+    ? 'The device did not come back in time: no exit IP was seen through its proxy or tunnel, and no heartbeat came.'
+    : 'Nothing tells whether the IP changed: let the device send heartbeats, or give it a proxy_url (or an agent with a tunnel) and set EXIT_IP_URL or PUBLIC_URL.'
   return { state: 'failed', reason: 'probe_failed', detail: remark === null ? why : `${remark} ${why}` }
 }

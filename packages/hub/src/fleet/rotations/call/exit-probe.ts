@@ -1,5 +1,8 @@
+import type { Duplex } from 'node:stream'
 import { echoReply } from '@mobilepool/sdk/contract'
+import type { ProxyTarget } from '@mobilepool/sdk/proxy-server'
 import { getThroughProxy } from '../../../outbound/through-proxy.ts'
+import { getThroughTunnel } from '../../../outbound/through-tunnel.ts'
 import { isLoopbackHost, normalAddress } from '../../address.ts'
 import type { Device } from '../../device.ts'
 
@@ -15,17 +18,26 @@ export interface ProbeOptions {
   publicUrl: string | null
   /** Where this machine reaches this hub; null before it listens. */
   ownUrl: () => string | null
+  /** Opens a connection by the tunnel of a device that nobody can dial. */
+  dial: (deviceId: string, target: ProxyTarget, signal: AbortSignal) => Promise<Duplex>
 }
 
-/** Measures the exit IP of a device through its own proxy; null when that cannot be told now. */
-export type ExitProbe = (device: Pick<Device, 'proxyUrl'>, signal: AbortSignal) => Promise<string | null>
+/** What of a device tells whether and how it is reached. */
+export type ProbedDevice = Pick<Device, 'id' | 'proxyUrl' | 'tunnel'>
 
-/** Whether a device's exit IP can be measured at all: it has a proxy, and there is an echo that it reaches. */
-export function echoFor({ proxyUrl }: Pick<Device, 'proxyUrl'>, { exitIpUrl, publicUrl, ownUrl }: ProbeOptions): string | null {
-  if (proxyUrl === null) return null
+/** Measures the exit IP of a device through its own proxy, or by its tunnel; null when that cannot be told now. */
+export type ExitProbe = (device: ProbedDevice, signal: AbortSignal) => Promise<string | null>
+
+/**
+ * Whether a device's exit IP can be measured at all: it has a proxy or has had a tunnel (which comes back), and there is an echo that it
+ * reaches.
+ */
+export function echoFor({ proxyUrl, tunnel }: Omit<ProbedDevice, 'id'>, options: Omit<ProbeOptions, 'dial'>): string | null {
+  const { exitIpUrl, publicUrl, ownUrl } = options
+  if (proxyUrl === null && tunnel === null) return null
   if (exitIpUrl !== null) return exitIpUrl
   // A device elsewhere would find itself under a loopback address.
-  const hub = publicUrl ?? (isLoopbackHost(new URL(proxyUrl).hostname) ? ownUrl() : null)
+  const hub = publicUrl ?? (proxyUrl !== null && isLoopbackHost(new URL(proxyUrl).hostname) ? ownUrl() : null)
   return hub === null ? null : `${hub.replace(/\/+$/, '')}/api/v1/echo`
 }
 
@@ -33,9 +45,13 @@ export const createExitProbe =
   (options: ProbeOptions): ExitProbe =>
   async (device, signal) => {
     const url = echoFor(device, options)
-    if (url === null || device.proxyUrl === null) return null
-    const { proxyUrl } = device
-    const text = await getThroughProxy({ proxyUrl, url, timeoutMs: PROBE_TIMEOUT_MS, maxBytes: LONGEST_ECHO, signal })
+    if (url === null) return null
+    const { id, proxyUrl } = device
+    const asked = { url, timeoutMs: PROBE_TIMEOUT_MS, maxBytes: LONGEST_ECHO, signal }
+    const text =
+      proxyUrl === null
+        ? await getThroughTunnel({ ...asked, dial: (target, stop) => options.dial(id, target, stop) })
+        : await getThroughProxy({ ...asked, proxyUrl })
     return text === null ? null : addressIn(text)
   }
 

@@ -1,9 +1,14 @@
+import { randomUUID } from 'node:crypto'
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Kysely, PostgresDialect } from 'kysely'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { heartbeatStore } from '../src/store/heartbeat-store.ts'
 import { openStore } from '../src/store/index.ts'
+import { postgresPool } from '../src/store/postgres.ts'
+import type { Tables } from '../src/store/tables.ts'
 import { startPostgres, type TestPostgres } from './postgres.ts'
 import { deviceSettings as device, T0 } from './records.ts'
 import { beat, newDevice, storeContract } from './store-contract.ts'
@@ -81,6 +86,23 @@ describe('Postgres', () => {
   afterAll(async () => {
     await postgres.close()
     await rm(dataDir, { recursive: true, force: true })
+  })
+
+  test('plans the statement of the heartbeats once a connection, however many beats a group has', async () => {
+    const url = await postgres.createDatabase('planned_once')
+    await (await openStore(options(url))).close()
+    const pool = postgresPool(url, 1)
+    const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
+    const heartbeats = heartbeatStore(db)
+    for (const count of [1, 3, 2])
+      await heartbeats.write(
+        Array.from({ length: count }, (_, n) => beat({ id: randomUUID(), name: `phone-${count}-${n}` }, { isNew: true })),
+        newDevice,
+      )
+    const { rows } = await pool.query('select name, (generic_plans + custom_plans)::integer as runs from pg_prepared_statements')
+    expect(rows).toEqual([{ name: 'heartbeats', runs: 3 }])
+    expect((await pool.query('select count(*)::integer as count from proxy_heartbeat')).rows).toEqual([{ count: 6 }])
+    await db.destroy()
   })
 
   describe('keeps the contract', () => {

@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import type { Stint } from './device-store.ts'
 import { query } from './failures.ts'
+import { repeated } from './postgres.ts'
 import type { Tables } from './tables.ts'
 
 /** What is to be written of one device: its latest heartbeat, and the stints at addresses that began or ended since the last write. */
@@ -35,23 +36,33 @@ export interface HeartbeatStore {
   write(beats: readonly Beat[], newDevice: NewDevice): Promise<ReadonlyMap<string, string>>
 }
 
-const iso = (time: number): string => new Date(time).toISOString()
+/** Times as texts; those of one group are a few milliseconds. */
+function isoOnce(): (time: number) => string {
+  const known = new Map<number, string>()
+  return (time) => {
+    const text = known.get(time) ?? new Date(time).toISOString()
+    known.set(time, text)
+    return text
+  }
+}
+
 // Every writer takes its locks in the order of the names, so that two hubs' groups cannot wait for each other.
 const byName = (a: Beat, b: Beat): number => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)
 
 export function heartbeatStore(db: Kysely<Tables>): HeartbeatStore {
   return {
     async write(unsorted, { rotationInterval, requestsPerMinute }) {
+      const iso = isoOnce()
       const beats = unsorted.toSorted(byName)
       const stints = beats.flatMap((beat) => beat.stints.map((stint) => ({ ...stint, deviceId: beat.deviceId })))
       const { rows } = await query(
         sql<{ given_id: string; id: string }>`
-        with beat as (
+        ${repeated('heartbeats')} with beat as (
           select id, name, is_new, remote_ip::inet as remote_ip, ip_changes, created_at::timestamptz as created_at, seen_at::timestamptz as seen_at
           from unnest(
             ${beats.map((beat) => beat.deviceId)}::uuid[], ${beats.map((beat) => beat.name)}::text[], ${beats.map((beat) => beat.isNew)}::boolean[],
             ${beats.map((beat) => beat.ip)}::text[], ${beats.map((beat) => beat.ipChanges)}::integer[],
-            ${beats.map((beat) => iso(beat.createdAt))}::text[], ${beats.map((beat) => iso(beat.seenAt))}::text[]
+            ${beats.map((beat) => (beat.isNew ? iso(beat.createdAt) : null))}::text[], ${beats.map((beat) => iso(beat.seenAt))}::text[]
           ) as given(id, name, is_new, remote_ip, ip_changes, created_at, seen_at)
         ), created as (
           insert into proxy_devices (id, name, kind, device_type, requests_per_minute, created_at, updated_at)

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -154,6 +155,33 @@ test('what rotations teach is shown, and a calibration is told beforehand what i
   expect(await agent.kill('SIGTERM')).toBe(0)
   const { holds } = JSON.parse((await says('holds', '--json')).text)
   expect(holds).toMatchObject([{ carrier: 'SimTel', driver: 'simulated', hold_ms: 100, tries: 2, changed: 2, verdict: 'unknown' }])
+})
+
+test('it is started with the machine once it is installed, twice is once, and uninstalled it is gone', async () => {
+  expect(await says('install', '--file', join(home, 'x'))).toMatchObject({
+    code: 1,
+    text: expect.stringContaining('enroll the device first'),
+  })
+  await enroll()
+  const file = join(home, 'unit')
+  const printed = await says('install', '--print', '--kind', 'systemd', '--user', 'pi', '--file', file)
+  expect(printed.code).toBe(0)
+  expect(printed.text).toMatch(/^ExecStart="\/.*node.*" "\/.*main\.js" "run" "--config" ".*agent\.json"$/m)
+  expect(printed.text).toContain('User=pi\n')
+  await expect(stat(file)).rejects.toThrow('ENOENT')
+
+  for (const text of ['is written', 'is there already'])
+    expect(await says('install', '--kind', 'termux', '--file', file)).toMatchObject({ code: 0, text: expect.stringContaining(text) })
+  const script = await readFile(file, 'utf8')
+  expect((await stat(file)).mode & 0o777).toBe(0o700)
+  // What it starts runs: it is the command of the script, up to where its output goes.
+  const command = /^ {2}('.*) > '/m.exec(script)?.[1] ?? ''
+  const started = spawn('/bin/sh', ['-c', `exec ${command} --no-tunnel`], { env: { PATH: process.env.PATH, HOME: home } })
+  const ended = new Promise((resolve) => started.once('close', resolve))
+  await eventually(() => hub.heartbeats.length > 0, 'the installed agent beats')
+  started.kill('SIGTERM')
+  await ended
+  for (const text of ['is removed', 'was not there']) expect((await says('uninstall', '--file', file)).text).toContain(text)
 })
 
 test('a rotation at a time: who comes second is told so', async () => {

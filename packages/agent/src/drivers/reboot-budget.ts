@@ -21,13 +21,16 @@ export class RebootBudget {
     this.#stateDir = parts.stateDir
   }
 
+  /** How many more reboots there are today, and when the next one may be; null: now. */
+  async look(): Promise<{ readonly left: number; readonly againAt: number | null }> {
+    const { recent, nextAt } = await this.#count()
+    return { left: Math.max(0, PER_DAY - recent.length), againAt: nextAt > this.#clock.now() ? nextAt : null }
+  }
+
   /** Counts one more reboot, before it happens. Throws `too_soon`. */
   async spend(): Promise<void> {
     const now = this.#clock.now()
-    // A clock that was set back must not forbid reboots for ever.
-    const recent = ((await this.#stateDir.read(FILE, schema)) ?? []).filter((at) => at <= now && now - at < DAY_MS)
-    const last = recent.at(-1)
-    const nextAt = Math.max(last === undefined ? 0 : last + APART_MS, recent.length < PER_DAY ? 0 : (recent.at(-PER_DAY) ?? 0) + DAY_MS)
+    const { recent, nextAt } = await this.#count()
     if (nextAt > now) {
       const minutes = Math.ceil((nextAt - now) / 60_000)
       throw new AgentError(
@@ -36,5 +39,14 @@ export class RebootBudget {
       )
     }
     await this.#stateDir.write(FILE, [...recent, now])
+  }
+
+  async #count(): Promise<{ recent: number[]; nextAt: number }> {
+    const now = this.#clock.now()
+    // A clock that was set back must not forbid reboots for ever.
+    const recent = ((await this.#stateDir.read(FILE, schema)) ?? []).filter((at) => at <= now && now - at < DAY_MS)
+    const last = recent.at(-1)
+    const nextAt = Math.max(last === undefined ? 0 : last + APART_MS, recent.length < PER_DAY ? 0 : (recent.at(-PER_DAY) ?? 0) + DAY_MS)
+    return { recent, nextAt }
   }
 }

@@ -45,6 +45,16 @@ export class PrivateDir {
     }
   }
 
+  /** Deletes a file, if it is there. Throws `state_dir`. */
+  async remove(file: string): Promise<void> {
+    const path = join(this.path, file)
+    try {
+      await rm(path, { force: true })
+    } catch (error) {
+      throw unusable(path, error)
+    }
+  }
+
   /** Replaces a file; it is on the disk when this resolves. */
   async write(file: string, content: unknown): Promise<void> {
     const path = join(this.path, file)

@@ -1,4 +1,4 @@
-import { connectToHub } from '../hub/hub-connector.ts'
+import { connectToHub, type HubPlace } from '../hub/hub-connector.ts'
 import type { OpenDevice } from '../open-device.ts'
 import { TunnelExits } from './exits.ts'
 import { HubLine } from './hub-line.ts'
@@ -22,10 +22,8 @@ export function openTunnel(device: OpenDevice, deviceKey: string): OpenTunnel {
   const { config, clock, random, log, driver, egress, hub } = device
   const exits = new TunnelExits(egress)
   const line = new HubLine(hub, clock)
-  const url = config.hub.replace(/\/+$/, '')
-  const { hostname, port, protocol } = new URL(url)
-  const isTls = protocol === 'https:'
-  const place = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || (isTls ? 443 : 80), isTls }
+  const place = hubPlaceOf(config.hub)
+  const { url } = place
   const tunnel = new Tunnel({
     clock,
     random,
@@ -48,4 +46,12 @@ export function openTunnel(device: OpenDevice, deviceKey: string): OpenTunnel {
     renew: (reason) => tunnel.renew(reason),
     run: (signal) => (config.tunnel ? tunnel.run(signal) : Promise.resolve()),
   }
+}
+
+/** Where the hub of a URL is dialled. */
+export function hubPlaceOf(hub: string): HubPlace & { readonly url: string } {
+  const url = hub.replace(/\/+$/, '')
+  const { hostname, port, protocol } = new URL(url)
+  const isTls = protocol === 'https:'
+  return { url, host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || (isTls ? 443 : 80), isTls }
 }

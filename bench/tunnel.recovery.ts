@@ -2,7 +2,7 @@
  * How long a device behind a carrier's NAT is away after a fault: hub, carrier and device in network namespaces of their own (root, ip, nft).
  * `node bench/tunnel.recovery.ts [--rounds 5] [--link-down 30] [--json] [--write]`; needs the builds of packages/sdk and packages/hub.
  * Measured from the end of the fault (link up again, hub listens again, NAT rebound, agent started again) to the start of the first
- * connection through the tunnel that succeeds.
+ * connection by the gateway and the tunnel that succeeds.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -151,6 +151,7 @@ async function serve(device: OpenDevice, library: HoldLibrary, outer: AbortSigna
     isRotating: () => rotator.isRotating,
     compose: heartbeatComposer(device, announcedUrlOf(proxyUrl, config)),
     onSeen: (exitIp) => {
+      tunnel.seenAs(exitIp)
       const wasLeaking = gate.isLeaking
       if (gate.see(exitIp) || wasLeaking) return
       log.error({ exitIp }, "traffic leaves by the host's own address, not by the device's: nothing is let through until it does")

@@ -13,6 +13,8 @@ export interface OpenTunnel {
   sessions(): number
   /** Cuts it, and dials anew as soon as there is a way. */
   renew(reason: string): void
+  /** The hub sees the device under this address now. */
+  seenAs(exitIp: string): void
   /** Runs until the signal aborts. */
   run(signal: AbortSignal): Promise<void>
 }
@@ -44,6 +46,7 @@ export function openTunnel(device: OpenDevice, deviceKey: string): OpenTunnel {
     line,
     sessions: () => tunnel.sessions,
     renew: (reason) => tunnel.renew(reason),
+    seenAs: (exitIp) => tunnel.seenAs(exitIp),
     run: (signal) => (config.tunnel ? tunnel.run(signal) : Promise.resolve()),
   }
 }

@@ -27,6 +27,8 @@ export class AgentSession {
   readonly #timer: NodeJS.Timeout
   #silentSince = performance.now()
   #bytesRead: number | undefined = 0
+  /** A ping of ours was sent since something came. */
+  #hasAsked: boolean = false
 
   constructor({ socket, pingMs }: Dialled, use: SessionUse) {
     this.#pingMs = pingMs
@@ -47,6 +49,20 @@ export class AgentSession {
   /** Connections that go through it. */
   get streams(): number {
     return this.#window.streams
+  }
+
+  /**
+   * Says something to the hub, once in a silence. Where the way there is another by now, as after a carrier's NAT has forgotten it, the
+   * hub resets what it does not know, and that is known in a round trip instead of when its pings have stayed away for long enough.
+   */
+  check(): void {
+    if (this.#hasAsked) return
+    this.#hasAsked = true
+    try {
+      this.#http2.ping(() => {})
+    } catch {
+      // It is over already.
+    }
   }
 
   end(reason: string): void {
@@ -71,6 +87,7 @@ export class AgentSession {
 
   #hear(): void {
     this.#silentSince = performance.now()
+    this.#hasAsked = false
   }
 
   #look(): void {
@@ -78,7 +95,9 @@ export class AgentSession {
     if (this.#socket.bytesRead !== this.#bytesRead) this.#hear()
     this.#bytesRead = this.#socket.bytesRead
     const pauseMs = this.#pingMs * (this.#window.streams === 0 ? tunnelIdleFactor : 1)
-    if (performance.now() - this.#silentSince > pauseMs + this.#pingMs * GRACE) this.#end('the hub does not answer')
+    const silentMs = performance.now() - this.#silentSince
+    if (silentMs > pauseMs + this.#pingMs * GRACE) this.#end('the hub does not answer')
+    else if (silentMs > pauseMs) this.check()
   }
 }
 

@@ -53,6 +53,7 @@ export class Tunnel {
   /** Aborts when what is being dialled, or waited for, is of no use any more. */
   #renewal = new AbortController()
   #hasTold: boolean = false
+  #seenAs: string | null = null
 
   constructor(parts: TunnelParts) {
     this.#parts = parts
@@ -75,6 +76,12 @@ export class Tunnel {
     this.#renewal = new AbortController()
   }
 
+  /** The hub sees the device under this address now; where it is another one, finds out which sessions have survived that. */
+  seenAs(exitIp: string): void {
+    if (this.#seenAs !== null && this.#seenAs !== exitIp) this.#check()
+    this.#seenAs = exitIp
+  }
+
   /** Runs until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const onAbort = (): void => this.renew('the agent stops')
@@ -92,6 +99,10 @@ export class Tunnel {
     }
     signal.removeEventListener('abort', onAbort)
     await Promise.all(slots.values())
+  }
+
+  #check(): void {
+    for (const session of this.#sessions) session.check()
   }
 
   async #keep(slot: number, signal: AbortSignal): Promise<void> {
@@ -129,6 +140,8 @@ export class Tunnel {
       this.#hasTold = false
       const reason = await session.ended
       this.#sessions.delete(session)
+      // What has ended one may have ended all.
+      this.#check()
       log.debug({ ...offer, reason }, 'a session of the tunnel is over')
       return false
     } catch (error) {

@@ -22,6 +22,7 @@ import { startClockwork } from './fleet/clockwork.ts'
 import { FleetEvents } from './fleet/events.ts'
 import { Fleet } from './fleet/fleet.ts'
 import { IpRecall } from './fleet/ip-recall.ts'
+import { pruneIpHistory } from './fleet/prune-ip-history.ts'
 import { Quarantines } from './fleet/quarantines.ts'
 import { IntervalRotations } from './fleet/rotations/interval-rotations.ts'
 import { RotationLinks } from './fleet/rotations/links.ts'
@@ -238,7 +239,10 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
       }),
     )
     const { auditRetentionDays } = config
-    const others = [() => pruneAccounts({ ...store, blocks: accounts.blocks, auditRetentionDays, now: now() })]
+    const others = [
+      () => pruneIpHistory(store, config, now()),
+      () => pruneAccounts({ ...store, blocks: accounts.blocks, auditRetentionDays, now: now() }),
+    ]
     closing.push(startPruning({ store, statistics, others, log, now }))
     gateway = await openGateway(config, {
       ...accounts,

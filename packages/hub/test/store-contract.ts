@@ -328,6 +328,36 @@ export function storeContract(open: () => Promise<Store>) {
     expect(await times()).toEqual([T0 - day, T0 - day, T0 - 3 * day])
   })
 
+  test('former addresses are pruned when their time is over, never the one that a device has', async () => {
+    const seoul = device('moving-01')
+    const day = 24 * HOUR
+    await store.devices.put(seoul)
+    const stint = (ip: string, from: number, to: number) => ({ ip, firstSeen: T0 + from * day, lastSeen: T0 + to * day })
+    const stints = [
+      stint('1.1.1.1', -9, -8),
+      stint('2.2.2.2', -8, -4),
+      stint('1.1.1.1', -4, -3),
+      stint('2001:db8::1', -9, -9),
+      stint('3.3.3.3', -3, -3),
+    ]
+    await store.heartbeats.write([beat(seoul, { ip: '3.3.3.3', stints })], newDevice)
+    const known = async () =>
+      (await store.ipHistory.list({ deviceId: seoul.id, limit: 10, after: null, now: T0 })).map(({ ip, firstSeen, before }) => [
+        ip,
+        (firstSeen - T0) / day,
+        before?.times ?? 0,
+      ])
+    expect(await store.ipHistory.prune(T0 - 5 * day)).toBe(false)
+    expect(await known()).toEqual([
+      ['3.3.3.3', -3, 0],
+      ['1.1.1.1', -4, 0],
+      ['2.2.2.2', -8, 0],
+      ['2001:db8::1', -9, 0],
+    ])
+    expect(await store.ipHistory.prune(T0)).toBe(false)
+    expect((await known()).map(([ip]) => ip)).toEqual(['3.3.3.3', '2001:db8::1'])
+  })
+
   test('of a quarantine the later end stays; it is lifted, and gone when it is over', async () => {
     const pair = { exitIp: '112.161.54.7', site: 'shop.com' }
     const other = { exitIp: '2001:db8::7', site: 'сайт.рф', until: T0 + 5_000, rule: null }

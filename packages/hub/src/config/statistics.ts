@@ -7,6 +7,8 @@ export const statisticsOptions = {
   logRetentionDays: wholeNumber(1, 3_650).default(30),
   /** Days that sums are kept; at least a data plan's month. The specification's 90. */
   metricsRetentionDays: wholeNumber(32, 3_650).default(90),
+  /** Days that addresses of devices are remembered after they ended: as far back an address is known again. */
+  ipHistoryRetentionDays: wholeNumber(1, 3_650).default(365),
   /** Whether queries of targets are kept in the log. They hold tokens and what people searched for. */
   logQueryStrings: z.boolean({ error: 'must be true or false' }).default(false),
 }

@@ -42,11 +42,15 @@ export interface IpHistoryStore {
   recall(of: readonly { key: string; deviceId: string; ip: string; since: number }[]): Promise<Map<string, Recall>>
   /** Adds to devices' totals and to their newest stretches at these addresses, in one transaction; devices that are gone are left out. */
   count(counts: UseCounts): Promise<void>
+  /** Deletes stretches that ended before this time, some thousands at once; the newest of each device and family stays. Returns whether there may be more. */
+  prune(before: number): Promise<boolean>
 }
 
 const iso = (time: number): string => new Date(time).toISOString()
 /** What tells exits apart, as the column `exit` has it. */
 const exitOf = (ip: ReturnType<typeof sql.ref>) => sql`network(set_masklen(${ip}, case family(${ip}) when 4 then 32 else 64 end))`
+/** Deleted at once: a lock that nobody notices. */
+const PRUNE_ROWS = 5_000
 /** Sites that one row lists. */
 const MAX_SITES = 20
 
@@ -150,6 +154,20 @@ export function ipHistoryStore(db: Kysely<Tables>): IpHistoryStore {
             from target join locked on locked.id = target.id where ip_history.id = target.id`.execute(transaction)
         }),
       )
+    },
+
+    async prune(before) {
+      const { numAffectedRows = 0n } = await query(
+        sql`delete from ip_history where id in (
+          select h.id from ip_history h
+          where h.first_seen < ${iso(before)}::timestamptz and h.last_seen < ${iso(before)}::timestamptz and exists (
+            select 1 from ip_history newer
+            where newer.device_id = h.device_id and newer.first_seen > h.first_seen and family(newer.ip_address) = family(h.ip_address)
+          )
+          order by h.first_seen limit ${PRUNE_ROWS}::integer
+        )`.execute(db),
+      )
+      return numAffectedRows >= PRUNE_ROWS
     },
   }
 }

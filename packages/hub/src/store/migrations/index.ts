@@ -8,6 +8,7 @@ import { alerts } from './0006-alerts.ts'
 import { rotations } from './0007-rotations.ts'
 import { logOwners } from './0008-log-owners.ts'
 import { rotationBaseline } from './0009-rotation-baseline.ts'
+import { logReaders } from './0010-log-readers.ts'
 
 /** Every migration under its name, in order. Static imports, so that a bundle holds them; a name once released never changes. */
 const all: Record<string, Migration> = {
@@ -20,6 +21,7 @@ const all: Record<string, Migration> = {
   '0007-rotations': rotations,
   '0008-log-owners': logOwners,
   '0009-rotation-baseline': rotationBaseline,
+  '0010-log-readers': logReaders,
 }
 
 export const migrations: MigrationProvider = { getMigrations: () => Promise.resolve(all) }

@@ -43,6 +43,25 @@ describe('the crontab heartbeat', () => {
     )
   })
 
+  test('shows in the status page by page, where a limit is asked for', async () => {
+    for (const name of ['page-01', 'page-02', 'page-03']) await beat(`?name=${name}`, '127.10.1.9')
+    const all = statusReply.parse((await hub.ask('/status')).json)
+    expect(all.next).toBeNull()
+    const names: string[] = []
+    let after = ''
+    for (let pages = 0; pages < all.total; pages++) {
+      const page = statusReply.parse((await hub.ask(`/status?limit=2${after}`)).json)
+      expect(page.total).toBe(all.total)
+      expect(page.proxies.length).toBeLessThanOrEqual(2)
+      names.push(...page.proxies.map(({ name }) => name))
+      if (!page.next) break
+      after = `&after=${page.next}`
+    }
+    expect(names).toEqual(all.proxies.map(({ name }) => name))
+    expect((await hub.ask('/status?limit=0')).json.errors).toMatchObject([{ field: 'limit' }])
+    expect((await hub.ask('/status?after=nonsense')).json.errors).toMatchObject([{ field: 'after' }])
+  })
+
   test.each([
     ['is missing', ''],
     ['is empty', '?name='],

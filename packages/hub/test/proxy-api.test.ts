@@ -124,6 +124,14 @@ test('by-operator groups the devices that can be used now', async () => {
     ],
   )
   expect((await ask('by-operator?operator=skt&format=txt')).text).toBe(line('seoul-01') + line('seoul-02'))
+  expect((await ask('by-operator?operator=skt&format=txt&limit=1')).text).toBe(line('seoul-01'))
+  const short = operatorList.parse((await ask('by-operator?limit=1')).json).operators
+  expect(short.map(({ available, devices }) => [available, devices.map(({ name }) => name)])).toEqual([
+    [0, []],
+    [2, ['seoul-01']],
+    [1, ['moscow-07']],
+  ])
+  expect(operatorList.parse((await ask('by-operator?operator=nobody')).json).operators).toEqual([])
 })
 
 test('status tells how the service is', async () => {

@@ -37,17 +37,29 @@ export function sendDevices(
 ): void {
   const end = { next, last_event_id: feed.lastEventId, timestamp: stamp(now()) }
   function* text(): Generator<string> {
-    yield `{"total":${total},"devices":[`
-    for (let begin = 0; begin < devices.length; begin += CHUNK) {
-      const chunk = devices.slice(begin, begin + CHUNK).map((device) => JSON.stringify(deviceJson(device, fleet)))
-      yield `${begin === 0 ? '' : ','}${chunk.join(',')}`
-    }
-    yield `],${JSON.stringify(end).slice(1)}`
+    yield `{"total":${total},"devices":`
+    yield* listText(devices, (device) => deviceJson(device, fleet))
+    yield `,${JSON.stringify(end).slice(1)}`
   }
+  sendJson(reply, text(), devices.length)
+}
+
+/** A JSON array of devices, some at a time. */
+export function* listText(devices: readonly Device[], json: (device: Device) => unknown): Generator<string> {
+  yield '['
+  for (let begin = 0; begin < devices.length; begin += CHUNK) {
+    const chunk = devices.slice(begin, begin + CHUNK).map((device) => JSON.stringify(json(device)))
+    yield `${begin === 0 ? '' : ','}${chunk.join(',')}`
+  }
+  yield ']'
+}
+
+/** Sends JSON with so many devices in it as it is written. */
+export function sendJson(reply: FastifyReply, text: Iterable<string>, devices: number): void {
   reply.type('application/json; charset=utf-8')
   // A page is sent in one piece, which costs a tenth of a stream.
-  if (devices.length <= CHUNK) reply.serializer((body: string) => body).send([...text()].join(''))
-  else sendText(reply, text())
+  if (devices <= CHUNK) reply.serializer((body: string) => body).send([...text].join(''))
+  else sendText(reply, text)
 }
 
 /** Sends a long text as it is made. */

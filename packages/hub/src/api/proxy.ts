@@ -4,6 +4,7 @@ import {
   fleetRotateReply,
   fleetRotateRequest,
   operatorList,
+  operatorQuery,
   proxyListQuery,
   proxyQuery,
   proxyServiceStatus,
@@ -16,7 +17,7 @@ import { version } from '../version.ts'
 import { deviceOf, needs } from './access.ts'
 import { emptyBodyIsObject } from './body.ts'
 import type { Routes } from './context.ts'
-import { beginningOf, plainJson, selectionOf, sendDevices } from './device-list.ts'
+import { beginningOf, listText, plainJson, selectionOf, sendDevices, sendJson } from './device-list.ts'
 import { deviceJson } from './device-wire.ts'
 import { problemReplies } from './problem.ts'
 import { byOperator, isAvailable, meant, noDevice, proxyUrlFor, sendLines } from './proxy-choice.ts'
@@ -92,23 +93,35 @@ export const proxyRoutes: Routes = (context) => (app, _options, done) => {
       schema: {
         summary: 'The devices that can be used now, by their operators',
         tags,
-        querystring: proxyQuery,
+        querystring: operatorQuery,
         response: { 200: listedAs(operatorList), ...problemReplies },
       },
     },
     (request, reply) => {
-      const groups = byOperator(context, fleet.devices.filter(meant(context, request.query)))
+      const { limit, ...query } = request.query
+      const groups = byOperator(context, fleet.devices.filter(meant(context, query))).map(({ usable, ...group }) => ({
+        ...group,
+        available: usable.length,
+        listed: usable.slice(0, limit),
+      }))
       if (request.query.format === 'txt')
         return sendLines(
           reply,
-          groups.flatMap(({ usable }) => usable.map((device) => proxyUrlFor(request, device, fleet))),
+          groups.flatMap(({ listed }) => listed.map((device) => proxyUrlFor(request, device, fleet))),
         )
-      const operators = groups.map(({ usable, ...group }) => ({
-        ...group,
-        available: usable.length,
-        devices: usable.map((device) => deviceJson(device, fleet)),
-      }))
-      return { operators, timestamp: stamp(now()) }
+      function* text(): Generator<string> {
+        for (const [index, { listed, ...group }] of groups.entries()) {
+          yield `${index === 0 ? '{"operators":[' : ','}${JSON.stringify(group).slice(0, -1)},"devices":`
+          yield* listText(listed, (device) => deviceJson(device, fleet))
+          yield '}'
+        }
+        yield `${groups.length === 0 ? '{"operators":[' : ''}],"timestamp":${JSON.stringify(stamp(now()))}}`
+      }
+      return sendJson(
+        reply,
+        text(),
+        groups.reduce((sum, { listed }) => sum + listed.length, 0),
+      )
     },
   )
 

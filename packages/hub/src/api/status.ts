@@ -1,8 +1,9 @@
-import { echoReply, statusReply } from '@mobilepool/sdk/contract'
+import { echoReply, statusQuery, statusReply } from '@mobilepool/sdk/contract'
+import { pageOf } from '../fleet/selection.ts'
 import { mayBring } from './access.ts'
 import { addressOf } from './client-address.ts'
 import type { Routes } from './context.ts'
-import { plainJson } from './device-list.ts'
+import { beginningOf, listText, plainJson, sendJson } from './device-list.ts'
 import { statusLine } from './device-wire.ts'
 import { problemReplies } from './problem.ts'
 import { stamp } from './stamp.ts'
@@ -18,13 +19,21 @@ export const statusRoutes: Routes = (context) => (app, _options, done) => {
       schema: {
         summary: 'Every name that has sent heartbeats',
         tags: ['status'],
+        querystring: statusQuery,
         response: { 200: statusReply, ...problemReplies },
       },
     },
-    (_request, reply) => {
+    (request, reply) => {
+      const { limit = Number.POSITIVE_INFINITY, after } = request.query
+      const { total, devices, next } = pageOf(fleet.devices, fleet, null, { sort: 'name', isDown: false, limit, after: beginningOf(after) })
+      const end = { timestamp: stamp(now()), last_event_id: feed.lastEventId, next }
+      function* text(): Generator<string> {
+        yield `{"total":${total},"proxies":`
+        yield* listText(devices, (device) => statusLine(device, fleet))
+        yield `,${JSON.stringify(end).slice(1)}`
+      }
       reply.header('cache-control', 'no-store')
-      const proxies = fleet.devices.map((device) => statusLine(device, fleet))
-      return { total: proxies.length, proxies, timestamp: stamp(now()), last_event_id: feed.lastEventId }
+      sendJson(reply, text(), devices.length)
     },
   )
   app.get(

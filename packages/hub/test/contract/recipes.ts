@@ -36,7 +36,7 @@ export const recipes = (of: World): Record<string, Recipe[]> => {
   const admin = { key: 'admin' }
   return {
     'GET /proxy_server': [{ query: 'name=moscow-08', status: 200 }],
-    'GET /status': [{ status: 200 }],
+    'GET /status': [{ status: 200 }, { query: 'limit=1', status: 200 }],
     'GET /healthz': [{ status: 200 }],
     'GET /readyz': [{ status: 200 }],
     'GET /metrics': [{ status: 200 }],
@@ -96,7 +96,10 @@ export const recipes = (of: World): Record<string, Recipe[]> => {
       { key: of.parserKey, query: 'format=txt', status: 200 },
       { key: of.parserKey, query: 'operator=nobody', status: 503 },
     ],
-    'GET /api/v1/proxy/by-operator': [{ key: of.parserKey, status: 200 }],
+    'GET /api/v1/proxy/by-operator': [
+      { key: of.parserKey, status: 200 },
+      { key: of.parserKey, query: 'limit=1', status: 200 },
+    ],
     'GET /api/v1/proxy/status': [{ key: of.parserKey, status: 200 }],
     'POST /api/v1/admin/devices/import': [
       { ...admin, query: 'format=csv', raw: 'name,operator\nufa-14,MTS\n', headers: { 'content-type': 'text/csv' }, status: 200 },

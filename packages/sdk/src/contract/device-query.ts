@@ -59,8 +59,17 @@ export const proxyListQuery = deviceFilter.extend({
   after: page.after.optional(),
 })
 
-/** Query of `GET /api/v1/proxy/random` and `GET /api/v1/proxy/by-operator`. */
+/** Query of `GET /status`. Without `limit` every name is sent, as a stream. */
+export const statusQuery = z.object({ limit: page.limit.optional(), after: page.after.optional() })
+
+/** Query of `GET /api/v1/proxy/random`. */
 export const proxyQuery = deviceFilter.omit({ status: true }).extend(forClients)
+
+/** Query of `GET /api/v1/proxy/by-operator`. */
+export const operatorQuery = proxyQuery.extend({
+  /** Devices of each operator at most; `GET /api/v1/proxy/list?operator=` has the rest page by page. Without it all are sent, as a stream. */
+  limit: page.limit.optional(),
+})
 
 /** Reply of `GET /api/v1/proxy/by-operator`: the devices that can be used now; `operator` null are those of which it is not known. */
 export const operatorList = z.object({

@@ -38,5 +38,7 @@ export const statusReply = z.object({
   proxies: z.array(proxyStatus),
   timestamp,
   last_event_id: z.string(),
+  /** Where the next page begins: `after` of the next question; null: this was the last. Hubs of before leave it out. */
+  next: z.string().nullable().optional(),
 })
 export type StatusReplyJson = z.infer<typeof statusReply>

@@ -145,7 +145,7 @@ async function serve(device: OpenDevice, library: HoldLibrary, outer: AbortSigna
   const heartbeat = new Heartbeat({
     clock,
     log,
-    hub,
+    hub: tunnel.line,
     name: identity.name,
     everyMs: config.heartbeatMs,
     isRotating: () => rotator.isRotating,

@@ -1,9 +1,10 @@
+import type { AgentHeartbeatJson } from '@mobilepool/sdk/contract'
 import fc from 'fast-check'
 import { pino } from 'pino'
 import { describe, expect, test } from 'vitest'
 import { VirtualClock } from '../test/virtual-clock.ts'
 import { AgentError } from './errors.ts'
-import { Heartbeat, nextBeatAt } from './heartbeat.ts'
+import { Heartbeat, isNews, nextBeatAt } from './heartbeat.ts'
 
 describe('the time of the next heartbeat', () => {
   test('comes within the interval and always at the same offset', () => {
@@ -30,13 +31,22 @@ describe('the time of the next heartbeat', () => {
 })
 
 describe('heartbeats', () => {
-  const beat = { agent_version: '0.1.0', proxy_url: null, methods: [] }
+  const beat: AgentHeartbeatJson = { agent_version: '0.1.0', proxy_url: null, methods: [] }
 
   const start = () => {
     const clock = new VirtualClock()
     const lines: string[] = []
     const seen: string[] = []
-    const hub: { beats: number[]; isDown: boolean; isRotating: boolean; onBeat: () => void } = {
+    const hub: {
+      standing: object | null
+      said: AgentHeartbeatJson
+      beats: number[]
+      isDown: boolean
+      isRotating: boolean
+      onBeat: () => void
+    } = {
+      standing: null,
+      said: beat,
       beats: [],
       isDown: false,
       isRotating: false,
@@ -49,6 +59,9 @@ describe('heartbeats', () => {
       name: 'seoul-01',
       everyMs: 10_000,
       hub: {
+        get standing() {
+          return hub.standing
+        },
         heartbeat: async () => {
           hub.onBeat()
           if (hub.isDown) throw new AgentError('hub_unreachable', 'down')
@@ -57,7 +70,7 @@ describe('heartbeats', () => {
         },
       },
       isRotating: () => hub.isRotating,
-      compose: async () => beat,
+      compose: async () => hub.said,
       onSeen: (exitIp) => seen.push(exitIp),
     })
     const running = heartbeat.run(stop.signal)
@@ -122,5 +135,71 @@ describe('heartbeats', () => {
     await clock.advance(20_000)
     expect(lines).toEqual(['heartbeat failed', 'heartbeats reach the hub again'])
     await end()
+  })
+
+  test('with nothing new are sent once in five minutes while a connection to the hub stands, and at once by another connection', async () => {
+    const { clock, hub, heartbeat, end } = start()
+    hub.standing = {}
+    await clock.advance(299_000)
+    expect(hub.beats).toHaveLength(1)
+    expect(clock.now() - (heartbeat.last?.at ?? 0)).toBeLessThan(10_001)
+    await clock.advance(20_000)
+    expect(hub.beats).toHaveLength(2)
+    hub.standing = {}
+    await clock.advance(10_000)
+    expect(hub.beats).toHaveLength(3)
+    hub.standing = null
+    await clock.advance(30_000)
+    expect(hub.beats).toHaveLength(6)
+    await end()
+  })
+
+  test('with news are sent while a connection stands, too, and again when one got lost', async () => {
+    const { clock, hub, end } = start()
+    hub.standing = {}
+    await clock.advance(1_000)
+    hub.said = { ...beat, methods: ['airplane_mode'] }
+    await clock.advance(10_000)
+    expect(hub.beats).toHaveLength(2)
+    hub.isDown = true
+    hub.said = { ...beat, telemetry: { sim: 'missing' } }
+    await clock.advance(10_000)
+    hub.isDown = false
+    await clock.advance(10_000)
+    expect(hub.beats).toHaveLength(3)
+    await end()
+  })
+})
+
+describe('news in a heartbeat', () => {
+  const base: AgentHeartbeatJson = {
+    agent_version: '0.1.0',
+    proxy_url: null,
+    methods: ['airplane_mode'],
+    telemetry: { operator: 'MTS', network_type: 'LTE', signal: 70, battery: 87, temperature: 31, sim: 'ready' },
+  }
+  const isNewsAfter = (intervals: number, telemetry: AgentHeartbeatJson['telemetry']): boolean =>
+    isNews(base, { ...base, telemetry: { ...base.telemetry, ...telemetry } }, intervals)
+
+  test.each<[string, AgentHeartbeatJson['telemetry'], boolean, boolean]>([
+    ['nothing', {}, false, false],
+    ['a signal that wavers', { signal: 79 }, false, false],
+    ['another signal', { signal: 60 }, false, true],
+    ['a battery that empties', { battery: 82 }, false, true],
+    ['a device that gets hot', { temperature: 36.5 }, false, true],
+    ['another network', { network_type: '5G' }, false, true],
+    ['a SIM that is gone', { sim: 'missing' }, true, true],
+  ])('%s: at once or after a minute', (_, telemetry, atOnce, later) => {
+    expect([isNewsAfter(1, telemetry), isNewsAfter(6, telemetry)]).toEqual([atOnce, later])
+  })
+
+  test('is what can be done with the device, at once', () => {
+    expect(isNews(base, { ...base, methods: [] }, 1)).toBe(true)
+    expect(isNews(base, { ...base, proxy_url: 'http://u:p@127.0.0.1:1' }, 1)).toBe(true)
+  })
+
+  test('is a first word of the device', () => {
+    const { telemetry: _, ...silent } = base
+    expect(isNews(silent, base, 6)).toBe(true)
   })
 })

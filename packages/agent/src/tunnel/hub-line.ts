@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import {
+  type AgentHeartbeatJson,
   type CommandReportJson,
   type ControlFromAgent,
   type ControlFromHub,
@@ -10,11 +11,15 @@ import {
 import { JsonLines } from '@mobilepool/sdk/tunnel'
 import type { Clock } from '../clock.ts'
 import { AgentError } from '../errors.ts'
+import type { HeartbeatWay } from '../heartbeat.ts'
 import type { HubClient, Order } from '../hub/hub-client.ts'
 
+/** Time for the answer to a heartbeat. */
+const SEEN_MS = 10_000
 /** A clock difference below this is the way to the hub. */
 const CLOCK_TOLERANCE_MS = 2_500
 
+type Seen = ControlFromHub & { type: 'seen' }
 type Receipt = ControlFromHub & { type: 'receipt' }
 
 /** The control stream of one session. */
@@ -22,6 +27,8 @@ class Line {
   readonly lines: JsonLines<ControlFromHub, ControlFromAgent>
   readonly gone = new AbortController()
   readonly receipts = new Map<number, (receipt: Receipt) => void>()
+  /** Takes the answer to the heartbeat under way. */
+  onSeen: (seen: Seen) => void = () => {}
   orders: Order[] = []
   /** Asked for an order that has not come. */
   isAsking: boolean = false
@@ -30,6 +37,7 @@ class Line {
     this.lines = new JsonLines(stream, controlFromHub, {
       message: (message) => {
         if (message.type === 'receipt') this.receipts.get(message.number)?.(message)
+        else if (message.type === 'seen') this.onSeen(message)
         else {
           this.isAsking = false
           this.orders.push(localOrder(message, clock.now()))
@@ -45,22 +53,42 @@ class Line {
  * Orders and reports by whichever way there is: by the tunnel, where an order comes when it is given, else by polling. What the tunnel does
  * not deliver is an error here, and said again by whoever keeps it; the ids make that harmless.
  */
-export class HubLine implements Pick<HubClient, 'orders' | 'report'> {
-  readonly #http: Pick<HubClient, 'orders' | 'report'>
+export class HubLine implements Pick<HubClient, 'orders' | 'report'>, HeartbeatWay {
+  readonly #http: Pick<HubClient, 'heartbeat' | 'orders' | 'report'>
   readonly #clock: Clock
   #line: Line | null = null
   #reports = 0
   /** Ends the wait, or the poll, that is under way. */
   #wake: () => void = () => {}
 
-  constructor(http: Pick<HubClient, 'orders' | 'report'>, clock: Clock) {
+  constructor(http: Pick<HubClient, 'heartbeat' | 'orders' | 'report'>, clock: Clock) {
     this.#http = http
     this.#clock = clock
   }
 
-  /** Whether orders come by the tunnel now. */
-  get isAttached(): boolean {
-    return this.#line !== null
+  /** The stream by which the hub is heard now: its pings tell it that the device is alive. Null: there is none. */
+  get standing(): object | null {
+    return this.#line
+  }
+
+  /** Sends a heartbeat. Throws `hub_unreachable`, and what `HubClient.heartbeat` throws. */
+  async heartbeat(body: AgentHeartbeatJson, signal: AbortSignal): Promise<{ readonly remoteIp: string; readonly ipChanged: boolean }> {
+    const line = this.#line
+    if (!line) return this.#http.heartbeat(body, signal)
+    const ended = new AbortController()
+    const giveUp = AbortSignal.any([line.gone.signal, ended.signal, signal])
+    try {
+      const seen = await new Promise<Seen | null>((resolve) => {
+        line.onSeen = resolve
+        const isSent = line.lines.send({ type: 'beat', heartbeat: body })
+        const late = isSent ? this.#clock.sleep(SEEN_MS, giveUp).catch(() => {}) : Promise.resolve()
+        void late.then(() => resolve(null))
+      })
+      if (!seen) throw new AgentError('hub_unreachable', 'The hub did not answer by the tunnel.')
+      return { remoteIp: seen.remote_ip, ipChanged: seen.ip_changed }
+    } finally {
+      ended.abort()
+    }
   }
 
   /** Takes over the stream that the hub has opened for orders; a newer one replaces it. */

@@ -19,6 +19,8 @@ const GOOD_SESSION_MS = 5_000
 const LOOK_MS = 500
 /** One connection that loses a packet holds up all of its streams: on a mobile link four are as fast as many (reference: tunnel.md). */
 const SESSIONS_FAR = 4
+/** Each connection that stands costs pings: those beside the first are let go when nothing went through the device for so long. */
+const IDLE_MS = 60_000
 /** Within one machine or LAN nothing is lost. */
 const SESSIONS_NEAR = 1
 
@@ -44,12 +46,15 @@ export interface TunnelParts {
  */
 export class Tunnel {
   readonly #parts: TunnelParts
-  readonly #sessions = new Set<AgentSession>()
+  /** With the slot of each. */
+  readonly #sessions = new Map<AgentSession, number>()
   #generation: number
   #dials = 0
   /** What the last dial left by. */
   #source: string | null = null
   #wanted: number
+  /** When something last went through the device. */
+  #busyAt = Number.NEGATIVE_INFINITY
   /** Aborts when what is being dialled, or waited for, is of no use any more. */
   #renewal = new AbortController()
   #hasTold: boolean = false
@@ -71,7 +76,7 @@ export class Tunnel {
   renew(reason: string): void {
     this.#source = this.#parts.sourceAddress()
     this.#generation += 1
-    for (const session of [...this.#sessions]) session.end(reason)
+    for (const session of [...this.#sessions.keys()]) session.end(reason)
     this.#renewal.abort()
     this.#renewal = new AbortController()
   }
@@ -88,10 +93,16 @@ export class Tunnel {
     signal.addEventListener('abort', onAbort)
     const slots = new Map<number, Promise<void>>()
     const fill = (): void => {
-      for (let slot = 0; slot < this.#wanted; slot += 1)
-        if (!slots.has(slot) && (slot === 0 || this.sessions > 0)) slots.set(slot, this.#keep(slot, signal))
+      for (let slot = 0; slot < this.#wantedNow(); slot += 1) {
+        if (slots.has(slot) || (slot > 0 && this.sessions === 0)) continue
+        slots.set(
+          slot,
+          this.#keep(slot, signal).finally(() => slots.delete(slot)),
+        )
+      }
     }
     while (!signal.aborted) {
+      this.#look()
       fill()
       await this.#parts.clock.sleep(LOOK_MS, signal).catch(() => {})
       const source = this.#parts.sourceAddress()
@@ -102,13 +113,25 @@ export class Tunnel {
   }
 
   #check(): void {
-    for (const session of this.#sessions) session.check()
+    for (const session of this.#sessions.keys()) session.check()
+  }
+
+  /** How many connections are to stand now: as configured, else few while nothing goes through the device. */
+  #wantedNow(): number {
+    if (this.#parts.sessions !== null) return this.#parts.sessions
+    return this.#parts.clock.now() - this.#busyAt < IDLE_MS ? this.#wanted : 1
+  }
+
+  #look(): void {
+    if ([...this.#sessions.keys()].some(({ streams }) => streams > 0)) this.#busyAt = this.#parts.clock.now()
+    const wanted = this.#wantedNow()
+    for (const [session, slot] of [...this.#sessions]) if (slot >= wanted) session.end('nothing goes through it')
   }
 
   async #keep(slot: number, signal: AbortSignal): Promise<void> {
     const { clock, random } = this.#parts
     const backOff = createBackOff(MIN_WAIT_MS, MAX_WAIT_MS, random)
-    while (!signal.aborted) {
+    while (!signal.aborted && slot < this.#wantedNow()) {
       const { signal: renewed } = this.#renewal
       const from = performance.now()
       const refused = await this.#session(slot, renewed, signal)
@@ -135,7 +158,7 @@ export class Tunnel {
       }
       this.#wanted = this.#parts.sessions ?? (isNear(dialled.socket, url) ? SESSIONS_NEAR : SESSIONS_FAR)
       const session = new AgentSession(dialled, this.#parts)
-      this.#sessions.add(session)
+      this.#sessions.set(session, slot)
       log[this.#hasTold ? 'info' : 'debug']({ ...offer }, 'the hub reaches this device')
       this.#hasTold = false
       const reason = await session.ended

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import {
   type AgentCommandJson,
+  type AgentHeartbeatJson,
   type CommandReportJson,
   type ControlFromAgent,
   type ControlFromHub,
@@ -24,6 +25,10 @@ const MAX_REPORTS = 20
 export interface CommandPorts {
   /** The device's order when there is one, else null after `waitMs` or when `gone` aborts. */
   order(ask: { deviceId: string; waitMs: number; gone: AbortSignal }): Promise<AgentCommandJson | null>
+  /** Takes a heartbeat that came from an address; resolves when it counts: whether the address is another than before. */
+  beat(deviceId: string, heartbeat: AgentHeartbeatJson, address: string): Promise<{ ipChanged: boolean }>
+  /** Takes note that the device answers from that address. */
+  alive(deviceId: string, address: string): void
   /** Takes a report that came from an address; the hub's own state of the rotation, or null when there is no such order. */
   report(deviceId: string, orderId: string, report: CommandReportJson, address: string): Promise<RotationState | null>
 }
@@ -38,6 +43,7 @@ export function carryOrders(session: TunnelSession, deviceId: string, { ports, l
   const lines = new JsonLines<ControlFromAgent, ControlFromHub>(stream, controlFromAgent, {
     message: (message) => {
       if (message.type === 'ready') void look()
+      else if (message.type === 'beat') void hear(message)
       else void take(message)
     },
     end: () => gone.abort(),
@@ -58,6 +64,16 @@ export function carryOrders(session: TunnelSession, deviceId: string, { ports, l
       lines.end()
     } finally {
       isLooking = false
+    }
+  }
+
+  async function hear({ heartbeat }: ControlFromAgent & { type: 'beat' }): Promise<void> {
+    try {
+      const { ipChanged } = await ports.beat(deviceId, heartbeat, session.address)
+      lines.send({ type: 'seen', remote_ip: session.address, ip_changed: ipChanged })
+    } catch (error) {
+      // Not answered it comes again.
+      if (!isDatabaseDown(error)) log.error({ err: error }, 'A heartbeat could not be taken.')
     }
   }
 

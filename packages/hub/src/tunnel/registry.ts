@@ -64,7 +64,7 @@ export class TunnelRegistry {
 
   /** Takes a session, in the place of those that it replaces. */
   accept({ deviceId, offer, ...connection }: Accepted): void {
-    const { options, log, now, onChange } = this.#parts
+    const { options, commands, log, now, onChange } = this.#parts
     const tunnel = this.#tunnelOf(deviceId)
     const verdict = tunnel.judge(offer)
     if (verdict.isStale || this.#isClosing) {
@@ -74,7 +74,11 @@ export class TunnelRegistry {
     tunnel.generation = offer.generation
     const wasConnected = tunnel.isConnected
     const onEnd = (session: TunnelSession, reason: string): void => this.#remove(tunnel, session, reason)
-    const session = new TunnelSession({ ...connection, offer, pingMs: options.pingMs, now, onEnd })
+    // Of several sessions the newest generation's alone tell where the device is.
+    const onAlive = (alive: TunnelSession): void => {
+      if (tunnel.control === alive) commands.alive(deviceId, alive.address)
+    }
+    const session = new TunnelSession({ ...connection, offer, pingMs: options.pingMs, now, onAlive, onEnd })
     // Before the older ones go, so that the device is never without.
     tunnel.open.add(session)
     this.totals.sessionsOpened += 1

@@ -16,6 +16,8 @@ export interface SessionParts {
   /** Between two pings of a session in use, and for the answer to each, ms; an idle one is pinged less often. */
   pingMs: number
   now: () => number
+  /** Called when the agent has answered a ping. */
+  onAlive: (session: TunnelSession) => void
   /** Called once, when the session is over, before its streams are. */
   onEnd: (session: TunnelSession, reason: string) => void
 }
@@ -32,19 +34,21 @@ export class TunnelSession {
   readonly #http2: ClientHttp2Session
   readonly #window: FlowWindow
   readonly #end: (reason: string) => void
+  readonly #onAlive: (session: TunnelSession) => void
   readonly #pingMs: number
   #pinger: NodeJS.Timeout | null = null
   #deadline: NodeJS.Timeout | null = null
   #isOver: boolean = false
 
   /** The 101 must have been written: on TLS, HTTP/2 over a write under way aborts the process (reference: tunnel.md, pitfall 1). */
-  constructor({ offer, socket, address, keyId, pingMs, now, onEnd }: SessionParts) {
+  constructor({ offer, socket, address, keyId, pingMs, now, onAlive, onEnd }: SessionParts) {
     this.offer = offer
     this.address = address
     this.keyId = keyId
     this.since = now()
     this.#pingMs = pingMs
     this.#socket = socket
+    this.#onAlive = onAlive
     this.#http2 = connect('http://agent', { createConnection: () => socket, ...sessionOptions() })
     this.#window = new FlowWindow(this.#http2)
     this.#end = guardSession(this.#http2, socket, (reason) => {
@@ -108,6 +112,7 @@ export class TunnelSession {
         return
       }
       this.rttMs = Math.round(ms)
+      this.#onAlive(this)
       const isIdle = this.#window.streams === 0
       this.#pinger = setTimeout(() => this.#ping(), this.#pingMs * (isIdle ? tunnelIdleFactor : 1))
     }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { agentCommand, commandReport } from './agent.ts'
-import { timestamp } from './names.ts'
+import { agentCommand, agentHeartbeat, commandReport } from './agent.ts'
+import { ipAddress, timestamp } from './names.ts'
 import { rotationState } from './rotation.ts'
 
 /** Where agents dial the hub: `GET` with `Upgrade`, the device's key, and `tunnelOffer` as the query. */
@@ -46,17 +46,21 @@ export type TunnelOffer = z.infer<typeof tunnelOffer>
 
 /**
  * What the agent says on the control stream, one JSON a line: `ready` asks for one order, for as long as the stream stands; `report` is
- * what `POST /api/v1/agents/commands/{id}` takes, numbered so that its receipt is known.
+ * what `POST /api/v1/agents/commands/{id}` takes, numbered so that its receipt is known; `beat` is a heartbeat, answered by `seen`. That the
+ * device lives is known by the pings: a beat is needed when there is something to say.
  */
 export const controlFromAgent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ready') }),
   z.object({ type: z.literal('report'), number: z.int().nonnegative(), id: z.uuid(), report: commandReport }),
+  z.object({ type: z.literal('beat'), heartbeat: agentHeartbeat }),
 ])
 export type ControlFromAgent = z.infer<typeof controlFromAgent>
 
 /** What the hub says on it. */
 export const controlFromHub = z.discriminatedUnion('type', [
   z.object({ type: z.literal('order'), order: agentCommand, now: timestamp }),
+  /** What the hub saw of the last beat. */
+  z.object({ type: z.literal('seen'), remote_ip: ipAddress, ip_changed: z.boolean() }),
   z.object({
     type: z.literal('receipt'),
     number: z.int().nonnegative(),

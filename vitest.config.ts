@@ -34,7 +34,8 @@ const packages = ['sdk', 'hub', 'agent', 'dashboard-static']
 
 export default defineConfig({
   test: {
-    maxWorkers: 2,
+    // One more than the cores of a small machine: many tests wait for timers of the product.
+    maxWorkers: 3,
     projects: [
       ...packages.map((name) => project(name, `./packages/${name}`, ['{src,sim,test}/**/*.test.ts'])),
       project('whole', '.', ['test/**/*.test.ts']),

@@ -34,8 +34,7 @@ const packages = ['sdk', 'hub', 'agent', 'dashboard-static']
 
 export default defineConfig({
   test: {
-    // One more than the cores of a small machine: many tests wait for timers of the product.
-    maxWorkers: 3,
+    maxWorkers: 2,
     projects: [
       ...packages.map((name) => project(name, `./packages/${name}`, ['{src,sim,test}/**/*.test.ts'])),
       project('whole', '.', ['test/**/*.test.ts']),

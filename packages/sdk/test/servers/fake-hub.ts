@@ -114,14 +114,14 @@ export async function startFakeHub(token = 'test-token'): Promise<FakeHub> {
   const onRequest = (request: http.IncomingMessage, response: http.ServerResponse): void => {
     const path = (request.url ?? '').split('?')[0] ?? ''
     requests.push(`${request.method} ${path}`)
-    const rotationId = /^\/api\/v1\/rotations\/(.+)$/.exec(path)?.[1]
+    const asked = rotations.get(/^\/api\/v1\/rotations\/(.+)$/.exec(path)?.[1] ?? '')
     if (status !== null) reply(response, status, problemBody('internal', status))
     else if (request.headers.authorization !== `Bearer ${token}`) reply(response, 401, problemBody('unauthorized', 401))
     else if (path === '/api/v1/proxy/list') {
       reply(response, 200, { total: devices.size, devices: [...devices.values()], last_event_id: eventId(lastId), timestamp: now() })
     } else if (path === '/api/v1/events') openStream(request, response)
     else if (path === '/api/v1/proxy/rotate') void rotate(request, response)
-    else if (rotationId !== undefined && rotations.has(rotationId)) reply(response, 200, { rotation: rotations.get(rotationId) })
+    else if (asked) reply(response, 200, asked)
     else reply(response, 404, problemBody('not_found', 404))
   }
 

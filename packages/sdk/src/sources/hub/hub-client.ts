@@ -13,7 +13,7 @@ import {
   problem,
   type RotationJson,
   type RotationTrigger,
-  rotateReply,
+  rotation,
   type UsageBatchJson,
   usageReply,
 } from '../../contract/index.ts'
@@ -97,8 +97,9 @@ export class HubClient {
     throw new MobilePoolError('MP_HUB_PROTOCOL', 'the hub accepted the rotation and named none', { phase: 'hub' })
   }
 
+  /** How far a rotation is; throws `HubProblem` `not_found` for one that the hub does not know. */
   async rotation(id: string, signal: AbortSignal): Promise<RotationJson> {
-    return (await this.#json('GET', `api/v1/rotations/${id}`, undefined, rotateReply, signal)).rotation
+    return this.#json('GET', `api/v1/rotations/${id}`, undefined, rotation, signal)
   }
 
   /** Reports attempts; throws `HubProblem` when the hub does not take them. */

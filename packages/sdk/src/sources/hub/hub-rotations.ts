@@ -12,7 +12,7 @@ const POLL_MS = 5_000
 const GIVE_UP_MS = 600_000
 
 export interface HubRotationsParts {
-  readonly client: HubClient
+  readonly client: Pick<HubClient, 'rotate' | 'rotation'>
   readonly clock: Clock
   readonly listener: Pick<SourceListener, 'onRotationRunning' | 'onRotationWaiting' | 'onRotationEnd'>
   readonly signal: AbortSignal
@@ -78,16 +78,21 @@ export class HubRotations {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true, signal: over.signal })
       if (signal.aborted) reject(signal.reason)
     })
-    const ask = async (): Promise<never> => {
+    const ask = async (): Promise<RotationResult> => {
       const giveUpAt = clock.now() + GIVE_UP_MS
       for (;;) {
         const answer = await client.rotation(id, stop).catch((error: unknown) => {
-          if (clock.now() > giveUpAt) throw error
+          // Neither a wrong answer nor a refusal is cured by asking again.
+          if (!isPassing(error) || clock.now() > giveUpAt) throw error instanceof HubProblem ? toError(error) : error
           return undefined
         })
-        if (answer !== undefined) this.note(answer)
+        if (answer !== undefined) {
+          this.note(answer)
+          // Told by an event before we waited for it, it would not be told again.
+          if (isFinal(answer.state)) return toResult(answer, answer.state)
+        }
         await pause(clock, POLL_MS, stop, { keepsProcessAlive: true })
-        if (stop.aborted) return await new Promise<never>(() => {})
+        if (stop.aborted) return await ended
       }
     }
     try {
@@ -102,6 +107,12 @@ export class HubRotations {
 /** Grows as a rotation goes on: waiting after attempt n comes after attempt n, and before the next one. A hub that names none makes one attempt. */
 const stepOf = ({ attempt, state }: RotationJson): number =>
   attempt === undefined ? Number(state !== 'queued') : attempt * 2 + Number(state === 'queued')
+
+/** Whether the hub may answer later what it does not answer now. */
+const isPassing = (error: unknown): boolean =>
+  error instanceof HubProblem
+    ? error.problem.status >= 500 || error.problem.status === 429
+    : error instanceof MobilePoolError && error.code === 'MP_HUB_UNREACHABLE'
 
 function toResult(rotation: RotationJson, outcome: RotationOutcome): RotationResult {
   const {

@@ -1,6 +1,7 @@
 /**
  * The hub's gateway against proxy-chain, tinyproxy, squid and haproxy (those that are installed) and a bare relay as the floor: each a
- * process of its own in front of the same device, which is its own target. CPU and memory are those of the process in front.
+ * process of its own in front of the same device, which is its own target; and the gateway in front of an agent that has dialled it over
+ * TLS. CPU and memory are those of the process in front.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -15,6 +16,7 @@ import { ADMIN_KEY, startHubProcess } from './harness/hub-process.ts'
 import type { ProxyServerCalls } from './harness/proxy-chain-server.ts'
 import { report, table } from './harness/report.ts'
 import { median } from './harness/statistics.ts'
+import { startTunnelFront } from './harness/tunnel-front.ts'
 
 const ROUNDS = 5
 const SLICE_MS = 1_500
@@ -44,6 +46,7 @@ const added = await send(`${hub.url}/api/v1/admin/devices`, {
 })
 if (added.status !== 201) throw new Error(`the device was not taken: ${added.text}`)
 const beats = setInterval(() => void beat(), BEAT_MS)
+const tunnel = await startTunnelFront(devicePort)
 const programs = await startPrograms(devicePort)
 if (programs.missing.length > 0) console.log(`not installed, left out: ${programs.missing.join(', ')}`)
 
@@ -55,6 +58,7 @@ const fronts: Front[] = [
     pid: hub.pid,
     authorization: `Basic ${Buffer.from(`bench:${ADMIN_KEY}`).toString('base64')}`,
   },
+  tunnel.front,
   { name: 'proxy-chain, no key', port: Number(new URL(await chain.ask('url')).port), pid: chain.pid, authorization: null },
   ...programs.fronts,
 ]
@@ -88,6 +92,7 @@ for (const [front, row] of rows) row.idle = await idleTunnels(front, IDLE)
 
 clearInterval(beats)
 await programs.stop()
+await tunnel.stop()
 await Promise.all([hub.end(), chain.stop(), relay.stop(), device.stop()])
 await rm(folder, { recursive: true })
 

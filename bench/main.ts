@@ -17,7 +17,7 @@ const LIMITS = {
   'hub.usage': 900,
   'hub.kill': 2_400,
   'hub.memory': 2_400,
-  gateway: 500,
+  gateway: 600,
   'tunnel.recovery': 600,
 }
 type Bench = keyof typeof LIMITS

@@ -9,6 +9,8 @@ export interface Front {
   readonly pid: number
   /** `Proxy-Authorization`, where it asks for it. */
   readonly authorization: string | null
+  /** Where it is asked to lead to. @default a name that the device takes for itself */
+  readonly target?: { readonly host: string; readonly port: number }
 }
 
 /** What came of so many exchanges. */
@@ -40,7 +42,8 @@ const proxyHead = ({ authorization }: Front): string => (authorization === null 
 async function openTunnel(front: Front): Promise<Socket> {
   const socket = connect({ port: front.port, host: '127.0.0.1', noDelay: true })
   socket.on('error', () => {})
-  socket.write(`CONNECT ${HOST}:443 HTTP/1.1\r\nHost: ${HOST}:443\r\n${proxyHead(front)}\r\n`)
+  const { host, port } = front.target ?? { host: HOST, port: 443 }
+  socket.write(`CONNECT ${host}:${port} HTTP/1.1\r\nHost: ${host}:${port}\r\n${proxyHead(front)}\r\n`)
   const [head] = (await once(socket, 'data')) as [Buffer]
   if (!head.toString('latin1', 9, 12).startsWith('200')) throw new Error(`${front.name} refused a tunnel: ${head}`)
   return socket
@@ -56,7 +59,9 @@ export const tunnels = (front: Front, concurrency: number, ms: number): Promise<
 /** Sends plain requests with small answers over kept connections, so many at a time. */
 export const requests = (front: Front, concurrency: number, ms: number): Promise<Measured> =>
   measure(front, concurrency, ms, async () => {
-    const request = `GET http://${HOST}/bytes/64 HTTP/1.1\r\nHost: ${HOST}\r\nUser-Agent: bench\r\nAccept: text/html\r\n${proxyHead(front)}\r\n`
+    const { target } = front
+    const host = target === undefined ? HOST : `${target.host}:${target.port}`
+    const request = `GET http://${host}/bytes/64 HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: bench\r\nAccept: text/html\r\n${proxyHead(front)}\r\n`
     let socket: Socket | null = null
     const send = (): Promise<void> =>
       new Promise((resolve, reject) => {

@@ -48,7 +48,7 @@ export async function startHubProcess(env: Record<string, string>, script = MAIN
     const take = (chunk: Buffer): void => {
       // Kept for the error message of a start that fails; afterwards the log goes where it can be seen.
       output = `${output}${chunk}`.slice(-4_000)
-      const [, found] = /(http:\/\/\S+)\/\n/.exec(output) ?? []
+      const [, found] = /(https?:\/\/\S+)\/\n/.exec(output) ?? []
       if (found === undefined) return
       clearTimeout(timer)
       resolve(found)

@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net'
+import { isIP, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { connect as connectTls } from 'node:tls'
 import { ProxyError } from '@mobilepool/sdk/proxy-server'
@@ -24,8 +24,10 @@ export async function connectToHub(egress: Pick<Egress, 'open'>, place: HubPlace
   const { host, port, isTls, servername } = place
   const connection = await egress.open({ host, port }, 'agent', signal)
   if (!isTls) return connection
+  const name = servername ?? host
   return new Promise((resolve, reject) => {
-    const secure = connectTls({ socket: connection, servername: servername ?? host, ALPNProtocols: ['http/1.1'] })
+    // An address is no server name (RFC 6066, 3), and is looked for in the certificate all the same.
+    const secure = connectTls({ socket: connection, host: name, servername: isIP(name) === 0 ? name : '', ALPNProtocols: ['http/1.1'] })
     const giveUp = (): void => void secure.destroy(new ProxyError('connect_timeout', 'The TLS handshake took too long.'))
     signal.addEventListener('abort', giveUp)
     secure.once('error', reject)

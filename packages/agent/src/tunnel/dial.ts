@@ -55,6 +55,7 @@ export async function dialTunnel({ url, deviceKey, offer, connect, signal }: Dia
     socket = await connect(either)
     const reply = await ask(socket, { url, deviceKey, offer, signal: either })
     if (reply.statusCode !== 101) throw await refusal(reply, url)
+    await written(socket, either)
     const said = Number(reply.headers[tunnelPingHeader])
     const pingMs = said >= PING_MS.min && said <= PING_MS.max ? said : USUAL_PING_MS
     return { socket, pingMs }
@@ -93,6 +94,17 @@ function ask(
     else signal.addEventListener('abort', onAbort)
     asked.end()
   })
+}
+
+/**
+ * Resolves when what was written is known to have left. A hub nearby answers before that, and on TLS, HTTP/2 over a write under way aborts the
+ * process (reference: tunnel.md, pitfall 1).
+ */
+async function written(socket: Duplex, signal: AbortSignal): Promise<void> {
+  while (socket.writableLength > 0 && !socket.destroyed) {
+    signal.throwIfAborted()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
 }
 
 async function refusal(reply: IncomingMessage, url: string): Promise<Error> {

@@ -1,4 +1,8 @@
 /** What the hub's gateway is made of: the pool core behind a proxy server, its devices from the hub itself. */
+export type { Device, DeviceFacts } from '../core/device.ts'
+export type { OwnLimits } from '../core/limits.ts'
+export type { Quarantine } from '../core/quarantine.ts'
+export type { SessionConduct } from '../core/sessions.ts'
 export { TUNNEL_URL } from '../dispatch/endpoint.ts'
 export type { RotationResult } from '../events.ts'
 export type { DeviceRecord, DeviceSource, SourceListener } from '../sources/device-source.ts'

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { device as deviceSchema, ipHistory, problem } from '@mobilepool/sdk/contract'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { scriptedAgent } from './agent.ts'
 import { sharedPostgres, startHub, type TestHub } from './hub.ts'
 
 const IPS = '/api/v1/admin/devices/seoul-01/ips'
@@ -115,10 +116,22 @@ test('what an agent says of its device is shown, and known after a restart with 
   expect(await shown()).toEqual(seoul)
 })
 
-test('a restart of a device whose agent can do it is a rotation by reboot', async () => {
-  const { status, json } = await hub.ask('/api/v1/admin/devices/busan-03/restart', { method: 'POST', key: 'admin' })
+test('a restart of a device whose agent can do it is a rotation by reboot, once, with time for the device to start', async () => {
+  const agent = await scriptedAgent(hub, 'ulsan-09')
+  await agent.beat('127.10.9.1', { methods: ['airplane_mode', 'device_reboot'] })
+  const limits = { rotation_max_time: 20, rotation_attempts: 5 }
+  await hub.ask('/api/v1/admin/devices/ulsan-09', { method: 'PATCH', key: 'admin', body: limits })
+  const asked = Date.now()
+  const { status, json } = await hub.ask('/api/v1/admin/devices/ulsan-09/restart', { method: 'POST', key: 'admin' })
   expect(status).toBe(202)
-  expect(json.rotation).toMatchObject({ device_name: 'busan-03', trigger: 'forced' })
+  const { id } = json.rotation
+  expect(json.rotation).toMatchObject({ device_name: 'ulsan-09', trigger: 'forced', max_attempts: 1 })
+  const [order] = (await agent.order(5)).json.commands
+  expect(order).toMatchObject({ id, method: 'device_reboot' })
+  expect(Date.parse(order.deadline_at) - asked).toBeGreaterThanOrEqual(300_000)
+  const back = { state: 'unchanged', method: 'device_reboot', old_ip: '127.10.9.1', new_ip: '127.10.9.1' }
+  expect((await agent.report(id, '127.10.9.1', back)).json.rotation).toMatchObject({ state: 'unchanged', method: 'device_reboot' })
+  expect((await agent.order(0)).json.commands).toEqual([])
 })
 
 test('two hubs on one database that hear a new name give it one id, with what either set for it', async () => {

@@ -143,7 +143,8 @@ export const deviceRoutes: Routes = (context) => (app, _options, done) => {
       const of = deviceOf(context, request.params.id)
       const cannot = refuseRestart(of)
       if (cannot) throw refused(cannot)
-      const result = await rotations.request(of, { trigger: 'forced', method: 'device_reboot', comment: 'restart' })
+      // Once: that the address stayed the same is no reason to restart it again.
+      const result = await rotations.request(of, { trigger: 'forced', method: 'device_reboot', comment: 'restart', attempts: 1 })
       if ('code' in result) throw refused(result)
       return reply.code(202).send({ rotation: rotationJson(result) })
     },

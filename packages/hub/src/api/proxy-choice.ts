@@ -11,7 +11,7 @@ import type { ApiContext } from './context.ts'
 import { selectionOf } from './device-list.ts'
 import { gatewayUrlOf } from './device-wire.ts'
 
-/** Rotations and restarts end within a minute, most of them much sooner. */
+/** Rotations end within a minute, most of them much sooner. */
 const RETRY_AFTER_S = 10
 
 /** Whether a client can send requests through the device now. */

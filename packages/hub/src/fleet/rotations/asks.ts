@@ -13,6 +13,8 @@ export interface RotationWish {
   comment?: string | undefined
   /** `24h`: rotate again while the new exit IP was seen within this time. @default the device's `rotation_unique` */
   unique?: string | undefined
+  /** How often it is tried. @default the device's `rotation_attempts`, or the hub's */
+  attempts?: number | undefined
   /** Shared by the rotations of one "rotate all". */
   batchId?: string | undefined
 }
@@ -74,7 +76,7 @@ function take(device: Device, wish: RotationWish, { now, newId, minIntervalMs, a
     detail: null,
     comment: wish.comment ?? null,
     attempt: 0,
-    maxAttempts: device.rotationAttempts ?? attempts,
+    maxAttempts: wish.attempts ?? device.rotationAttempts ?? attempts,
     notBefore: null,
     uniqueWithin: wish.unique ?? device.rotationUnique,
     batchId: wish.batchId ?? null,

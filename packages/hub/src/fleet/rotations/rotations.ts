@@ -296,7 +296,8 @@ export class Rotations {
         return
       }
       const isMeasurable = this.#parts.calls.isMeasurable(device)
-      const maxTimeMs = attemptTimeMs(device, { timeoutMs: this.#options.timeoutMs, executor, isMeasurable })
+      const { timeoutMs } = this.#options
+      const maxTimeMs = attemptTimeMs(device, { requested: waiting.requestedMethod, timeoutMs, executor, isMeasurable })
       const before = isRetry ? earlier.attempt.before : seenBefore(device, waiting.newIp)
       const { rotation, attempt } = beginAttempt(waiting, exit, now(), { maxTimeMs, before, newId })
       const run = { attempt }

@@ -12,7 +12,7 @@ async function rotateByHeartbeats({ timeoutMs, firstBeatAfterMs }: { timeoutMs: 
   let now = T0
   const device = newPendingDevice('d1', 'tula-01', T0, { rotationInterval: 600, requestsPerMinute: null })
   Object.assign(device, { rotationUrl: 'http://box.example/rotate', exits: seeAddress(device.exits, '198.51.100.1', T0).exits })
-  const maxTimeMs = attemptTimeMs(device, { timeoutMs, executor: 'hub', isMeasurable: false })
+  const maxTimeMs = attemptTimeMs(device, { requested: null, timeoutMs, executor: 'hub', isMeasurable: false })
   const before = { ...addressesOf(device.exits), probed: null }
   const begun = beginAttempt(rotationRecord(device), '198.51.100.1', T0, { maxTimeMs, before, newId: () => 'unused' })
   const steps: string[] = []

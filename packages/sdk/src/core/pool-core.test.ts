@@ -68,6 +68,18 @@ describe('admission', () => {
     expect(only(devices).inFlight).toBe(1)
   })
 
+  test('a device that is away for a moment only is waited for; one that is away is not', () => {
+    const { core, devices } = coreWith(['seoul-01'])
+    const device = only(devices)
+    core.setOnline(device, false, true)
+    const waiting = request()
+    expect(core.admit(waiting, 0).kind).toBe('wait')
+    core.setOnline(device, true)
+    expect(only(core.serveWaiting(1))).toMatchObject({ applicant: waiting })
+    core.setOnline(device, false)
+    expect(core.admit(request(), 2).kind).toBe('nothing')
+  })
+
   test('a full queue takes nobody', () => {
     const { core } = coreWith(['seoul-01'], { limits: limitedTo(1), queue: { timeoutMs: 1_000, max: 1 } })
     expect([request(), request(), request()].map((each) => core.admit(each, 0).kind)).toEqual(['assigned', 'wait', 'full'])
@@ -227,6 +239,19 @@ describe('ejection', () => {
     for (let i = 0; i < 3; i++) core.judge.settle([attempt(moscow, 'no_response'), attempt(seoul, 'answered')], seoul, 'shop.com', 0)
     expect(moscow.state).toBe('ejected')
     expect(seoul.state).toBe('ready')
+  })
+
+  test('a target that is not there is no fault of a device that was asked alone; where another device reached it, it is', () => {
+    const { core, devices } = coreWith(['moscow-07', 'seoul-01'])
+    const [moscow, seoul] = devices as [Device, Device]
+    const alone = attempt(moscow, 'target_unreachable')
+    for (let i = 0; i < 9; i++) {
+      core.judge.noteAttemptEnd(alone, 0)
+      core.judge.settle([alone], null, 'shop.com', 0)
+    }
+    expect([moscow.consecutiveFaults, moscow.window.failures]).toEqual([0, 0])
+    for (let i = 0; i < 3; i++) core.judge.settle([alone, attempt(seoul, 'answered')], seoul, 'shop.com', 0)
+    expect(moscow.state).toBe('ejected')
   })
 
   test('a hang that another device did not have takes a device out at once', () => {

@@ -45,3 +45,13 @@ test('beyond the bound the one unused for longest goes', () => {
   expect(sessions.find('a', 3)).toBe(a)
   expect(sessions.end('nobody')).toBe(false)
 })
+
+test('a session waits for its device where that is away for a moment only, and leaves it where it is away', () => {
+  const [device, other] = [deviceOf(), deviceOf()]
+  const session = new Sessions(10, () => {}).use('a', settings, 0)
+  session.taken(device)
+  device.returning = true
+  expect(session.accepts(other)).toBe(false)
+  device.returning = false
+  expect(session.accepts(other)).toBe(true)
+})

@@ -1,5 +1,6 @@
 import { type ClientRequest, type IncomingHttpHeaders, request } from 'node:http'
 import { vi } from 'vitest'
+import { trace } from './secrets/trace.ts'
 
 /** One server-sent event as it was received. */
 export interface ReceivedEvent {
@@ -20,12 +21,14 @@ export class EventReader {
   readonly #request: ClientRequest
   readonly #chunks: string[] = []
   #rest = ''
+  readonly #path: string
 
   constructor(url: string, { headers = {} }: { headers?: Record<string, string> } = {}) {
     let end: () => void = () => {}
     this.ended = new Promise((resolve) => {
       end = resolve
     })
+    this.#path = new URL(url).pathname
     this.#request = request(url, { agent: false, headers: { accept: 'text/event-stream', ...headers } })
     this.opened = new Promise((resolve, reject) => {
       this.#request.on('error', (error) => (this.isOpen ? end() : reject(error)))
@@ -84,6 +87,7 @@ export class EventReader {
     const parts = (this.#rest + chunk).split('\n\n')
     this.#rest = parts.pop() ?? ''
     for (const part of parts) {
+      trace({ kind: 'answer', method: 'GET', path: this.#path, text: part })
       const lines = part.split('\n').filter((line) => line !== '' && !line.startsWith(':'))
       const fields = new Map(lines.map((line): [string, string] => [line.slice(0, line.indexOf(': ')), line.slice(line.indexOf(': ') + 2)]))
       const data = fields.get('data')

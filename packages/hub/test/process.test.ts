@@ -57,7 +57,7 @@ async function start(env: Record<string, string> = {}, ...args: string[]): Promi
   let stdout = ''
   let stderr = ''
   child.stdout.on('data', (chunk: Buffer) => {
-    // The first start shows its admin key here, once; what pino writes goes to the other.
+    // What pino writes goes to the other.
     stdout += chunk.toString()
   })
   child.stderr.on('data', (chunk: Buffer) => {
@@ -74,6 +74,10 @@ async function start(env: Record<string, string> = {}, ...args: string[]): Promi
     { timeout: START_TIMEOUT_MS, interval: 50 },
   )
   if (url === null) throw new Error(`ended with ${child.exitCode}: ${stdout}${stderr}`)
+  child.once('close', () => {
+    // The first start shows its admin key there, once, and nowhere else.
+    trace({ kind: 'log', text: stdout.replace(/^(Admin key, shown this once): mp_\S+/m, '$1') })
+  })
   return {
     child,
     url,
@@ -91,7 +95,12 @@ async function run(args: string[], env: Record<string, string> = {}): Promise<{ 
       process.execPath,
       [MAIN, ...args],
       { env: { PATH: process.env.PATH, HUB_DATA_DIR: dataDir, SECRET_KEY, ...env }, timeout: START_TIMEOUT_MS },
-      (_error, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr }),
+      (_error, stdout, stderr) => {
+        trace({ kind: 'log', text: stderr })
+        // Made to be read from there.
+        if (args[0] !== 'admin') trace({ kind: 'log', text: stdout })
+        resolve({ code: child.exitCode, stdout, stderr })
+      },
     )
   })
 }

@@ -57,14 +57,22 @@ test('a "rotate all" is counted as it goes, and what still waits of it can be ca
     expect(found).toHaveLength(1)
     return found[0]
   })
-  expect(rotationBatch.parse(await get(`rotations/batches/${batch}`))).toMatchObject({ total: 3, ended: 0, counts: { queued: 2, draining: 1 } })
+  expect(rotationBatch.parse(await get(`rotations/batches/${batch}`))).toMatchObject({
+    total: 3,
+    ended: 0,
+    counts: { queued: 2, draining: 1 },
+  })
 
   const after = rotationBatch.parse((await post(`rotations/batches/${batch}/cancel`)).json)
   expect(after).toMatchObject({ total: 3, ended: 2, counts: { queued: 0, draining: 1, failed: 2 } })
   const agent = agents.get(running?.device_name ?? '')
   const [order] = (await agent?.order(5))?.json.commands ?? []
   await agent?.report(order.id, '127.10.9.9', { state: 'changed' })
-  expect(rotationBatch.parse(await get(`rotations/batches/${batch}`))).toMatchObject({ total: 3, ended: 3, counts: { changed: 1, failed: 2 } })
+  expect(rotationBatch.parse(await get(`rotations/batches/${batch}`))).toMatchObject({
+    total: 3,
+    ended: 3,
+    counts: { changed: 1, failed: 2 },
+  })
   const listed = rotationList.parse(await get(`rotations?batch=${batch}`)).rotations
   expect(new Set(listed.map(({ id }) => id))).toEqual(new Set(rotations.map(({ id }) => id)))
   expect((await get(`rotations/batches/${randomUUID()}`)).code).toBe('not_found')

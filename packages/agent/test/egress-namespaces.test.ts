@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -49,8 +49,10 @@ describe.skipIf(missing !== null)('a device of a host that has a way out of its 
   }
   /** By the device's proxy, from the host. */
   const through = async (url: string, ...args: string[]): Promise<string> => {
-    const { proxy_url: proxy } = await deviceNow()
-    return curl(network.host, '-x', proxy ?? '', ...args, url)
+    // The hub is not told of a proxy on loopback of another machine.
+    const { proxy } = await agent.logged('ready')
+    const { proxyUsername, proxyPassword } = JSON.parse(readFileSync(join(folder, 'agent', 'device.json'), 'utf8'))
+    return curl(network.host, '-x', `http://${proxyUsername}:${proxyPassword}@${proxy}`, ...args, url)
   }
   const startAgent = (...flags: string[]): void => {
     const started = new AgentProcess(['run', '--config', join(folder, 'agent.json'), ...flags], {}, network.host)

@@ -3,6 +3,7 @@
  * hub, rotated all the time. Fails when a rotation hangs or ends without a reason, or when a device is left switched off.
  */
 import { parseArgs } from 'node:util'
+import { createHub } from '@mobilepool/hub'
 import { runFleet } from '../packages/agent/test/fleet/run-fleet.ts'
 
 const { values } = parseArgs({
@@ -14,7 +15,7 @@ const { values } = parseArgs({
 })
 const devices = Number(values.devices)
 const forMs = Number(values.minutes) * 60_000
-const report = await runFleet({ seed: Number(values.seed), devices, forMs, rotationMs: 60_000, pauseMs: 10_000 })
+const report = await runFleet(createHub, { seed: Number(values.seed), devices, forMs, rotationMs: 60_000, pauseMs: 10_000 })
 const { rotations, ends, wrong, down, changedMs, overheadMs } = report
 
 const quantile = (sorted: readonly number[], share: number): string =>

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
+import { createHub } from '../../hub/src/index.ts'
 import { runFleet } from './fleet/run-fleet.ts'
 
 test('a fleet with random faults: every rotation ends truly told, and no device is left switched off', async () => {
-  const { rotations, ends, wrong, down, changedMs } = await runFleet({
+  const { rotations, ends, wrong, down, changedMs } = await runFleet(createHub, {
     seed: 6,
     devices: 12,
     forMs: 4_000,

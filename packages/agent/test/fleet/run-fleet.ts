@@ -2,9 +2,9 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { createHub } from '@mobilepool/hub'
 import { type RotationJson, rotateReply, rotation } from '@mobilepool/sdk/contract'
 import { pino } from 'pino'
+import type { createHub as CreateHub } from '../../../hub/src/index.ts'
 import { seededRandom } from '../../sim/random.ts'
 import { type Agent, createAgent } from '../../src/index.ts'
 
@@ -50,7 +50,7 @@ interface FleetDevice {
 }
 
 /** Runs a hub and its devices, half of them with random faults, and rotates them all the time. */
-export async function runFleet(plan: FleetPlan): Promise<FleetReport> {
+export async function runFleet(createHub: typeof CreateHub, plan: FleetPlan): Promise<FleetReport> {
   const folder = await mkdtemp(join(tmpdir(), 'mp-fleet-'))
   const random = seededRandom(plan.seed)
   const hub = await createHub({

@@ -13,9 +13,8 @@ const { hostname, port } = new URL(url)
 const log = (line: object, message: string): void => void process.stderr.write(`${JSON.stringify({ at: Date.now(), ...line, message })}\n`)
 const sourceAddress = (): string => DEVICE
 const egress = createEgress({
-  driver: { sourceAddress },
+  ways: [{ version: 4, source: sourceAddress, routes: null }],
   resolver: new DeviceResolver(() => [], Date.now),
-  routes: null,
   allowPrivateTargets: true,
 })
 const exits = new TunnelExits(egress)

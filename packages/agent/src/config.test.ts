@@ -24,6 +24,7 @@ describe('a configuration', () => {
       ...good,
       driverOptions: {},
       policyRoutes: true,
+      ipv6: false,
       tunnel: true,
       insecureHub: false,
       listen: { host: '127.0.0.1', port: 0 },

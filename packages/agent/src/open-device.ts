@@ -3,7 +3,7 @@ import { type Clock, within } from './clock.ts'
 import type { AgentConfig } from './config.ts'
 import { createDriver } from './drivers/create-driver.ts'
 import type { DeviceDriver } from './drivers/driver.ts'
-import { createEgress, type Egress } from './egress/egress.ts'
+import { createEgress, type Egress, type Way } from './egress/egress.ts'
 import { nameServersOf } from './egress/name-servers.ts'
 import { DeviceResolver } from './egress/resolver.ts'
 import { IpTool } from './egress/routing/ip-tool.ts'
@@ -38,8 +38,12 @@ export async function openDevice(config: AgentConfig, tools: Pick<OpenDevice, 'c
   try {
     const driver = await createDriver(config.driver, config.driverOptions, { clock, stateDir: dir, name: config.name })
     const resolver = new DeviceResolver(() => nameServersOf(config.dnsServers, driver), clock.now)
-    const routes = routesOf(config, driver, tools)
-    const egress = createEgress({ driver, resolver, routes, allowPrivateTargets: config.allowPrivateTargets })
+    const egress = createEgress({
+      ways: waysOf(config, driver, tools),
+      carry: driver.carry?.bind(driver),
+      resolver,
+      allowPrivateTargets: config.allowPrivateTargets,
+    })
     const hub = new HubClient({ url: config.hub, connect: hubConnector(egress), now: clock.now })
     const unanswered = (): Error => new AgentError('device_unreachable', 'The device did not answer.')
     return {
@@ -62,12 +66,14 @@ export async function openDevice(config: AgentConfig, tools: Pick<OpenDevice, 'c
   }
 }
 
-/** The routes of a device that is an interface of this host; null where there is none, or others look after them. */
-function routesOf(
-  { policyRoutes }: AgentConfig,
-  { link }: DeviceDriver,
-  { clock, log }: Pick<OpenDevice, 'clock' | 'log'>,
-): PolicyRoutes | null {
-  if (!policyRoutes || !link || link.name === null) return null
-  return new PolicyRoutes({ name: link.name, gateway: link.gateway }, { ip: new IpTool(), clock, log })
+/** IPv4, and IPv6 where it is wanted and the device is an interface of this host. */
+function waysOf(config: AgentConfig, driver: DeviceDriver, { clock, log }: Pick<OpenDevice, 'clock' | 'log'>): Way[] {
+  const { link } = driver
+  const routesOf = (version: 4 | 6, gateway: string | null): PolicyRoutes | null =>
+    config.policyRoutes && link && link.name !== null
+      ? new PolicyRoutes({ name: link.name, gateway }, { ip: new IpTool(version), clock, log })
+      : null
+  const ways: Way[] = [{ version: 4, source: () => driver.sourceAddress(), routes: routesOf(4, link?.gateway ?? null) }]
+  if (config.ipv6 && link) ways.push({ version: 6, source: () => link.address6(), routes: routesOf(6, null) })
+  return ways
 }

@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import { device, rotateReply, rotation } from '@mobilepool/sdk/contract'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { AgentProcess, eventually } from './agent-process.ts'
-import { CarrierNetwork, HOME, INNER, internet, run, whyNot } from './namespaces/carrier-network.ts'
+import { CarrierNetwork, HOME, INNER, INNER6, internet, run, SITE6, whyNot } from './namespaces/carrier-network.ts'
 
 const missing = whyNot()
 if (missing !== null) console.log(`skipped: routes of a device in network namespaces, since ${missing}`)
@@ -69,6 +69,7 @@ describe.skipIf(missing !== null)('a device of a host that has a way out of its 
     const world = start(network.internet, [
       fileURLToPath(new URL('namespaces/internet.ts', import.meta.url)),
       internet.site,
+      SITE6,
       internet.names,
     ])
     if (world.stdout) createInterface({ input: world.stdout }).on('line', (line) => visits.push(JSON.parse(line)))
@@ -182,5 +183,23 @@ describe.skipIf(missing !== null)('a device of a host that has a way out of its 
     const before = network.packetsByHome
     startAgent('--no-policy-routes')
     await eventually(() => network.packetsByHome > before, 'packets by the host’s own way')
+    await agent.kill('SIGTERM')
+  })
+
+  test('reaches what has no IPv4 address by its own IPv6 address, only where that is wanted', async () => {
+    network.advertise6()
+    startAgent()
+    await eventually(() => through('http://seven.example/').catch(() => null), 'it fetches')
+    await expect(through('http://six.example/')).rejects.toThrow(/error: 593/)
+    await agent.kill('SIGTERM')
+
+    startAgent('--ipv6')
+    const seen = await eventually(() => through('http://six.example/').catch(() => null), 'it fetches by IPv6')
+    expect(JSON.parse(seen)).toEqual({ ip: INNER6 })
+    expect(JSON.parse(await through(`http://[${SITE6}]/`))).toEqual({ ip: INNER6 })
+    expect(JSON.parse(await through('http://eight.example/'))).toEqual({ ip: NEW })
+    expect(run(`ip -6 -n ${network.host} rule show`)).toContain(INNER6)
+    await agent.kill('SIGTERM')
+    expect(run(`ip -6 -n ${network.host} rule show`)).not.toContain(INNER6)
   })
 })

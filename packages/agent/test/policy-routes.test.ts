@@ -18,11 +18,11 @@ describe.skipIf(missing !== null)('the routes of a device', () => {
   let network: CarrierNetwork
 
   /** The real `ip` inside the host's namespace, by this command before it. */
-  const ipBy = (...before: string[]): IpTool => {
+  const ipBy = (before: readonly string[] = [], version: 4 | 6 = 4): IpTool => {
     const file = join(folder, `ip-${before.length}`)
     writeFileSync(file, `#!/bin/sh\nexec ip netns exec ${network.host} ${before.join(' ')} ip "$@"\n`)
     chmodSync(file, 0o755)
-    return new IpTool(file)
+    return new IpTool(version, file)
   }
   const routes = (ip: IpTool, name = 'wwan0', gateway: string | null = '10.64.0.1'): PolicyRoutes =>
     new PolicyRoutes({ name, gateway }, { ip, clock: systemClock, log })
@@ -36,7 +36,7 @@ describe.skipIf(missing !== null)('the routes of a device', () => {
   })
 
   test('are told as commands where they may not be set, and those commands set them', async () => {
-    await routes(ipBy('setpriv', '--bounding-set=-net_admin', '--inh-caps=-net_admin')).ready(INNER)
+    await routes(ipBy(['setpriv', '--bounding-set=-net_admin', '--inh-caps=-net_admin'])).ready(INNER)
     const [line, ...others] = logged
     expect(others).toEqual([])
     expect(line?.msg).toMatch(/^the kernel sends by eth0 what has the address of wwan0: run the agent as root or with CAP_NET_ADMIN/)
@@ -75,7 +75,7 @@ describe.skipIf(missing !== null)('the routes of a device', () => {
 
   test('are left to the user where there is no ip, which is said once', async () => {
     logged.length = 0
-    const without = routes(new IpTool('/nonexistent/ip'))
+    const without = routes(new IpTool(4, '/nonexistent/ip'))
     await without.ready(INNER)
     await without.repair(INNER)
     expect(logged.map(({ msg }) => msg)).toEqual([expect.stringContaining('There is no program /nonexistent/ip')])

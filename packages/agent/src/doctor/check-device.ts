@@ -82,7 +82,7 @@ async function checkNames({ config, driver }: OpenDevice, source: string): Promi
   if (isIP(host) !== 0 || host === 'localhost') return skip('DNS', 'the hub is given by its address, so no name is asked for')
   const servers = nameServersOf(config.dnsServers, driver)
   try {
-    const [address] = await new DeviceResolver(() => servers, systemClock.now).resolve(host, source)
+    const [address] = await new DeviceResolver(() => servers, systemClock.now).resolve(host, { v4: source, v6: null })
     return ok('DNS', `${servers[0] ?? 'the name server'} says by the device that ${host} is ${address}`)
   } catch (error) {
     const mend = 'Give name servers that can be asked from the mobile network: "dnsServers": ["1.1.1.1"].'

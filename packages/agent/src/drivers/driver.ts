@@ -18,6 +18,8 @@ interface DeviceLink {
   readonly name: string | null
   /** The other end, where it is known beforehand. */
   readonly gateway: string | null
+  /** Its IPv6 address that the internet can answer, if any. */
+  address6(): string | null
 }
 
 /** What a device says of itself. */

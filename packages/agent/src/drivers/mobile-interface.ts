@@ -52,6 +52,12 @@ export class MobileInterface {
     return addresses.find(({ family }) => family === 'IPv4')?.address ?? null
   }
 
+  /** Its first IPv6 address beyond the link itself (fe80::/10); only where the interface was named. */
+  address6(): string | null {
+    const addresses = networkInterfaces()[this.#options.interface ?? ''] ?? []
+    return addresses.find(({ family, scopeid }) => family === 'IPv6' && scopeid === 0)?.address ?? null
+  }
+
   /** Addresses of the host's other interfaces: seen as the exit IP they mean a leak. */
   hostAddresses(): readonly string[] {
     const own = this.address()

@@ -8,6 +8,7 @@ import { createEgress, type Egress } from './egress.ts'
 import { DeviceResolver } from './resolver.ts'
 
 const SOURCE = '127.10.7.1'
+const BY_IT = { v4: SOURCE, v6: null }
 const soon = () => AbortSignal.timeout(10_000)
 
 let names: NameServer
@@ -38,7 +39,7 @@ afterEach(async () => {
 })
 
 const egressOf = (source: string | null = SOURCE, allowPrivateTargets = true): Egress =>
-  createEgress({ driver: { sourceAddress: () => source }, resolver, routes: null, allowPrivateTargets })
+  createEgress({ ways: [{ version: 4, source: () => source, routes: null }], resolver, allowPrivateTargets })
 
 const open = async (egress: Egress, host: string, asks: 'parser' | 'agent' = 'parser', signal = soon()): Promise<Duplex> => {
   const stream = await egress.open({ host, port }, asks, signal)
@@ -97,15 +98,12 @@ describe('the egress of a device', () => {
   test('lets the driver carry the connection', async () => {
     const carried: unknown[] = []
     const egress = createEgress({
-      driver: {
-        sourceAddress: () => SOURCE,
-        carry: (connection, target) => {
-          carried.push(target)
-          return connection
-        },
+      ways: [{ version: 4, source: () => SOURCE, routes: null }],
+      carry: (connection, target) => {
+        carried.push(target)
+        return connection
       },
       resolver,
-      routes: null,
       allowPrivateTargets: true,
     })
     await open(egress, '127.0.0.1')
@@ -142,7 +140,7 @@ describe('the target guard', () => {
 describe('the resolver', () => {
   test('asks again when the name server’s time is over, and not before', async () => {
     names.names.set('site.example', { addresses: ['127.0.0.1'], ttl: 30 })
-    const resolve = () => resolver.resolve('site.example', SOURCE)
+    const resolve = () => resolver.resolve('site.example', BY_IT)
     await resolve()
     await clock.advance(29_999)
     await resolve()
@@ -158,15 +156,15 @@ describe('the resolver', () => {
 
   test('forgets everything when the device changes its address', async () => {
     names.names.set('site.example', { addresses: ['127.0.0.1'], ttl: 300 })
-    await resolver.resolve('site.example', SOURCE)
+    await resolver.resolve('site.example', BY_IT)
     resolver.flush()
-    await resolver.resolve('site.example', '127.10.7.2')
+    await resolver.resolve('site.example', { v4: '127.10.7.2', v6: null })
     expect(names.questions.map(({ from }) => from)).toEqual([SOURCE, '127.10.7.2'])
   })
 
   test('does not leave a question hanging behind a vanished address', async () => {
     names.isSilent = true
-    const asking = resolver.resolve('slow.example', SOURCE)
+    const asking = resolver.resolve('slow.example', BY_IT)
     while (names.questions.length === 0) await new Promise((resolve) => setImmediate(resolve))
     resolver.flush()
     await expect(asking).rejects.toMatchObject({ code: 'ECANCELLED' })
@@ -174,10 +172,10 @@ describe('the resolver', () => {
 
   test('keeps a bounded number of names', async () => {
     for (let i = 0; i < 1_005; i += 1) names.names.set(`n${i}.example`, { addresses: ['127.0.0.1'], ttl: 300 })
-    for (let i = 0; i < 1_005; i += 1) await resolver.resolve(`n${i}.example`, SOURCE)
-    await resolver.resolve('n1004.example', SOURCE)
+    for (let i = 0; i < 1_005; i += 1) await resolver.resolve(`n${i}.example`, BY_IT)
+    await resolver.resolve('n1004.example', BY_IT)
     expect(names.questions).toHaveLength(1_005)
-    await resolver.resolve('n0.example', SOURCE)
+    await resolver.resolve('n0.example', BY_IT)
     expect(names.questions).toHaveLength(1_006)
   })
 })

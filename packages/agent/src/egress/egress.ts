@@ -1,8 +1,8 @@
-import { connect, isIPv4, type Socket } from 'node:net'
+import { connect, isIP, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { createTargetPolicy, ProxyError, type ProxyTarget } from '@mobilepool/sdk/proxy-server'
 import type { DeviceDriver } from '../drivers/driver.ts'
-import type { DeviceResolver } from './resolver.ts'
+import type { DeviceResolver, Sources } from './resolver.ts'
 import type { PolicyRoutes } from './routing/policy-routes.ts'
 
 /** A name's further addresses are tried when the first does not answer; more than this only keep the client waiting. */
@@ -25,63 +25,106 @@ export interface Egress {
   close(): Promise<void>
 }
 
-/** Makes the egress of one device. */
-export function createEgress(parts: {
-  driver: Pick<DeviceDriver, 'sourceAddress' | 'carry'>
-  resolver: DeviceResolver
+/** One version of IP of the device's link. */
+export interface Way {
+  readonly version: 4 | 6
+  /** The local address to leave from; null while there is none. */
+  source(): string | null
   /** Null: whoever configured the device has routed it. */
-  routes: Pick<PolicyRoutes, 'ready' | 'repair' | 'forget' | 'close'> | null
+  readonly routes: Pick<PolicyRoutes, 'ready' | 'repair' | 'forget' | 'close'> | null
+}
+
+/** A way that has an address now. */
+interface OpenWay extends Way {
+  readonly from: string
+}
+
+/** Makes the egress of one device. `ways`: the first is preferred where a target can be reached by several. */
+export function createEgress(parts: {
+  ways: readonly Way[]
+  carry?: DeviceDriver['carry']
+  resolver: DeviceResolver
   /** Lets parsers reach private, loopback and other special addresses; link-local and metadata ones never. */
   allowPrivateTargets: boolean
 }): Egress {
-  const { driver, resolver, routes, allowPrivateTargets } = parts
+  const { ways, carry, resolver, allowPrivateTargets } = parts
   const policy = createTargetPolicy({ allowPrivate: allowPrivateTargets })
-  const connectFrom = async (source: string, target: ProxyTarget, asks: 'parser' | 'agent', signal: AbortSignal): Promise<Socket> => {
-    const resolved = await resolver.resolve(target.host, source)
+  const connectBy = async (
+    open: readonly OpenWay[],
+    target: ProxyTarget,
+    asks: 'parser' | 'agent',
+    signal: AbortSignal,
+  ): Promise<Socket> => {
+    const resolved = await resolver.resolve(target.host, sourcesOf(open))
     const allowed = asks === 'agent' ? resolved : resolved.filter(policy.allowsAddress)
     if (allowed.length === 0) {
       throw new ProxyError('target_refused', `${target.host} is not on the public internet: this device connects only to public addresses.`)
     }
-    const reachable = allowed.filter((address) => isIPv4(address) === isIPv4(source))
+    const reachable = allowed.flatMap((address) => {
+      const way = open.find(({ version }) => version === isIP(address))
+      return way ? [{ address, from: way.from }] : []
+    })
     if (reachable.length === 0) throw new ProxyError('upstream_failed', "The device has no address of the target's IP version.")
-    return dialFirst(reachable.slice(0, MAX_ADDRESSES), target.port, source, signal)
+    return dialFirst(reachable.slice(0, MAX_ADDRESSES), target.port, signal)
   }
   return {
     async open(target, asks, signal) {
-      const source = driver.sourceAddress()
-      if (source === null) throw new ProxyError('offline', 'The device has no network now.')
-      await routes?.ready(source).catch(asOffline)
-      const socket = await connectFrom(source, target, asks, signal).catch(async (error: NodeJS.ErrnoException) => {
+      const open = await routed(ways)
+      const socket = await connectBy(open, target, asks, signal).catch(async (error: NodeJS.ErrnoException) => {
         // The link was down for a moment, and its routes went with it.
-        if (!routes || signal.aborted || !isUnrouted(error) || !(await routes.repair(source).catch(() => false))) throw error
-        return connectFrom(source, target, asks, signal)
+        if (signal.aborted || !isUnrouted(error) || !(await repaired(open))) throw error
+        return connectBy(open, target, asks, signal)
       })
-      return driver.carry?.(socket, target) ?? socket
+      return carry?.(socket, target) ?? socket
     },
     reset: () => {
       resolver.flush()
-      routes?.forget()
+      for (const { routes } of ways) routes?.forget()
     },
     close: async () => {
       resolver.flush()
-      await routes?.close()
+      await Promise.all(ways.map(({ routes }) => routes?.close()))
     },
   }
 }
 
-function asOffline(error: unknown): never {
-  throw new ProxyError('offline', (error as Error).message, { cause: error })
+const sourcesOf = (open: readonly OpenWay[]): Sources => {
+  const of = (version: 4 | 6): string | null => open.find((way) => way.version === version)?.from ?? null
+  return { v4: of(4), v6: of(6) }
+}
+
+/** The ways that can be taken now. Throws `offline` when there is none. */
+async function routed(ways: readonly Way[]): Promise<readonly OpenWay[]> {
+  let why: unknown = null
+  const open: OpenWay[] = []
+  for (const way of ways) {
+    const from = way.source()
+    if (from === null) continue
+    try {
+      await way.routes?.ready(from)
+      open.push({ ...way, from })
+    } catch (error) {
+      why ??= error
+    }
+  }
+  if (open.length > 0) return open
+  throw new ProxyError('offline', why instanceof Error ? why.message : 'The device has no network now.', { cause: why })
+}
+
+async function repaired(open: readonly OpenWay[]): Promise<boolean> {
+  const changed = await Promise.all(open.map(({ routes, from }) => routes?.repair(from).catch(() => false) ?? false))
+  return changed.includes(true)
 }
 
 /** What a missing route looks like to a connection, and to a question to a name server (whose errors have a `syscall` like `queryA`). */
 const isUnrouted = ({ code, syscall }: NodeJS.ErrnoException): boolean =>
   syscall?.startsWith('query') ? code === 'ECONNREFUSED' || code === 'ETIMEOUT' : code === 'EHOSTUNREACH' || code === 'ENETUNREACH'
 
-async function dialFirst(addresses: readonly string[], port: number, source: string, signal: AbortSignal): Promise<Socket> {
+async function dialFirst(addresses: readonly { address: string; from: string }[], port: number, signal: AbortSignal): Promise<Socket> {
   let failure: unknown
-  for (const address of addresses) {
+  for (const { address, from } of addresses) {
     try {
-      return await dial(address, port, source, signal)
+      return await dial(address, port, from, signal)
     } catch (error) {
       if (signal.aborted || error instanceof ProxyError) throw error
       failure = error

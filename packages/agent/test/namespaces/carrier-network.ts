@@ -7,6 +7,10 @@ export const HOME = '203.0.113.10'
 /** The device's end of the mobile link. */
 export const INNER = '10.64.0.2'
 
+/** The same with IPv6, where the carrier has no NAT. */
+export const INNER6 = '2001:db8:64::2'
+export const SITE6 = '2001:db8:80::81'
+
 /** Runs a program; returns what it printed, throws what it complained of. */
 export function run(command: string, input?: string): string {
   const [program = '', ...args] = command.split(' ')
@@ -62,12 +66,31 @@ export class CarrierNetwork {
       [this.internet, 'route add 198.18.0.0/24 via 198.51.100.1'],
       ...Object.values(internet).map((address) => [this.internet, `addr add ${address}/32 dev lo`]),
     ]
+    const commands6 = [
+      [this.host, 'addr add 2001:db8:203::10/64 dev eth0 nodad'],
+      [this.host, 'route add default via 2001:db8:203::fe dev eth0 metric 100'],
+      [this.#carrier, 'addr add 2001:db8:64::1/64 dev lan0 nodad'],
+      [this.#carrier, 'addr add 2001:db8:51::1/64 dev wan0 nodad'],
+      [this.#carrier, 'route add default via 2001:db8:51::fe'],
+      [this.internet, 'addr add 2001:db8:51::fe/64 dev in0 nodad'],
+      [this.internet, 'addr add 2001:db8:203::fe/64 dev in1 nodad'],
+      [this.internet, 'route add 2001:db8:64::/64 via 2001:db8:51::1'],
+      [this.internet, `addr add ${SITE6}/128 dev lo nodad`],
+    ]
     for (const [space, command] of commands) run(`ip -n ${space} ${command}`)
+    for (const [space, command] of commands6) run(`ip -6 -n ${space} ${command}`)
+    run(`ip netns exec ${this.#carrier} sysctl -qw net.ipv6.conf.all.forwarding=1`)
     run(`ip netns exec ${this.#carrier} sysctl -qw net.ipv4.ip_forward=1`)
     // The stricter setting: an answer that comes by another link than the question went is dropped.
     run(`ip netns exec ${this.host} sysctl -qw net.ipv4.conf.all.rp_filter=1`)
     this.setExit('198.18.0.11')
     this.#nft(this.host, 'table ip watch {\nchain out {\ntype filter hook output priority 0\noifname "eth0" counter\n}\n}\n')
+  }
+
+  /** What a router advertisement of the carrier brings; it goes with the link. */
+  advertise6(): void {
+    run(`ip -6 -n ${this.host} addr add ${INNER6}/64 dev wwan0 nodad`)
+    run(`ip -6 -n ${this.host} route add default via 2001:db8:64::1 dev wwan0 metric 700`)
   }
 
   /** The address by which the internet sees the device from now on. */

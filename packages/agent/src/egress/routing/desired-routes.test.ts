@@ -28,8 +28,19 @@ describe('the routes of a device', () => {
     ['100.127.255.254', 10, '100.64.0.0/10'],
     ['192.168.8.100', 31, '192.168.8.100/31'],
     ['203.0.113.9', 1, '128.0.0.0/1'],
+    ['2001:db8:64:0:1:2:3:4', 64, '2001:db8:64::/64'],
+    ['2001:db8::ff:fe00:1', 120, '2001:db8::ff:fe00:0/120'],
+    ['::1', 127, '::/127'],
   ])('know the network of %s/%d', (address, prefixLength, network) => {
     expect(desiredRoutes({ ...stick, address, prefixLength })[0]?.words[0]).toBe(network)
+  })
+
+  test('have a metric and no scope with IPv6', () => {
+    const six = { ...modem, address: '2001:db8:64::2', prefixLength: 64, gateway: 'fe80::1' }
+    expect(lines(six).slice(0, 2)).toEqual([
+      `route 2001:db8:64::/64 dev wwan1 table ${tableOf('wwan1')} protocol 77 src 2001:db8:64::2 metric 1024`,
+      `route default via fe80::1 dev wwan1 table ${tableOf('wwan1')} protocol 77 src 2001:db8:64::2 metric 1024 onlink`,
+    ])
   })
 
   test('are in a table of their own for each of a thousand interfaces of the usual names', () => {

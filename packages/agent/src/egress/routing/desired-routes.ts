@@ -4,6 +4,8 @@ import { isIPv4 } from 'node:net'
 export const OUR_PROTOCOL = '77'
 /** Before the main table (32766), behind the host's own addresses (0), and on Android before netd's rules (10000). */
 const RULE_PRIORITY = '9000'
+/** IPv6 routes always have a metric, this one if none is given. */
+const METRIC_6 = '1024'
 /** As the kernel's own VRF guide has it: the last that is taken. */
 const LAST_METRIC = '4278198272'
 
@@ -12,7 +14,7 @@ export interface LinkFacts {
   readonly name: string
   /** The address that the device's traffic leaves by. */
   readonly address: string
-  /** Bits of its network; 32: there is no network around it. */
+  /** Bits of its network; all of them (32, or 128 with IPv6): there is no network around it. */
   readonly prefixLength: number
   /** Where traffic goes on this link; null: the link has only one other end. */
   readonly gateway: string | null
@@ -41,12 +43,16 @@ export function tableOf(interfaceName: string): string {
 export function desiredRoutes(link: LinkFacts): RouteEntry[] {
   const { name, address, prefixLength, gateway } = link
   const table = tableOf(name)
-  const tail = ['dev', name, 'table', table, 'protocol', OUR_PROTOCOL, 'src', address]
+  const metric = isIPv4(address) ? [] : ['metric', METRIC_6]
+  const tail = ['dev', name, 'table', table, 'protocol', OUR_PROTOCOL, 'src', address, ...metric]
+  // IPv6 routes have no scope.
+  const onThisLink = isIPv4(address) ? ['scope', 'link'] : []
   const routes: RouteEntry[] = []
   // Sticks of one make all have the same network: it is looked for on this link only.
-  if (prefixLength < 32) routes.push({ kind: 'route', words: [networkOf(address, prefixLength), ...tail, 'scope', 'link'] })
+  if (prefixLength < (isIPv4(address) ? 32 : 128))
+    routes.push({ kind: 'route', words: [networkOf(address, prefixLength), ...tail, ...onThisLink] })
   const way = gateway === null ? [] : ['via', gateway]
-  const onlink = gateway === null ? ['scope', 'link'] : ['onlink']
+  const onlink = gateway === null ? onThisLink : ['onlink']
   routes.push({ kind: 'route', words: ['default', ...way, ...tail, ...onlink] })
   routes.push({ kind: 'route', words: ['unreachable', 'default', 'table', table, 'protocol', OUR_PROTOCOL, 'metric', LAST_METRIC] })
   return [...routes, ruleOf(address, table)]
@@ -94,7 +100,8 @@ export function ownRoute(route: PrintedRoute, table: string): RouteEntry | null 
   const source = route.prefsrc === undefined ? [] : ['src', route.prefsrc]
   const onlink = route.flags?.includes('onlink') ? ['onlink'] : []
   const scope = route.scope === undefined ? [] : ['scope', route.scope]
-  return { kind: 'route', words: [route.dst, ...via, 'dev', route.dev ?? '', ...tail, ...source, ...scope, ...onlink] }
+  const metric = route.metric === undefined ? [] : ['metric', String(route.metric)]
+  return { kind: 'route', words: [route.dst, ...via, 'dev', route.dev ?? '', ...tail, ...source, ...metric, ...scope, ...onlink] }
 }
 
 /** What to do, in order, so that at no moment traffic of the present address has a way that is not the device's. */
@@ -120,10 +127,24 @@ export function changes(
 const sameWords = (one: RouteEntry, other: RouteEntry): boolean =>
   one.kind === other.kind && one.words.toSorted().join(' ') === other.words.toSorted().join(' ')
 
+/** The network around an address, as `ip` prints it. */
 function networkOf(address: string, prefixLength: number): string {
-  if (!isIPv4(address)) throw new TypeError(`not an IPv4 address: ${address}`)
-  const bits = address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0)
-  const size = 2 ** (32 - prefixLength)
-  const first = Math.floor(bits / size) * size
-  return `${[24, 16, 8, 0].map((shift) => Math.floor(first / 2 ** shift) % 256).join('.')}/${prefixLength}`
+  const isFour = isIPv4(address)
+  const [size, hostBits] = isFour ? [32, 32 - prefixLength] : [128, 128 - prefixLength]
+  const first = (bitsOf(address) >> BigInt(hostBits)) << BigInt(hostBits)
+  const parts = (count: number, bits: number): bigint[] =>
+    Array.from({ length: count }, (_, at) => (first >> BigInt(size - bits * (at + 1))) & ((1n << BigInt(bits)) - 1n))
+  const text = isFour ? parts(4, 8).join('.') : shortened(parts(8, 16).map((part) => part.toString(16)))
+  return `${text}/${prefixLength}`
 }
+
+function bitsOf(address: string): bigint {
+  if (isIPv4(address)) return address.split('.').reduce((sum, part) => sum * 256n + BigInt(part), 0n)
+  const [head = '', tail = ''] = address.split('::')
+  const [front, back] = [head, tail].map((half) => (half === '' ? [] : half.split(':')))
+  const zeros = Array.from({ length: 8 - (front?.length ?? 0) - (back?.length ?? 0) }, () => '0')
+  return [...(front ?? []), ...zeros, ...(back ?? [])].reduce((sum, part) => (sum << 16n) + BigInt(`0x${part}`), 0n)
+}
+
+/** RFC 5952: the URL parser's serializer does it. */
+const shortened = (parts: readonly string[]): string => new URL(`http://[${parts.join(':')}]`).hostname.slice(1, -1)

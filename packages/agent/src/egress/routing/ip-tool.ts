@@ -45,17 +45,19 @@ export interface PrintedAddress {
   readonly isPointToPoint: boolean
 }
 
-/** iproute2's `ip`, as far as routes of a device need it. Throws `AgentError` `unsupported` (no such program), `permission_denied`, `no_data_session`. */
+/** iproute2's `ip` for one version of IP, as far as routes of a device need it. Throws `AgentError` `unsupported` (no such program), `permission_denied`, `no_data_session`. */
 export class IpTool {
+  readonly #family: '-4' | '-6'
   readonly #program: string
 
-  constructor(program = 'ip') {
+  constructor(version: 4 | 6 = 4, program = 'ip') {
+    this.#family = version === 4 ? '-4' : '-6'
     this.#program = program
   }
 
-  /** IPv4 addresses of all interfaces. */
+  /** Addresses of all interfaces. */
   async addresses(): Promise<PrintedAddress[]> {
-    const links = await this.#read(['-4', 'addr', 'show'], printedAddresses)
+    const links = await this.#read([this.#family, 'addr', 'show'], printedAddresses)
     return links.flatMap(({ ifname: name = '', flags, addr_info: infos }) =>
       infos.flatMap(({ local: address, prefixlen: prefixLength }) =>
         address === undefined
@@ -65,32 +67,38 @@ export class IpTool {
     )
   }
 
-  /** IPv4 routes of all tables with our protocol. */
+  /** Routes of all tables with our protocol. */
   async ownRoutes(): Promise<PrintedRoute[]> {
-    return this.#read(['-4', 'route', 'show', 'table', 'all', 'protocol', OUR_PROTOCOL], printedRoutes)
+    return this.#read([this.#family, 'route', 'show', 'table', 'all', 'protocol', OUR_PROTOCOL], printedRoutes)
   }
 
-  /** IPv4 default routes of all tables that somebody else has made. */
+  /** Default routes of all tables that somebody else has made. */
   async foreignDefaults(): Promise<PrintedRoute[]> {
-    const routes = await this.#read(['-4', 'route', 'show', 'table', 'all', 'default'], printedRoutes)
+    const routes = await this.#read([this.#family, 'route', 'show', 'table', 'all', 'default'], printedRoutes)
     return routes.filter(({ protocol }) => protocol !== OUR_PROTOCOL)
   }
 
   async rules(): Promise<PrintedRule[]> {
-    return this.#read(['-4', 'rule', 'show'], printedRules)
+    return this.#read([this.#family, 'rule', 'show'], printedRules)
   }
 
   /** The interface by which the kernel would send to the internet from this address; null: by none. */
   async wayOf(address: string): Promise<string | null> {
-    // TEST-NET-3 stands for the internet: nothing is sent.
-    const { exitCode, stdout } = await this.#run(['-json', '-4', 'route', 'get', '203.0.113.1', 'from', address])
+    // An address of the documentation's networks stands for the internet: nothing is sent.
+    const anywhere = this.#family === '-4' ? '203.0.113.1' : '2001:db8::1'
+    const { exitCode, stdout } = await this.#run(['-json', this.#family, 'route', 'get', anywhere, 'from', address])
     return exitCode === 0 ? (parsed(stdout, printedRoutes)[0]?.dev ?? null) : null
   }
 
-  async change(verb: 'replace' | 'add' | 'delete', { kind, words }: RouteEntry): Promise<void> {
-    const { exitCode, lastLine } = await this.#run([kind, verb, ...words])
+  /** As a person would type it. */
+  commandOf(verb: 'replace' | 'add' | 'delete', { kind, words }: RouteEntry): string {
+    return ['ip', this.#family, kind, verb, ...words].join(' ')
+  }
+
+  async change(verb: 'replace' | 'add' | 'delete', entry: RouteEntry): Promise<void> {
+    const command = this.commandOf(verb, entry)
+    const { exitCode, lastLine } = await this.#run(command.split(' ').slice(1))
     if (exitCode === 0) return
-    const command = `ip ${kind} ${verb} ${words.join(' ')}`
     if (/not permitted/.test(lastLine)) throw new AgentError('permission_denied', `"${command}" needs root or CAP_NET_ADMIN.`)
     throw new AgentError('no_data_session', `"${command}" was refused: ${lastLine}`)
   }

@@ -160,7 +160,7 @@ export class PolicyRoutes {
   async #tellWithout({ name, address }: LinkFacts, todo: ReturnType<typeof changes>): Promise<void> {
     const way = await this.#ip.wayOf(address)
     if (way === name) return
-    const commands = todo.map(({ verb, entry }) => `ip ${entry.kind} ${verb} ${entry.words.join(' ')}`)
+    const commands = todo.map(({ verb, entry }) => this.#ip.commandOf(verb, entry))
     const where = way === null ? 'nowhere' : `by ${way}`
     this.#tell(
       { interface: name, address, commands },

@@ -57,6 +57,7 @@ export async function openDevice(config: AgentConfig, tools: Pick<OpenDevice, 'c
       close: async () => {
         await hub.close()
         await egress.close()
+        await driver.close?.()
         await lock.release()
       },
     }

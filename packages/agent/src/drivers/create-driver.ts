@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { PrivateDir } from '../state/private-dir.ts'
+import { openAtDriver } from './at/at.ts'
 import type { DeviceDriver } from './driver.ts'
 import { openExecDriver } from './exec/exec.ts'
 import { openHilinkDriver } from './hilink/hilink.ts'
@@ -24,6 +25,7 @@ const openers = {
   hilink: openHilinkDriver,
   zte: openZteDriver,
   'http-link': openHttpLinkDriver,
+  at: openAtDriver,
 } satisfies Record<string, DriverOpener>
 
 export type DriverKind = keyof typeof openers

@@ -57,4 +57,6 @@ export interface DeviceDriver {
   readonly hostAddresses: readonly string[]
   /** What the device's link does to a connection. Left out where the kernel's own sockets are the link; the simulator loses bytes here. */
   carry?(connection: Duplex, target: ProxyTarget): Duplex
+  /** Gives back what it holds (a port, a process); nothing is called afterwards. */
+  close?(): Promise<void>
 }

@@ -12,6 +12,7 @@ import { createDriver, driverKinds } from '../src/drivers/create-driver.ts'
 import { execOptions } from '../src/drivers/exec/options.ts'
 import { hilinkOptions } from '../src/drivers/hilink/options.ts'
 import { httpLinkOptions } from '../src/drivers/http-link/options.ts'
+import { modemManagerOptions } from '../src/drivers/modemmanager/options.ts'
 import { zteOptions } from '../src/drivers/zte/options.ts'
 import { memoryState } from './memory-state.ts'
 import { VirtualClock } from './virtual-clock.ts'
@@ -36,6 +37,7 @@ describe('docs/agent.md', () => {
     ['exec', execOptions],
     ['hilink', hilinkOptions],
     ['http-link', httpLinkOptions],
+    ['modemmanager', modemManagerOptions],
     ['zte', zteOptions],
   ])('names every option of %s', (kind, { shape }) => {
     const shared = chapter.slice(0, chapter.indexOf('\n### '))

@@ -54,7 +54,7 @@ export class AtModem {
     const { echo, noise, answers } = this.knobs
     const answer = command in answers ? answers[command] : this.#answer(command)
     if (answer === null || answer === undefined) return null
-    const isFinal = /^(OK|ERROR|\+CME ERROR.*)$/.test(answer)
+    const isFinal = /^(OK|ERROR|\+CME ERROR.*|CONNECT.*)$/.test(answer)
     const lines = [...(isFinal || answer === '' ? [] : [answer]), ...noise, isFinal ? answer : 'OK']
     return `${echo ? `${command}\r` : ''}${lines.map((line) => `\r\n${line}\r\n`).join('')}`
   }

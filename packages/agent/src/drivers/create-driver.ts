@@ -5,6 +5,7 @@ import type { DeviceDriver } from './driver.ts'
 import { openExecDriver } from './exec/exec.ts'
 import { openHilinkDriver } from './hilink/hilink.ts'
 import { openHttpLinkDriver } from './http-link/http-link.ts'
+import { openModemManagerDriver } from './modemmanager/modemmanager.ts'
 import { openSimulatedDriver } from './simulated.ts'
 import { openZteDriver } from './zte/zte.ts'
 
@@ -26,6 +27,7 @@ const openers = {
   zte: openZteDriver,
   'http-link': openHttpLinkDriver,
   at: openAtDriver,
+  modemmanager: openModemManagerDriver,
 } satisfies Record<string, DriverOpener>
 
 export type DriverKind = keyof typeof openers

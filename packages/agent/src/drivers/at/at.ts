@@ -34,7 +34,7 @@ class AtDriver implements DeviceDriver {
   readonly #clock: DriverParts['clock']
   readonly #channel: AtChannel
   readonly #modem: Modem
-  readonly #link: MobileInterface
+  readonly link: MobileInterface
   readonly #reboots: RebootBudget
   #isResetting: boolean = false
   #mustDial: boolean = true
@@ -44,16 +44,16 @@ class AtDriver implements DeviceDriver {
     this.#clock = parts.clock
     this.#channel = new AtChannel(options)
     this.#modem = new Modem(this.#channel, options.contextId)
-    this.#link = new MobileInterface(options)
+    this.link = new MobileInterface(options)
     this.#reboots = new RebootBudget(parts)
   }
 
   get hostAddresses(): readonly string[] {
-    return this.#link.hostAddresses()
+    return this.link.hostAddresses()
   }
 
   sourceAddress(): string | null {
-    return this.#link.address()
+    return this.link.address()
   }
 
   async ladder(): Promise<readonly Rung[]> {
@@ -67,7 +67,7 @@ class AtDriver implements DeviceDriver {
 
   async status(signal: AbortSignal): Promise<DeviceStatus> {
     const status = await this.#modem.status(signal)
-    const { name } = this.#link
+    const { name } = this.link
     return name === null ? status : { ...status, telemetry: { ...status.telemetry, interface: name } }
   }
 
@@ -110,7 +110,7 @@ class AtDriver implements DeviceDriver {
       if (!isRegistered(registration)) return 'waiting'
       if (this.#mustDial && this.#options.dial !== undefined) await this.#modem.dial(this.#options.dial, signal)
       this.#mustDial = false
-      return (await this.#modem.address(signal)) !== null && this.#link.address() !== null ? 'online' : 'waiting'
+      return (await this.#modem.address(signal)) !== null && this.link.address() !== null ? 'online' : 'waiting'
     } catch (error) {
       // Away on its bus, or registered a moment too short to connect: the next look tells.
       const isPassing = error instanceof AgentError && ['device_unreachable', 'busy', 'no_data_session'].includes(error.code)

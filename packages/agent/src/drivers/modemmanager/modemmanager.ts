@@ -32,7 +32,7 @@ class ModemManagerDriver implements DeviceDriver {
   readonly #options: z.output<typeof modemManagerOptions>
   readonly #parts: DriverParts
   readonly #mmcli: Mmcli
-  readonly #link: MobileInterface
+  readonly link: MobileInterface
   readonly #reboots: RebootBudget
   /** Only trying tells whether this modem's radio can be switched off. */
   #hasAirplaneMode: boolean | null = null
@@ -44,16 +44,16 @@ class ModemManagerDriver implements DeviceDriver {
     this.#options = options
     this.#parts = parts
     this.#mmcli = new Mmcli(options)
-    this.#link = new MobileInterface(options)
+    this.link = new MobileInterface(options)
     this.#reboots = new RebootBudget(parts)
   }
 
   get hostAddresses(): readonly string[] {
-    return this.#link.hostAddresses()
+    return this.link.hostAddresses()
   }
 
   sourceAddress(): string | null {
-    return this.#link.address()
+    return this.link.address()
   }
 
   async ladder(): Promise<readonly Rung[]> {
@@ -69,7 +69,7 @@ class ModemManagerDriver implements DeviceDriver {
 
   async status(signal: AbortSignal): Promise<DeviceStatus> {
     const status = statusOf(await this.#mmcli.modem(signal))
-    const { name } = this.#link
+    const { name } = this.link
     return name === null ? status : { ...status, telemetry: { ...status.telemetry, interface: name } }
   }
 
@@ -108,7 +108,7 @@ class ModemManagerDriver implements DeviceDriver {
       if (state !== 'connected') return 'waiting'
       const bearer = await this.#mmcli.connectedBearer(bearers, signal)
       if (bearer && this.#mustSetUp) await this.#setUp(bearer, signal)
-      return bearer && this.#link.address() !== null ? 'online' : 'waiting'
+      return bearer && this.link.address() !== null ? 'online' : 'waiting'
     } catch (error) {
       if (signal.aborted || !isPassing(error)) throw error
       return 'waiting'

@@ -7,6 +7,7 @@ import { addConfigOptions, addServeOptions } from '../src/cli/config-options.ts'
 import { createProgram } from '../src/cli/program.ts'
 import { parseConfig, parseMetricsAddress } from '../src/config.ts'
 import { gatherConfig } from '../src/config-sources.ts'
+import { androidAdbOptions } from '../src/drivers/android-adb/options.ts'
 import { atOptions } from '../src/drivers/at/options.ts'
 import { createDriver, driverKinds } from '../src/drivers/create-driver.ts'
 import { execOptions } from '../src/drivers/exec/options.ts'
@@ -33,6 +34,7 @@ describe('docs/agent.md', () => {
   })
 
   test.each([
+    ['android-adb', androidAdbOptions],
     ['at', atOptions],
     ['exec', execOptions],
     ['hilink', hilinkOptions],

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { PrivateDir } from '../state/private-dir.ts'
+import { openAndroidAdbDriver } from './android-adb/android-adb.ts'
 import { openAtDriver } from './at/at.ts'
 import type { DeviceDriver } from './driver.ts'
 import { openExecDriver } from './exec/exec.ts'
@@ -22,6 +23,7 @@ export type DriverOpener = (options: Record<string, unknown>, parts: DriverParts
 
 const openers = {
   simulated: openSimulatedDriver,
+  'android-adb': openAndroidAdbDriver,
   exec: openExecDriver,
   hilink: openHilinkDriver,
   zte: openZteDriver,

@@ -1,6 +1,5 @@
 import { join } from 'node:path'
 import { Kysely, PostgresDialect, type PostgresPool, sql } from 'kysely'
-import { Migrator } from 'kysely/migration'
 import { HubError } from '../errors.ts'
 import { type ChannelStore, channelStore } from './alert-channel-store.ts'
 import { type DeliveryStore, deliveryStore } from './alert-delivery-store.ts'
@@ -18,7 +17,7 @@ import { query } from './failures.ts'
 import { type HeartbeatStore, heartbeatStore } from './heartbeat-store.ts'
 import { type IpHistoryStore, ipHistoryStore } from './ip-history-store.ts'
 import { type KeyStore, keyStore } from './key-store.ts'
-import { migrations } from './migrations/index.ts'
+import { migrate } from './migrate.ts'
 import { pglitePool } from './pglite.ts'
 import { migrationPool, postgresPool } from './postgres.ts'
 import { type PulseStore, pulseStore } from './pulse-store.ts'
@@ -212,16 +211,6 @@ function storeOver(db: Kysely<Tables>, seal: Seal, end: () => Promise<void>): St
       return closing
     },
   }
-}
-
-async function migrate(db: Kysely<Tables>): Promise<void> {
-  const { error } = await new Migrator({ db, provider: migrations }).migrateToLatest()
-  if (error === undefined) return
-  if (/previously executed migration .* is missing/.test(message(error)))
-    throw new HubError('database_unreachable', 'The database was made by a newer hub: start that version, or restore a backup.', {
-      cause: error,
-    })
-  throw error
 }
 
 /** A constant that was sealed on the first start tells a wrong SECRET_KEY before anything is read or written with it. */

@@ -1,11 +1,10 @@
 /** The embedded database's thread: opens the directory it is given, answers queries one by one. Spoken to by pglite.ts only. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { PGlite } from '@electric-sql/pglite'
+import { openEmbeddedDatabase } from './embedded-database.ts'
 import type { FromWorker, ToWorker } from './pglite-messages.ts'
 
 if (!parentPort) throw new Error('runs as a worker thread only')
 const port = parentPort
-const INT8 = 20
 
 const say = (message: FromWorker): void => port.postMessage(message)
 
@@ -15,12 +14,7 @@ function describe(error: unknown): { message: string; code?: string } {
 }
 
 try {
-  const db = await PGlite.create({
-    dataDir: (workerData as { dir: string }).dir,
-    // Without the defaults it hangs; without these two it takes 300 MB and a WAL of 1 GB (reference/hub.md 3.1).
-    startParams: [...PGlite.defaultStartParams, '-c', 'shared_buffers=16MB', '-c', 'max_wal_size=64MB'],
-    parsers: { [INT8]: Number },
-  })
+  const db = await openEmbeddedDatabase((workerData as { dir: string }).dir)
   port.on('message', (message: ToWorker) => {
     if (message.type === 'close') {
       void db.close().finally(() => port.close())

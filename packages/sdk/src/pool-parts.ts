@@ -134,13 +134,18 @@ export function assemblePool(
           { clock, random, emit, quarantine: core.quarantine, onLearnt: () => engine.fleetChanged() },
         )
 
+  const isByGateway = (deviceId: string): boolean => {
+    const device = roster.find(deviceId)
+    return device !== undefined && roster.recordOf(device)?.isByGateway === true
+  }
   const meters = new Meters()
   const watch = new RequestWatch({
     clock,
     meters,
     pool,
     onReached: ({ device, exit }) => triggers.noteRequest(device, exit),
-    onAttempt: supply?.onAttempt ?? (hub?.usage ? (record, _owner, path) => hub.usage?.add(record, path) : null),
+    onAttempt:
+      supply?.onAttempt ?? (hub?.usage ? (record, _owner, path) => hub.usage?.add(record, path, isByGateway(record.deviceId)) : null),
   })
 
   const drains = new Drains({

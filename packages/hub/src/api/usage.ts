@@ -48,8 +48,8 @@ export const usageRoutes: Routes = (context) => (app, _options, done) => {
       const reporter = caller.userId ?? caller.keyId ?? caller.id
       const { stored, unknownDevices, isDuplicate } = await statistics.record(batch, { clientIp: addressOf(request), reporter })
       if (!isDuplicate) {
-        // Attempts that followed the first one of a request are ours, not the caller's.
-        quotas.count(caller, batch.records.filter(({ attempt }) => attempt === 1).length)
+        // Attempts that followed the first one of a request are ours, not the caller's; the gateway counts what it carries.
+        quotas.count(caller, batch.records.filter(({ attempt, through }) => attempt === 1 && through !== 'gateway').length)
         tallies.use(
           batch.records.map(({ device_id, exit_ip, outcome, duration_ms }) => ({
             deviceId: device_id,

@@ -70,7 +70,10 @@ export async function openGateway(config: HubConfig, parts: GatewayParts): Promi
     source: new FleetSource({ fleet, events, now, rotate: (device, wish) => rotations.request(device, wish) }),
     dial: (deviceId, target, signal) => tunnels.connect(deviceId, target, signal),
     bans: banExchange(quarantines, now),
-    onAttempt: (record, owner) => usage.add(record, owner as Client),
+    onAttempt: (record, owner) => {
+      const client = owner as Client
+      if (!client.reportsItself) usage.add(record, client)
+    },
     onEvent: ({ name, data }) => {
       if (name === 'rotationError')
         log.debug({ device: data.device, err: data.error }, 'The gateway asked for a rotation that did not begin.')

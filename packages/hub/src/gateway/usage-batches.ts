@@ -7,6 +7,8 @@ import { isDatabaseDown } from '../store/index.ts'
 export interface Client {
   readonly reporter: string
   readonly address: string
+  /** It reports what it does itself: nothing of it is written here. @default false */
+  readonly reportsItself?: boolean
 }
 
 export interface UsageBatchesParts {

@@ -12,6 +12,7 @@ const nothing: Choices = {
   operator: null,
   region: null,
   device: null,
+  reportsItself: false,
   tags: [],
 }
 
@@ -49,6 +50,7 @@ const right: [name: string, choices: Partial<Choices>][] = [
   ['anna-hardsession-abc', { user: 'anna', session: 'abc', strict: true }],
   ['anna-sid-x-rot-1', { user: 'anna', session: 'x', rotate: true }],
   ['groups-farm,session-y,country-US', { tags: ['farm'], session: 'y', country: 'US' }],
+  ['device-0190c5d2-7a11-7000-8000-000000000001-reports-own', { device: '0190c5d2-7a11-7000-8000-000000000001', reportsItself: true }],
   ['anna-carrier-MTS', { user: 'anna', operator: 'MTS' }],
   ['anna-isp-MTS', { user: 'anna', operator: 'MTS' }],
 ]
@@ -62,6 +64,7 @@ const wrong: [name: string, said: string][] = [
   [`anna-session-${'x'.repeat(51)}`, 'needs 1 to 50'],
   ['anna-session-a-session-b', 'says "session" twice'],
   ['anna-sid-a-session-b', 'says "session" twice'],
+  ['anna-reports-none', '"reports" in the user name needs "own", not "none"'],
   ['anna-ttl-30', '"ttl" in the user name needs a session'],
   ['anna-strict', '"strict" in the user name needs a session'],
   ['anna-rotate-1', '"rotate" in the user name needs a session'],

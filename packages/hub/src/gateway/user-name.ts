@@ -16,6 +16,8 @@ export interface Choices {
   readonly region: string | null
   /** Name or id. */
   readonly device: string | null
+  /** The client reports its requests itself, as `MobilePool` does: the gateway writes nothing of them into the log. */
+  readonly reportsItself: boolean
   /** All of them must be on the device. */
   readonly tags: readonly string[]
 }
@@ -43,6 +45,7 @@ const choices = {
   region: { isWide: true, wants: 'the name of a region' },
   device: { isWide: true, wants: 'the name or id of a device' },
   tag: { isWide: true, wants: 'a tag' },
+  reports: { isWide: false, wants: '"own"' },
 } as const
 
 /** Aliases are those of Oxylabs, SOAX, Evomi, IPRoyal, Geonode, Bright Data, Proxyrack, Apify and proxies.sx. */
@@ -69,7 +72,7 @@ const LONGEST_TTL_MS = 7 * UNITS_MS.d
 const LONGEST = 512
 
 /**
- * Reads a user name: `USER-session-ID-ttl-MIN-strict-country-CC-operator-NAME-region-NAME-device-NAME-tag-T-rotate-1`, each choice at
+ * Reads a user name: `USER-session-ID-ttl-MIN-strict-country-CC-operator-NAME-region-NAME-device-NAME-tag-T-rotate-1-reports-own`, each choice at
  * most once (tags: many), in any order and case, separated by `-`, `,` or `_`. Names may hold hyphens, and percent-encoded whatever would
  * be read as a choice. A word that is no choice is a problem that names it: a typing error must not unstick a session in silence.
  */
@@ -122,6 +125,7 @@ export function readUserName(userName: string): ReadUserName {
       operator: given.get('operator') ?? null,
       region: given.get('region') ?? null,
       device: given.get('device') ?? null,
+      reportsItself: given.has('reports'),
       tags,
     },
   }
@@ -149,6 +153,8 @@ function isRight(choice: keyof typeof choices, value: string, unit: Word['unit']
     }
     case 'country':
       return /^[a-z]{2}$/i.test(value)
+    case 'reports':
+      return value === 'own'
     case 'strict':
     case 'rotate':
       return /^[01]?$/.test(value)

@@ -46,9 +46,9 @@ export class Wishes {
 
   #make(choices: Choices, client: Client): Wish {
     const { sessionMs, queueMs } = this.#parts
-    const { country, operator, region, device, tags, session, ttlMs, strict, rotate } = choices
+    const { country, operator, region, device, tags, session, ttlMs, strict, rotate, reportsItself } = choices
     return this.#parts.front.wish({
-      owner: client,
+      owner: reportsItself ? { ...client, reportsItself } : client,
       queueTimeoutMs: queueMs,
       filter: {
         ...(operator === null ? {} : { operator }),

@@ -33,7 +33,8 @@ export interface Lease extends ProxyForms, AsyncDisposable {
    * lease's alone and good until its release, which cuts what goes through it; once the lease is lost, it answers 503.
    * With `proxy: false` there is none, and reading it or its other shapes throws `MP_OPTIONS`.
    *
-   * The pool dials its devices itself, from where it runs; a device that it cannot dial is reached by the hub's gateway, not by a lease.
+   * Devices that nobody can dial (behind a carrier's NAT, reached by their agent's tunnel) are reached through the hub's gateway, with the
+   * pool's `hub.token` as its key; with `proxy: 'direct'` this is then the gateway's URL, key included.
    */
   readonly proxyUrl: string
   /** For `browser.newContext({ proxy: lease.playwright })`. */

@@ -28,6 +28,8 @@ export const usageRecord = z.strictObject({
   error: z.string().max(500).nullish(),
   /** `User-Agent` that the target was shown. */
   user_agent: z.string().max(500).nullish(),
+  /** It went through the hub's gateway, which has counted it against the quota: it is not counted again. */
+  through: z.literal('gateway').nullish(),
   /** Sticky key of the request's session. */
   session: z
     .string()

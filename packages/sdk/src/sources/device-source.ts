@@ -8,6 +8,8 @@ export interface DeviceRecord {
   readonly name: string
   /** Null: it cannot be reached, so it gets no traffic. `TUNNEL_URL`: by the embedding program's `dial`. */
   readonly proxyUrl: string | null
+  /** It is reached through the hub's gateway, which counts its requests. @default false */
+  readonly isByGateway?: boolean
   readonly exitIp: string | null
   readonly isOnline: boolean
   /** Out of reach for a moment only: requests wait for it. @default false */

@@ -10,6 +10,7 @@ import { UsageReports } from './usage-reports.ts'
 /** What of a pool speaks with its hub, besides its source of devices. */
 export interface HubLink {
   readonly client: HubClient
+  readonly address: HubAddress
   /** Null: bans are not shared. */
   readonly bans: SharedBans | null
   /** Null: the hub is told nothing of requests. */
@@ -28,10 +29,11 @@ export type HubLinkSettings = Pick<PoolSettings, 'ban' | 'usage'> & { readonly h
 
 /** Opens nothing yet: connections are made when something is to be said. */
 export function linkHub(settings: HubLinkSettings, parts: HubLinkParts): HubLink {
-  const client = new HubClient(hubAddress(settings.hub))
+  const address = hubAddress(settings.hub)
+  const client = new HubClient(address)
   const common = { ...parts, client, backoff: hubBackoff }
   const usage = settings.usage === false ? null : new UsageReports(settings.usage, common)
-  return { client, bans: settings.hub.shareBans && settings.ban !== false ? new SharedBans(common) : null, usage }
+  return { client, address, bans: settings.hub.shareBans && settings.ban !== false ? new SharedBans(common) : null, usage }
 }
 
 /** The token may stand in the URL as its password; it is taken out of there, so that no message shows it. */

@@ -5,7 +5,8 @@ import { MobilePoolError } from '../../errors.ts'
 import type { RotationResult } from '../../events.ts'
 import type { DeviceRecord, DeviceSource, SourceListener } from '../device-source.ts'
 import { type BackoffSettings, backoffMs } from './backoff.ts'
-import type { HubClient } from './hub-client.ts'
+import { byGateway } from './by-gateway.ts'
+import type { HubAddress, HubClient } from './hub-client.ts'
 import { HubRotations } from './hub-rotations.ts'
 import { pause } from './pause.ts'
 import { readEvents } from './read-events.ts'
@@ -13,6 +14,7 @@ import type { SharedBans } from './shared-bans.ts'
 
 export interface HubSourceParts {
   readonly client: HubClient
+  readonly address: HubAddress
   /** Limits that the pool's options ask for; what they leave to defaults is not in it. */
   readonly asked: OwnLimits
   /** What every rotation is asked to hold that does not say it itself; undefined: what the hub has for the device. */
@@ -84,7 +86,7 @@ export class HubSource implements DeviceSource {
     if (this.#lastEventId !== null) return
     const { devices, last_event_id: lastEventId } = await this.#parts.client.list(this.#stop.signal)
     this.#lastEventId = lastEventId
-    listener.onSnapshot(devices.map((device) => toRecord(device, this.#parts.asked)))
+    listener.onSnapshot(devices.map((device) => toRecord(device, this.#parts)))
     this.#hasMissedBans = true
     this.#nowUp(listener)
   }
@@ -121,7 +123,7 @@ export class HubSource implements DeviceSource {
   #apply(event: HubEvent, listener: SourceListener): void {
     switch (event.name) {
       case 'device':
-        listener.onDevice(toRecord(event.data, this.#parts.asked))
+        listener.onDevice(toRecord(event.data, this.#parts))
         return
       case 'device_removed':
         listener.onDeviceRemoved(event.data.id)
@@ -158,12 +160,14 @@ export class HubSource implements DeviceSource {
   }
 }
 
-function toRecord(device: DeviceJson, asked: OwnLimits): DeviceRecord {
+function toRecord(device: DeviceJson, { asked, address }: Pick<HubSourceParts, 'asked' | 'address'>): DeviceRecord {
   const limits = limitsOf(device, asked)
+  // A hub that has none leaves it out.
+  const gatewayUrl = device.proxy_url === null ? (device.gateway_url ?? null) : null
   return {
     id: device.id,
     name: device.name,
-    proxyUrl: device.proxy_url,
+    proxyUrl: gatewayUrl === null ? device.proxy_url : byGateway(gatewayUrl, address),
     exitIp: device.exit_ip,
     isOnline: device.status === 'online',
     isRotating: device.status === 'rotating',
@@ -172,7 +176,9 @@ function toRecord(device: DeviceJson, asked: OwnLimits): DeviceRecord {
     operator: device.operator,
     region: device.region,
     type: device.device_type,
-    tunnel: 'auto',
+    isByGateway: gatewayUrl !== null,
+    // What the gateway says of itself in answers to plain requests would be taken for the site's.
+    tunnel: gatewayUrl === null ? 'auto' : 'always',
     ...(limits === undefined ? {} : { limits }),
   }
 }

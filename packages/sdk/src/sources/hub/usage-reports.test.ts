@@ -48,7 +48,7 @@ function reportsTo(answer: (batch: UsageBatchJson) => Error | null, changes: Par
     },
   )
   const add = (count: number): void => {
-    for (let i = 0; i < count; i++) reports.add(record(), '/')
+    for (let i = 0; i < count; i++) reports.add(record(), '/', false)
   }
   return { clock, batches, events, reports, add }
 }
@@ -61,7 +61,7 @@ describe('what the hub is told of a target', () => {
     ['path', 'www.shop.com/private/list'],
   ] as const)('%s: %s', async (urls, target) => {
     const { clock, batches, reports } = reportsTo(() => null, { urls })
-    reports.add(record(), path)
+    reports.add(record(), path, false)
     await clock.advance(5_000)
     expect(batches[0]?.records).toMatchObject([{ target, method: 'GET', status: 200, outcome: 'answered', exit_ip: '127.10.1.1' }])
     expect(JSON.stringify(batches)).not.toContain('s3cret')
@@ -76,7 +76,7 @@ describe('the session of a record', () => {
     [`${'x'.repeat(99)}\u{1f4f1}`, `${'x'.repeat(99)} `],
   ])('%j is told as %j', async (session, told) => {
     const { clock, batches, reports } = reportsTo(() => null)
-    reports.add(record({ session }), '/')
+    reports.add(record({ session }), '/', false)
     await clock.advance(5_000)
     expect(batches[0]?.records[0]?.session).toBe(told)
     expect(usageBatch.safeParse(batches[0]).error).toBeUndefined()
@@ -84,10 +84,19 @@ describe('the session of a record', () => {
 
   test('is left out where there is none', async () => {
     const { clock, batches, reports } = reportsTo(() => null)
-    reports.add(record(), '/')
+    reports.add(record(), '/', false)
     await clock.advance(5_000)
     expect(batches[0]?.records[0]).not.toHaveProperty('session')
   })
+})
+
+test('what went through the hub’s gateway is told as such, so that it counts against the quota once', async () => {
+  const { clock, batches, reports } = reportsTo(() => null)
+  reports.add(record(), '/', true)
+  reports.add(record(), '/', false)
+  await clock.advance(5_000)
+  expect(batches[0]?.records.map(({ through }) => through)).toEqual(['gateway', undefined])
+  expect(usageBatch.safeParse(batches[0]).error).toBeUndefined()
 })
 
 test('records are gathered for flushMs; 500 go at once', async () => {

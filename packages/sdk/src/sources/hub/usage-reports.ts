@@ -78,14 +78,14 @@ export class UsageReports {
     return { sent: this.#sent, waiting: this.#waiting.length + this.#sending, dropped: this.#dropped }
   }
 
-  /** Takes the record of one attempt. */
-  add(record: AttemptRecord, path: string): void {
+  /** Takes the record of one attempt. `isByGateway`: the hub's gateway has counted it for the quota already. */
+  add(record: AttemptRecord, path: string, isByGateway: boolean): void {
     if (this.#stop.signal.aborted) return
     if (this.#isOff || this.#waiting.length + this.#sending >= this.#settings.maxBuffered) {
       this.#drop(1)
       return
     }
-    this.#waiting.push(toJson(record, path, this.#settings.urls))
+    this.#waiting.push(toJson(record, path, { urls: this.#settings.urls, isByGateway }))
     if (this.#waiting.length >= USAGE_BATCH_MAX) this.#flush()
     else this.#callOff ??= this.#parts.clock.schedule(this.#settings.flushMs, () => this.#flush())
   }
@@ -167,7 +167,11 @@ export class UsageReports {
   }
 }
 
-function toJson(record: AttemptRecord, path: string, urls: UsageSettings['urls']): UsageRecordJson {
+function toJson(
+  record: AttemptRecord,
+  path: string,
+  { urls, isByGateway }: { urls: UsageSettings['urls']; isByGateway: boolean },
+): UsageRecordJson {
   return {
     device_id: record.deviceId,
     exit_ip: record.exitIp,
@@ -180,6 +184,7 @@ function toJson(record: AttemptRecord, path: string, urls: UsageSettings['urls']
     bytes_in: record.bytesIn,
     duration_ms: Math.min(LONGEST_MS, Math.max(0, record.durationMs)),
     at: new Date(record.startedAt).toISOString(),
+    ...(isByGateway ? { through: 'gateway' } : {}),
     ...(record.session === null ? {} : { session: sessionOf(record.session) }),
   }
 }

@@ -155,8 +155,9 @@ describe.skipIf(!hasSerialPorts)(`the at driver, on a serial port${withoutPorts}
     const { driver: opened, modem, line: port } = await plugIn({ answers: { 'AT+CFUN=4': null } })
     const down = opened.down(airplane, signal)
     await expect.poll(() => modem.heard.at(-1)).toBe('AT+CFUN=4')
+    const failed = expect(down).rejects.toMatchObject({ code: 'device_unreachable', message: expect.stringContaining('went away') })
     await port.unplug()
-    await expect(down).rejects.toMatchObject({ code: 'device_unreachable', message: expect.stringContaining('went away') })
+    await failed
     await expect(opened.status(signal)).rejects.toMatchObject({ code: 'device_unreachable', message: expect.stringContaining('no port') })
     await port.plugIn()
     expect((await opened.status(signal)).sim).toBe('ready')

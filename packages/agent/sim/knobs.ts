@@ -32,6 +32,8 @@ export const simulatorKnobs = z
     repeatProbability: probability.default(0),
     /** Chance that the device is not online again after a hold, until it is switched off and on once more. */
     stuckProbability: probability.default(0),
+    /** So long after the first start the data session is lost, and stays so until the radio has been switched off and on. */
+    loseSessionAfterMs: ms.optional(),
     /** The modem dials again by itself during the hold, so that the address never changes. */
     autoReconnectDuringHold: z.boolean().default(false),
     /** This many attaches are denied by the carrier before one succeeds. */

@@ -14,9 +14,9 @@ describe('a simulated modem', () => {
   test('is offline while its radio is off and until it has attached', () => {
     const knobs = knobsOf()
     const off = switchOff(freshModem(0), knobs, 1_000)
-    expect(isOnline(off, 100_000)).toBe(false)
+    expect(isOnline(off, knobs, 100_000)).toBe(false)
     const on = switchOn(off, knobs, 2_000, half)
-    expect([isOnline(on, 2_099), isOnline(on, 2_100)]).toEqual([false, true])
+    expect([isOnline(on, knobs, 2_099), isOnline(on, knobs, 2_100)]).toEqual([false, true])
   })
 
   test.each([
@@ -46,20 +46,28 @@ describe('a simulated modem', () => {
   test('that is stuck comes back with the next cycle only', () => {
     const knobs = knobsOf({ stuckProbability: 0.5 })
     const stuck = cycle(freshModem(0), 500, knobs, () => 0.4)
-    expect(isOnline(stuck, 1e9)).toBe(false)
+    expect(isOnline(stuck, knobs, 1e9)).toBe(false)
     expect(
       isOnline(
         cycle(stuck, 500, knobs, () => 0.6),
+        knobs,
         1e9,
       ),
     ).toBe(true)
+  })
+
+  test('that loses its session by itself gets a lasting one with the next cycle', () => {
+    const knobs = knobsOf({ loseSessionAfterMs: 5_000 })
+    const modem = freshModem(0)
+    expect([isOnline(modem, knobs, 4_999), isOnline(modem, knobs, 5_000)]).toEqual([true, false])
+    expect(isOnline(cycle(modem, 500, knobs), knobs, 1e9)).toBe(true)
   })
 
   test('that dials again by itself is never off and never changes', () => {
     const knobs = knobsOf({ autoReconnectDuringHold: true })
     const modem = switchOff(freshModem(0), knobs, 1_000)
     expect(modem.radio).toBe('on')
-    expect([isOnline(modem, 1_050), isOnline(modem, 1_100)]).toEqual([false, true])
+    expect([isOnline(modem, knobs, 1_050), isOnline(modem, knobs, 1_100)]).toEqual([false, true])
     expect(switchOn(modem, knobs, 60_000, half)).toMatchObject({ address: 0 })
   })
 
@@ -72,7 +80,7 @@ describe('a simulated modem', () => {
       denied.push(modem.isDenied)
     }
     expect(denied).toEqual([true, true, false])
-    expect(isOnline(modem, 10_000)).toBe(true)
+    expect(isOnline(modem, knobs, 10_000)).toBe(true)
   })
 
   test('switched twice the same way is as switched once', () => {

@@ -18,6 +18,8 @@ export const modemState = z.object({
   /** Whether the carrier denies the registration now, and how often it has. */
   isDenied: z.boolean(),
   denials: z.int().nonnegative(),
+  /** How often the radio was switched on. */
+  cycles: z.int().nonnegative().default(0),
 })
 export type ModemState = z.infer<typeof modemState>
 
@@ -30,6 +32,7 @@ export const freshModem = (now: number): ModemState => ({
   presentAt: now,
   isDenied: false,
   denials: 0,
+  cycles: 0,
 })
 
 /** Radio off. */
@@ -42,7 +45,14 @@ export function switchOff(modem: ModemState, knobs: SimulatorKnobs, now: number)
 /** Radio on: the carrier gives the next address of its pool if the hold was long enough, and with luck. */
 export function switchOn(modem: ModemState, knobs: SimulatorKnobs, now: number, random: () => number): ModemState {
   if (modem.radio === 'on') return modem
-  const on: ModemState = { ...modem, radio: 'on', since: now, presentAt: now + knobs.reenumerate, isDenied: false }
+  const on: ModemState = {
+    ...modem,
+    radio: 'on',
+    since: now,
+    presentAt: now + knobs.reenumerate,
+    isDenied: false,
+    cycles: modem.cycles + 1,
+  }
   if (modem.denials < knobs.denyRegistration) return { ...on, onlineAt: null, isDenied: true, denials: modem.denials + 1 }
   const isHeldLong = now - modem.since >= knobs.changeAfterHoldMs
   const isSticky = random() < knobs.repeatProbability
@@ -52,8 +62,12 @@ export function switchOn(modem: ModemState, knobs: SimulatorKnobs, now: number, 
 }
 
 /** Whether it is registered with a data session. */
-export const isOnline = (modem: ModemState, now: number): boolean =>
-  modem.radio === 'on' && modem.onlineAt !== null && now >= modem.onlineAt
+export const isOnline = (modem: ModemState, knobs: SimulatorKnobs, now: number): boolean =>
+  modem.radio === 'on' && modem.onlineAt !== null && now >= modem.onlineAt && now < sessionEnd(modem, knobs)
+
+/** When its data session is lost by itself; infinity: never. */
+export const sessionEnd = ({ cycles, since }: ModemState, { loseSessionAfterMs }: SimulatorKnobs): number =>
+  cycles > 0 || loseSessionAfterMs === undefined ? Number.POSITIVE_INFINITY : since + loseSessionAfterMs
 
 /** The exit IP of an address of the pool. */
 export function addressOf(modem: ModemState, knobs: SimulatorKnobs): string {

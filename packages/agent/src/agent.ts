@@ -16,12 +16,12 @@ import { holdPorts } from './holds/hold-ports.ts'
 import { announcedUrlOf, createLocalProxy, listen, proxyUrlOf } from './local-proxy.ts'
 import { createLogger } from './logger.ts'
 import { type OpenDevice, openDevice } from './open-device.ts'
+import { Recovery } from './recovery/recovery.ts'
 import { Rotator } from './rotation/rotator.ts'
 import { endInterrupted, switchOn } from './start-up.ts'
 import { together } from './traffic.ts'
 import { TrafficGate } from './traffic-gate.ts'
 import { openTunnel } from './tunnel/open-tunnel.ts'
-import { watchOver } from './watchdog.ts'
 
 /** Waits between tries to reach the hub for orders. */
 const MIN_WAIT_MS = 1_000
@@ -142,14 +142,14 @@ async function serve(device: OpenDevice, library: HoldLibrary, outer: AbortSigna
   })
   const proxyUrl = proxyUrlOf(await listen(proxy, config.listen), config.advertise, identity)
 
-  const heartbeat = new Heartbeat({
+  const heartbeat: Heartbeat = new Heartbeat({
     clock,
     log,
     hub: tunnel.line,
     name: identity.name,
     everyMs: config.heartbeatMs,
     isRotating: () => rotator.isRotating,
-    compose: heartbeatComposer(device, announcedUrlOf(proxyUrl, config)),
+    compose: heartbeatComposer(device, { proxyUrl: announcedUrlOf(proxyUrl, config), recovered: () => recovery.last }),
     onSeen: (exitIp) => {
       tunnel.seenAs(exitIp)
       const wasLeaking = gate.isLeaking
@@ -158,6 +158,23 @@ async function serve(device: OpenDevice, library: HoldLibrary, outer: AbortSigna
     },
   })
   let toldAt = Number.NEGATIVE_INFINITY
+  const recovery: Recovery = new Recovery({
+    clock,
+    log,
+    driver,
+    mayCure: config.recovery,
+    isHeard: () => heartbeat.isHeard,
+    hasNameServer: () => egress.hasNameServer(),
+    isBusy: () => rotator.isBusy,
+    alone: (run) => rotator.alone(run),
+    cut: () => {
+      traffic.destroyConnections()
+      hub.reset()
+      tunnel.renew('the device is being brought back')
+      egress.reset()
+    },
+    beatNow: () => heartbeat.beatNow(),
+  })
   const commands = new CommandLoop({
     clock,
     log,
@@ -173,7 +190,20 @@ async function serve(device: OpenDevice, library: HoldLibrary, outer: AbortSigna
     },
   })
 
-  const desk = { device, identity, proxyAddress: new URL(proxyUrl).host, proxy, tunnel, gate, rotator, heartbeat, journal, book, signal }
+  const desk = {
+    device,
+    identity,
+    proxyAddress: new URL(proxyUrl).host,
+    proxy,
+    tunnel,
+    gate,
+    rotator,
+    recovery,
+    heartbeat,
+    journal,
+    book,
+    signal,
+  }
   const status = statusReporter(desk)
   const control = await serveControl(dir.path, controlRoutes(desk, status), log)
 
@@ -181,8 +211,7 @@ async function serve(device: OpenDevice, library: HoldLibrary, outer: AbortSigna
     await endInterrupted(journal, rotator, log, signal).catch((error: Error) => log.error(error.message))
     await commands.run(signal)
   }
-  const watched = { driver, isRotating: () => rotator.isRotating }
-  const tasks = Promise.all([takeOrders(), heartbeat.run(signal), tunnel.run(signal), watchOver(watched, clock, log, signal)])
+  const tasks = Promise.all([takeOrders(), heartbeat.run(signal), tunnel.run(signal), recovery.run(signal)])
   tasks.catch((error: unknown) => failing.abort(error))
   const end = async (): Promise<void> => {
     try {

@@ -56,6 +56,8 @@ const schema = z
     policyRoutes: z.boolean().default(true),
     /** Reaches targets that have no IPv4 address by the interface's own IPv6 address: another exit IP, which nobody verifies. @default false */
     ipv6: z.boolean().default(false),
+    /** Tries to bring the device back when it has lost its connection by itself, up to a reboot. @default true */
+    recovery: z.boolean().default(true),
     /** Name servers to ask through the device. @default the carrier's as the device knows them, then 1.1.1.1 and 8.8.8.8 */
     dnsServers: z.array(ipAddress).max(10).default([]),
     /** Public addresses of this host: seen as the device's exit IP they mean a leak. */

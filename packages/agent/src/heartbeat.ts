@@ -37,6 +37,8 @@ export interface HeartbeatParts {
 
 /** While a connection to the hub stands, a heartbeat without news is sent once in so many intervals. */
 const QUIET_INTERVALS = 30
+/** A beat so many intervals ago is still news of the device. */
+const HEARD_INTERVALS = 3
 /** What wavers is told once in so many intervals at most. */
 const WAVERING_INTERVALS = 6
 /** Smaller differences are no news. */
@@ -81,6 +83,12 @@ export class Heartbeat {
   /** The last one that was sent; null before the first. */
   get last(): BeatOutcome | null {
     return this.#last
+  }
+
+  /** Whether the hub has heard the device lately. */
+  get isHeard(): boolean {
+    const { clock, everyMs } = this.#parts
+    return this.#last?.failure === null && clock.now() - this.#last.at < HEARD_INTERVALS * everyMs
   }
 
   /** What the device said of itself last. */

@@ -52,6 +52,19 @@ const metrics: readonly Metric[] = [
   },
   { name: 'rotations_total', help: 'Rotations, by how they ended.', type: 'counter', label: 'outcome', of: ({ rotations }) => rotations },
   {
+    name: 'trouble',
+    help: 'Whether the device has lost its connection by itself.',
+    type: 'gauge',
+    of: (status) => flag(status.trouble !== null),
+  },
+  {
+    name: 'recoveries_total',
+    help: 'Troubles that are over, by what brought the device back.',
+    type: 'counter',
+    label: 'by',
+    of: ({ recoveries }) => recoveries,
+  },
+  {
     name: 'last_rotation_duration_seconds',
     help: 'How long the last rotation took.',
     type: 'gauge',

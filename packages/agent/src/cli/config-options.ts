@@ -37,6 +37,7 @@ export const addServeOptions = (command: Command): Command =>
     )
     .option('--no-tunnel', 'dial no tunnel: the hub reaches the device at its proxy alone')
     .option('--no-policy-routes', "leave the kernel's routes of the device's interface alone: somebody else sets them")
+    .option('--no-recovery', 'do nothing about a device that has lost its connection by itself, but switch its radio on')
     .option('--ipv6', 'reach targets that have no IPv4 address by the IPv6 address of the interface')
     .option('--tunnel-sessions <count>', 'connections of the tunnel, 1 to 16 (default: 1 where the hub is near, else 4)', Number)
     .option('--allow-private-targets', 'let parsers reach private and loopback addresses')

@@ -29,7 +29,7 @@ const isWell = ({ heartbeat, tunnel, is_leaking, is_rotating }: AgentStatus): bo
   !is_leaking && (is_rotating || (heartbeat?.failure === null && (!tunnel.wanted || tunnel.sessions > 0)))
 
 function render(status: AgentStatus): string {
-  const { heartbeat, tunnel, last_rotation: last, rotations, telemetry } = status
+  const { heartbeat, tunnel, last_rotation: last, rotations, telemetry, trouble, recoveries } = status
   const now = Date.now()
   const ago = (time: string): string => `${Math.max(0, Math.round((now - Date.parse(time)) / 1_000))} s ago`
   const rows = [
@@ -41,6 +41,16 @@ function render(status: AgentStatus): string {
     ],
     ['proxy', `${status.proxy}, ${status.connections} connections, ${status.bytes_up} bytes up, ${status.bytes_down} down`],
     ['tunnel', tunnel.wanted ? `${tunnel.sessions} connections to the hub` : 'not wanted'],
+    [
+      'trouble',
+      trouble
+        ? `${trouble.found} since ${ago(trouble.since)}; tried: ${trouble.tried.join(', ') || 'nothing yet'}`
+        : `none now; brought back: ${
+            Object.entries(recoveries)
+              .map(([by, times]) => `${times} times by ${by}`)
+              .join(', ') || 'never'
+          }`,
+    ],
     ['rotation', status.is_rotating ? 'under way' : last ? `${renderRotation(last)}, ${ago(last.ended_at)}` : 'none since the start'],
     [
       'rotations',

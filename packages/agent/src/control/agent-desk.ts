@@ -6,6 +6,7 @@ import type { Heartbeat } from '../heartbeat.ts'
 import { calibrate, calibration } from '../holds/calibrate.ts'
 import type { HoldBook } from '../holds/hold-book.ts'
 import type { OpenDevice } from '../open-device.ts'
+import type { Recovery } from '../recovery/recovery.ts'
 import { reportOf } from '../rotation/result.ts'
 import type { PastRotation, Rotator } from '../rotation/rotator.ts'
 import type { Identity } from '../state/identity.ts'
@@ -25,6 +26,7 @@ export interface DeskParts {
   readonly tunnel: OpenTunnel
   readonly gate: TrafficGate
   readonly rotator: Rotator
+  readonly recovery: Recovery
   readonly heartbeat: Heartbeat
   readonly journal: CommandJournal
   readonly book: HoldBook
@@ -44,7 +46,7 @@ const rotateQuestion = z.strictObject({
 
 /** Says how the agent does. */
 export function statusReporter(parts: DeskParts): () => AgentStatus {
-  const { device, identity, proxyAddress, proxy, tunnel, gate, rotator, heartbeat, journal } = parts
+  const { device, identity, proxyAddress, proxy, tunnel, gate, rotator, recovery, heartbeat, journal } = parts
   const { config, clock } = device
   const startedAt = stamp(clock.now())
   return () => {
@@ -65,6 +67,12 @@ export function statusReporter(parts: DeskParts): () => AgentStatus {
       is_leaking: gate.isLeaking,
       last_rotation: rotator.last ? pastRotation(rotator.last) : null,
       rotations: rotator.counts,
+      trouble: recovery.trouble && {
+        since: stamp(recovery.trouble.since),
+        found: recovery.trouble.finding,
+        tried: [...recovery.trouble.tried],
+      },
+      recoveries: Object.fromEntries(recovery.counts),
       unreported: journal.unacknowledged().length,
       connections: proxy.activeCount + tunnel.exits.activeCount,
       bytes_up: counters.bytesUp + tunnel.exits.counters.bytesUp,

@@ -37,6 +37,10 @@ export const agentStatus = z.object({
     .nullable(),
   /** Rotations since the start, by how they ended. */
   rotations: z.object({ changed: count, unchanged: count, failed: count }),
+  /** Since when the device has been in trouble, which, and what was tried in this round; null: it is not. */
+  trouble: z.object({ since: time, found: z.string(), tried: z.array(z.string()) }).nullable(),
+  /** How often it was brought back since the start, by what did it. */
+  recoveries: z.record(z.string(), count),
   /** Results that the hub has not acknowledged. */
   unreported: count,
   /** Connections that go through the device now. */

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { type SimulatorKnobs, simulatorKnobs } from '../../sim/knobs.ts'
 import { LinkConnection } from '../../sim/link.ts'
-import { addressOf, freshModem, isOnline, type ModemState, modemState, switchOff, switchOn } from '../../sim/modem.ts'
+import { addressOf, freshModem, isOnline, type ModemState, modemState, sessionEnd, switchOff, switchOn } from '../../sim/modem.ts'
 import { seededRandom } from '../../sim/random.ts'
 import { Saboteur } from '../../sim/sabotage.ts'
 import type { Clock } from '../clock.ts'
@@ -35,6 +35,7 @@ class SimulatedDriver implements DeviceDriver {
   readonly #random: () => number
   readonly #saboteur: Saboteur | null
   readonly #connections = new Set<LinkConnection>()
+  readonly #closing = new AbortController()
   #modem: ModemState
   #timeoutsLeft: number
 
@@ -51,6 +52,7 @@ class SimulatedDriver implements DeviceDriver {
     // A pool that has become smaller has lost its last addresses.
     this.#modem = { ...modem, address: modem.address % knobs.poolSize }
     this.#timeoutsLeft = knobs.timeoutTimes
+    void this.#loseSession()
   }
 
   async ladder(): Promise<readonly Rung[]> {
@@ -70,8 +72,7 @@ class SimulatedDriver implements DeviceDriver {
   async down(_rung: Rung, signal: AbortSignal): Promise<void> {
     await this.#reach(signal)
     await this.#set(switchOff(this.#modem, this.#knobs, this.#clock.now()))
-    for (const connection of this.#connections) connection.goSilent()
-    this.#connections.clear()
+    this.#silence()
   }
 
   async up(signal: AbortSignal): Promise<void> {
@@ -80,7 +81,7 @@ class SimulatedDriver implements DeviceDriver {
   }
 
   async waitOnline(signal: AbortSignal): Promise<void> {
-    while (!isOnline(this.#modem, this.#clock.now())) {
+    while (!isOnline(this.#modem, this.#knobs, this.#clock.now())) {
       if (this.#modem.isDenied) throw new AgentError('no_registration', 'The carrier denies the registration.')
       await this.#clock.sleep(POLL_MS, signal)
     }
@@ -88,7 +89,7 @@ class SimulatedDriver implements DeviceDriver {
 
   sourceAddress(): string | null {
     if (this.#knobs.leak) return HOST_ADDRESS
-    return isOnline(this.#modem, this.#clock.now()) ? addressOf(this.#modem, this.#knobs) : null
+    return isOnline(this.#modem, this.#knobs, this.#clock.now()) ? addressOf(this.#modem, this.#knobs) : null
   }
 
   carry(connection: Duplex): Duplex {
@@ -96,6 +97,23 @@ class SimulatedDriver implements DeviceDriver {
     this.#connections.add(link)
     link.once('close', () => this.#connections.delete(link))
     return link
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort()
+  }
+
+  /** A session that is lost says so to nobody. */
+  async #loseSession(): Promise<void> {
+    const end = sessionEnd(this.#modem, this.#knobs)
+    if (end === Number.POSITIVE_INFINITY) return
+    await this.#clock.sleep(end - this.#clock.now(), this.#closing.signal).catch(() => {})
+    if (!this.#closing.signal.aborted && sessionEnd(this.#modem, this.#knobs) === end) this.#silence()
+  }
+
+  #silence(): void {
+    for (const connection of this.#connections) connection.goSilent()
+    this.#connections.clear()
   }
 
   /** What stands between a command and the device. */

@@ -19,6 +19,8 @@ export interface Egress {
    * @param asks `parser`: the target is guarded; `agent`: it is the hub, wherever that is
    */
   open(target: ProxyTarget, asks: 'parser' | 'agent', signal: AbortSignal): Promise<Duplex>
+  /** Whether a name server answers through the device, whatever it says: then the device is online, although the hub may be away. */
+  hasNameServer(): Promise<boolean>
   /** The device is about to have another address: names and routes are found anew behind it. */
   reset(): void
   /** Takes back what was set in the kernel. Never throws. */
@@ -76,6 +78,13 @@ export function createEgress(parts: {
         return connectBy(open, target, asks, signal)
       })
       return carry?.(socket, target) ?? socket
+    },
+    async hasNameServer() {
+      try {
+        return await resolver.isAnswered(sourcesOf(await routed(ways)))
+      } catch {
+        return false
+      }
     },
     reset: () => {
       resolver.flush()

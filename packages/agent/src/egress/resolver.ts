@@ -1,4 +1,4 @@
-import type { RecordWithTtl } from 'node:dns'
+import { FORMERR, NODATA, NOTFOUND, NOTIMP, REFUSED, type RecordWithTtl, SERVFAIL } from 'node:dns'
 import { Resolver } from 'node:dns/promises'
 import { isIP, isIPv4 } from 'node:net'
 
@@ -8,6 +8,11 @@ const TRIES = 2
 const MAX_NAMES = 1_000
 /** Longer promises of a name server are not believed: sites move. */
 const MAX_TTL_S = 300
+
+/** Asked for only to see whether somebody answers: a name that every name server knows. */
+const ANY_NAME = 'a.root-servers.net'
+/** Errors that a name server has said, as opposed to those of nobody answering. */
+const answers: ReadonlySet<string> = new Set([NOTFOUND, NODATA, SERVFAIL, REFUSED, NOTIMP, FORMERR])
 
 const UNSPECIFIED_4 = '0.0.0.0'
 const UNSPECIFIED_6 = '::'
@@ -52,6 +57,16 @@ export class DeviceResolver {
     const ttl = Math.min(MAX_TTL_S, ...answers.map((answer) => answer.ttl))
     this.#remember(key, { addresses, until: this.#now() + ttl * 1_000 })
     return addresses
+  }
+
+  /** Whether a name server answers, whatever it says. */
+  async isAnswered(sources: Sources): Promise<boolean> {
+    try {
+      await this.#by(sources).resolve4(ANY_NAME)
+      return true
+    } catch (error) {
+      return answers.has((error as NodeJS.ErrnoException).code ?? '')
+    }
   }
 
   /** Forgets everything: behind a new address sites may have others for us, and queries under way would hang. */

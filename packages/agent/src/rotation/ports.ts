@@ -35,8 +35,11 @@ export interface RotationPorts {
   keep(facts: RotationFacts): Promise<void>
 }
 
+/** What a call to the device needs. */
+export type DevicePorts = { readonly clock: Clock; readonly driver: Pick<DeviceDriver, 'callTimeoutMs' | 'up' | 'waitOnline'> }
+
 /** Calls the device under the time-out of a device call. */
-export function callDevice<T>(ports: RotationPorts, call: (signal: AbortSignal) => Promise<T>, outer?: AbortSignal): Promise<T> {
+export function callDevice<T>(ports: DevicePorts, call: (signal: AbortSignal) => Promise<T>, outer?: AbortSignal): Promise<T> {
   const timeoutMs = ports.driver.callTimeoutMs ?? times.deviceCallMs
   const unanswered = (): Error => new AgentError('device_unreachable', `The device did not answer within ${timeoutMs} ms.`)
   return within(ports.clock, timeoutMs, call, unanswered, outer)
@@ -53,7 +56,7 @@ export async function askDevice<T>(ports: RotationPorts, call: (signal: AbortSig
 }
 
 /** Switches the device on, whatever happens around it: nothing cancels this. Throws `stuck_offline`. */
-export async function bringUp(ports: RotationPorts): Promise<void> {
+export async function bringUp(ports: DevicePorts): Promise<void> {
   let failure: unknown
   for (let tries = 0; tries < times.upTries; tries += 1) {
     if (tries > 0) await ports.clock.sleep(times.upPauseMs)
@@ -69,7 +72,7 @@ export async function bringUp(ports: RotationPorts): Promise<void> {
 }
 
 /** Waits until the device is online. */
-export function comeOnline(ports: RotationPorts, signal: AbortSignal, onlineMs: number = times.onlineMs): Promise<void> {
+export function comeOnline(ports: DevicePorts, signal: AbortSignal, onlineMs: number = times.onlineMs): Promise<void> {
   const stuck = (): Error =>
     new AgentError('stuck_offline', `The device was not online again ${onlineMs / 1_000} s after it was switched on.`)
   return within(ports.clock, onlineMs, (inner) => ports.driver.waitOnline(inner), stuck, signal)

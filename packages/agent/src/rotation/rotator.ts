@@ -48,6 +48,7 @@ export class Rotator {
   readonly #tell: ReturnType<typeof createProgress>
   /** Resolves when the rotation under way is over; null when there is none. */
   #turn: Promise<void> | null = null
+  #isRotating: boolean = false
   #last: PastRotation | null = null
   readonly #counts = { changed: 0, unchanged: 0, failed: 0 }
 
@@ -57,7 +58,18 @@ export class Rotator {
   }
 
   get isRotating(): boolean {
+    return this.#isRotating
+  }
+
+  /** Whether a rotation runs, or something else that has the device for itself. */
+  get isBusy(): boolean {
     return this.#turn !== null
+  }
+
+  /** Has the device for itself meanwhile: the hub's orders wait, others are refused. Throws `busy` while a rotation runs. */
+  async alone<T>(run: () => Promise<T>): Promise<T> {
+    if (this.#turn !== null) throw new AgentError('busy', 'The device is rotating.')
+    return this.#inTurn(run)
   }
 
   /** The rotation that ended last, since the agent was started. */
@@ -73,37 +85,49 @@ export class Rotator {
   /** Rotates as the hub has ordered; the order is in the journal. Waits for a rotation that somebody at this machine has begun. */
   async rotate(order: Order, stop: AbortSignal): Promise<RotationResult> {
     while (this.#turn !== null) await this.#turn
-    return this.#alone('hub', () => rotate(order, this.#ports(order.id), stop))
+    return this.#rotating('hub', () => rotate(order, this.#ports(order.id), stop))
   }
 
   /** Rotates for somebody at this machine. Throws `busy` while another rotation runs. */
   async rotateHere(order: RotationOrder, stop: AbortSignal): Promise<RotationResult> {
-    if (this.#turn !== null) throw new AgentError('busy', 'The device is rotating already: wait until that is over.')
-    return this.#alone('here', () => rotate(order, this.#ports(null), stop))
+    if (this.#turn !== null) {
+      const what = this.#isRotating ? 'is rotating already' : 'is being brought back'
+      throw new AgentError('busy', `The device ${what}: wait until that is over.`)
+    }
+    return this.#rotating('here', () => rotate(order, this.#ports(null), stop))
   }
 
   /** Ends what an agent that was killed has begun. */
   resume(interrupted: JournalEntry, stop: AbortSignal): Promise<RotationResult> {
     const { oldIp, method, hasGoneDown } = interrupted
     const facts = { oldIp, method, newIp: null }
-    return this.#alone('hub', () => resumeRotation({ facts, hasGoneDown }, this.#ports(interrupted.id), stop))
+    return this.#rotating('hub', () => resumeRotation({ facts, hasGoneDown }, this.#ports(interrupted.id), stop))
   }
 
-  async #alone(by: PastRotation['by'], run: () => Promise<RotationResult>): Promise<RotationResult> {
+  async #rotating(by: PastRotation['by'], run: () => Promise<RotationResult>): Promise<RotationResult> {
     const startedAt = this.#parts.clock.now()
+    this.#isRotating = true
+    try {
+      const result = await this.#inTurn(run)
+      this.#last = { by, startedAt, endedAt: this.#parts.clock.now(), result }
+      this.#counts[result.state] += 1
+      return result
+    } finally {
+      this.#isRotating = false
+      this.#parts.onEnd()
+    }
+  }
+
+  async #inTurn<T>(run: () => Promise<T>): Promise<T> {
     let end: () => void = () => {}
     this.#turn = new Promise((resolve) => {
       end = resolve
     })
     try {
-      const result = await run()
-      this.#last = { by, startedAt, endedAt: this.#parts.clock.now(), result }
-      this.#counts[result.state] += 1
-      return result
+      return await run()
     } finally {
       this.#turn = null
       end()
-      this.#parts.onEnd()
     }
   }
 

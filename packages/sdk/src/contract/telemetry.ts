@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { label } from './names.ts'
+import { label, timestamp } from './names.ts'
+import { rotationMethod } from './rotation.ts'
 
 /** What an agent says of its device with each heartbeat; what it cannot tell it leaves out. */
 export const telemetry = z.strictObject({
@@ -17,5 +18,11 @@ export const telemetry = z.strictObject({
   roaming: z.boolean().optional(),
   /** The network interface that its traffic leaves by, e.g. `wwan0`. */
   interface: label.optional(),
+  /** When the device came back last after it had lost its connection by itself, since the agent was started. */
+  recovered_at: timestamp.optional(),
+  /** What brought it back: what its agent did last, or nothing of the agent's. */
+  recovered_by: z.union([rotationMethod, z.enum(['switched_on', 'itself'])]).optional(),
+  /** How long it was away, in seconds. */
+  recovered_after_s: z.int().nonnegative().optional(),
 })
 export type TelemetryJson = z.infer<typeof telemetry>

@@ -45,7 +45,7 @@ export function gatherConfig(flags: Flags, env: NodeJS.ProcessEnv): Gathered {
     driverOptions: typeof driverOptions === 'string' ? parseObject(driverOptions, '--driver-options') : undefined,
   }
   // Commander says true where --no-tunnel or --no-policy-routes was not given, which is not to win over the file.
-  for (const flag of ['tunnel', 'policyRoutes']) if (others[flag] === true) fromFlags[flag] = undefined
+  for (const flag of ['tunnel', 'policyRoutes', 'recovery']) if (others[flag] === true) fromFlags[flag] = undefined
   const given = { ...defined(fromEnv), ...defined(fromFlags) }
   const { name } = given
   const { metrics: metricsOfFile, ...content } = file?.content ?? {}

@@ -24,7 +24,7 @@ describe('a configuration', () => {
       ...good,
       driverOptions: {},
       policyRoutes: true,
-    recovery: true,
+      recovery: true,
       ipv6: false,
       tunnel: true,
       insecureHub: false,

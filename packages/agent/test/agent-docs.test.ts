@@ -8,6 +8,7 @@ import { createProgram } from '../src/cli/program.ts'
 import { parseConfig, parseMetricsAddress } from '../src/config.ts'
 import { gatherConfig } from '../src/config-sources.ts'
 import { androidAdbOptions } from '../src/drivers/android-adb/options.ts'
+import { androidLocalOptions } from '../src/drivers/android-local/options.ts'
 import { atOptions } from '../src/drivers/at/options.ts'
 import { createDriver, driverKinds } from '../src/drivers/create-driver.ts'
 import { execOptions } from '../src/drivers/exec/options.ts'
@@ -35,6 +36,7 @@ describe('docs/agent.md', () => {
 
   test.each([
     ['android-adb', androidAdbOptions],
+    ['android-local', androidLocalOptions],
     ['at', atOptions],
     ['exec', execOptions],
     ['hilink', hilinkOptions],

@@ -1,37 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-
-/** How this phone is, and what goes wrong with it. */
-export interface PhoneKnobs {
-  /** Whether this Android's shell may switch airplane mode. */
-  hasAirplaneMode: boolean
-  /** Takes the command and does nothing. */
-  ignoresCommands: boolean
-  /** Has not allowed the host. */
-  isUnauthorized: boolean
-  /** From switching on to a network that is validated. */
-  attachMs: number
-  /** `gsm.sim.state`. */
-  simState: string
-  /** Answers no call. */
-  isSilent: boolean
-  /** How long a reboot takes. */
-  rebootMs: number
-}
-
-const usual: PhoneKnobs = {
-  hasAirplaneMode: true,
-  ignoresCommands: false,
-  isUnauthorized: false,
-  attachMs: 50,
-  simState: 'LOADED,ABSENT',
-  isSilent: false,
-  rebootMs: 300,
-}
+import { type PhoneKnobs, PhoneTools } from './phone-tools.ts'
 
 const HEADER_BYTES = 24
 const idOf = (name: string): number => Buffer.from(name, 'latin1').readUInt32LE(0)
@@ -43,7 +13,8 @@ const BANNER = 'device::ro.product.name=fake;ro.product.model=Fake_A14;ro.produc
  */
 export class FakePhone {
   readonly knobs: PhoneKnobs
-  readonly folder: string = mkdtempSync(join(tmpdir(), 'mp-phone-'))
+  readonly folder: string
+  readonly #tools: PhoneTools
   /** What was sent to its shell. */
   readonly scripts: string[] = []
   reboots = 0
@@ -54,16 +25,9 @@ export class FakePhone {
   readonly #groups = new Set<number>()
 
   private constructor(knobs: Partial<PhoneKnobs>) {
-    this.knobs = { ...usual, ...knobs }
-    mkdirSync(join(this.folder, 'bin'))
-    mkdirSync(join(this.folder, 'tmp'))
-    this.set('airplane', '0')
-    this.set('data', '1')
-    this.set('on_since', '0')
-    for (const [name, lines] of Object.entries(this.#commands())) {
-      writeFileSync(join(this.folder, 'bin', name), `#!/bin/sh\ncd ${this.folder}\n${lines}\n`)
-      chmodSync(join(this.folder, 'bin', name), 0o755)
-    }
+    this.#tools = new PhoneTools(knobs)
+    this.knobs = this.#tools.knobs
+    this.folder = this.#tools.folder
   }
 
   static async start(knobs: Partial<PhoneKnobs> = {}): Promise<FakePhone> {
@@ -78,15 +42,11 @@ export class FakePhone {
   }
 
   get isAirplaneMode(): boolean {
-    return this.#get('airplane') === '1'
+    return this.#tools.isAirplaneMode
   }
 
   get isDataOn(): boolean {
-    return this.#get('data') === '1'
-  }
-
-  set(name: 'airplane' | 'data' | 'on_since', value: string): void {
-    writeFileSync(join(this.folder, name), `${value}\n`)
+    return this.#tools.isDataOn
   }
 
   /** Listens again, where it listened before. */
@@ -112,31 +72,7 @@ export class FakePhone {
         // It has ended.
       }
     }
-    rmSync(this.folder, { recursive: true, force: true })
-  }
-
-  #get(name: string): string {
-    return readFileSync(join(this.folder, name), 'utf8').trim()
-  }
-
-  #commands(): Record<string, string> {
-    const { hasAirplaneMode, ignoresCommands, attachMs, simState } = this.knobs
-    const put = (file: string, value: string): string => (ignoresCommands ? ':' : `echo ${value} > ${file}; date +%s%3N > on_since`)
-    const airplane = `case "$3" in
-      enable) ${put('airplane', '1')};; disable) ${put('airplane', '0')};;
-      "") [ "$(cat airplane)" = 1 ] && echo enabled || echo disabled;; esac`
-    return {
-      cmd: hasAirplaneMode ? airplane : 'echo "Unknown command: airplane-mode"; exit 255',
-      svc: `case "$1 $2" in "data enable") ${put('data', '1')};; "data disable") ${put('data', '0')};; esac`,
-      settings: 'case "$3" in airplane_mode_on) cat airplane;; mobile_data) cat data;; esac',
-      getprop: `case "$1" in gsm.operator.alpha) echo "TestNet,";; gsm.sim.state) echo "${simState}";; gsm.network.type) echo "LTE,Unknown";;
-        gsm.operator.isroaming) echo "false,false";; esac`,
-      dumpsys: `case "$1" in
-        battery) printf 'Current Battery Service state:\\n  USB powered: true\\n  level: 83\\n  temperature: 312\\n';;
-        telephony.registry) echo "    mSignalStrength=SignalStrength:{mLte=CellSignalStrengthLte: rsrp=-98 level=3 parametersUseForLevel=0,mNr=CellSignalStrengthNr:{ level = 0 }}";;
-        connectivity) [ "$(cat airplane)$(cat data)" = 01 ] && [ $(($(date +%s%3N) - $(cat on_since))) -ge ${attachMs} ] &&
-          echo "  NetworkAgentInfo [MOBILE (LTE) - 101] CONNECTED/CONNECTED DnsAddresses: [ /10.1.1.1,/10.1.1.2 ] VALIDATED";; esac`,
-    }
+    this.#tools.remove()
   }
 
   #serve(socket: Socket): void {
@@ -171,8 +107,7 @@ export class FakePhone {
   #shell(socket: Socket, id: number, script: string): void {
     this.scripts.push(script)
     send(socket, 'OKAY', 1, id)
-    const env = { PATH: `${join(this.folder, 'bin')}:/usr/bin:/bin`, TMPDIR: join(this.folder, 'tmp') }
-    const child = spawn('/bin/sh', ['-c', script], { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn('/bin/sh', ['-c', script], { env: this.#tools.env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
     if (child.pid !== undefined) this.#groups.add(child.pid)
     const out: Buffer[] = []
     for (const [stream, kind] of [
@@ -193,7 +128,7 @@ export class FakePhone {
     send(socket, 'CLSE', 1, id)
     setTimeout(() => {
       void this.vanish().then(() => {
-        this.set('on_since', String(Date.now()))
+        this.#tools.set('on_since', String(Date.now()))
         setTimeout(() => void this.appear(), this.knobs.rebootMs)
       })
     }, 20)

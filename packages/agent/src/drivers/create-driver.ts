@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { PrivateDir } from '../state/private-dir.ts'
 import { openAndroidAdbDriver } from './android-adb/android-adb.ts'
+import { openAndroidLocalDriver } from './android-local/android-local.ts'
 import { openAtDriver } from './at/at.ts'
 import type { DeviceDriver } from './driver.ts'
 import { openExecDriver } from './exec/exec.ts'
@@ -24,6 +25,7 @@ export type DriverOpener = (options: Record<string, unknown>, parts: DriverParts
 const openers = {
   simulated: openSimulatedDriver,
   'android-adb': openAndroidAdbDriver,
+  'android-local': openAndroidLocalDriver,
   exec: openExecDriver,
   hilink: openHilinkDriver,
   zte: openZteDriver,

@@ -1,4 +1,5 @@
 import { AgentError } from '../../errors.ts'
+import { outputUntilEnd, type PhoneShell, withEnd } from '../android/phone-shell.ts'
 import { type CommandOutcome, runCommand } from '../run-command.ts'
 
 /** A call by adb takes some 20 ms; the first one starts adb's server. Reference: device-control.md section 7. */
@@ -7,7 +8,7 @@ const CALL_MS = 10_000
 const CONNECT_MS = 13_000
 
 /** One phone as adb reaches it, one call at a time: a phone that hangs holds up its own calls only. */
-export class Adb {
+export class Adb implements PhoneShell {
   readonly #program: string
   readonly #serial: string | undefined
   readonly #env: Readonly<Record<string, string>>
@@ -19,19 +20,11 @@ export class Adb {
     this.#env = options.adbPort === undefined ? {} : { ANDROID_ADB_SERVER_PORT: String(options.adbPort) }
   }
 
-  /**
-   * Runs a script in the phone's shell and returns what it printed, whatever its exit code. Throws `device_unreachable`, or
-   * `permission_denied` when the phone has not allowed this host.
-   */
-  async shell(script: string, signal: AbortSignal): Promise<string> {
-    // The last line is ours: without it the phone went away in the middle.
-    const { stdout } = await this.#call(['shell', `${script}\necho ${END}`], signal)
-    const text = stdout.replaceAll('\r\n', '\n')
-    if (!text.endsWith(`${END}\n`)) throw new AgentError('device_unreachable', 'The phone went away in the middle of a command.')
-    return text.slice(0, -END.length - 1)
+  async run(script: string, signal: AbortSignal): Promise<string> {
+    const { stdout } = await this.#call(['shell', withEnd(script)], signal)
+    return outputUntilEnd(stdout)
   }
 
-  /** Throws as `shell()`. */
   async reboot(signal: AbortSignal): Promise<void> {
     await this.#call(['reboot'], signal)
   }
@@ -44,16 +37,16 @@ export class Adb {
 
   async #tryTwice(args: readonly string[], signal: AbortSignal): Promise<CommandOutcome> {
     signal.throwIfAborted()
-    const first = await this.#run(args, signal)
+    const first = await this.#adb(args, signal)
     if (first.exitCode === 0 || !isAway(first) || !this.#serial?.includes(':')) return succeeded(first)
     // A phone in the network is forgotten by adb when it has been away.
-    await this.#run(['disconnect', this.#serial], signal, [])
-    const { stdout, stderr } = await this.#run(['connect', this.#serial], signal, [])
+    await this.#adb(['disconnect', this.#serial], signal, [])
+    const { stdout, stderr } = await this.#adb(['connect', this.#serial], signal, [])
     if (/failed to authenticate/.test(stdout + stderr)) throw unauthorized()
-    return succeeded(await this.#run(args, signal))
+    return succeeded(await this.#adb(args, signal))
   }
 
-  #run(
+  #adb(
     args: readonly string[],
     signal: AbortSignal,
     device = this.#serial === undefined ? [] : ['-s', this.#serial],
@@ -65,8 +58,6 @@ export class Adb {
     })
   }
 }
-
-const END = '@mobilepool-end'
 
 /** adb's own errors begin so; what the phone's shell says does not. */
 const ownError = /^(?:adb: )?error: |^adb: /m

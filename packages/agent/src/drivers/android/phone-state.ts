@@ -15,9 +15,16 @@ export const STATE_SCRIPT = [
   ['battery', 'dumpsys battery'],
   ['registry', "dumpsys telephony.registry | grep -E 'mSignalStrength=|mDataConnectionState='"],
   ['networks', 'dumpsys connectivity | grep NetworkAgentInfo'],
+  ['addresses', 'ip -4 -o addr show'],
 ]
   .map(([name, command]) => `echo "@@${name}"; ${command}`)
   .join('\n')
+
+/** An address that one of the phone's interfaces has. */
+export interface InterfaceAddress {
+  readonly name: string
+  readonly address: string
+}
 
 /** What a phone says of itself. */
 export interface PhoneState {
@@ -28,6 +35,8 @@ export interface PhoneState {
   readonly isOnline: boolean
   /** The carrier's. */
   readonly nameServers: readonly string[]
+  /** IPv4 addresses of the phone's own interfaces. */
+  readonly addresses: readonly InterfaceAddress[]
   readonly status: DeviceStatus
 }
 
@@ -56,6 +65,7 @@ export function readPhoneState(text: string): PhoneState {
     nameServers: [...(/DnsAddresses: \[([^\]]*)\]/.exec(mobile ?? '')?.[1] ?? '').matchAll(/\/([\d.]{7,15})/g)].flatMap(
       ([, one]) => one ?? [],
     ),
+    addresses: [...part('addresses').matchAll(/^\d+: (\S+)\s+inet ([\d.]+)/gm)].map(([, name = '', address = '']) => ({ name, address })),
     status: {
       sim: simOf(part('sim')),
       isDown: isAirplaneSet || isDataOff,

@@ -52,6 +52,8 @@ export const simulatorKnobs = z
     /** adb says "unauthorized". */
     unauthorized: z.boolean().default(false),
     batteryLow: z.boolean().default(false),
+    /** The carrier's name servers, `address` or `address:port`; the system's when empty. */
+    nameServers: z.array(z.string()).max(10).default([]),
     /** Traffic leaves by the host's own address, 127.0.0.1. */
     leak: z.boolean().default(false),
     /** Makes the *proxy* lie, for checks that must notice: see `sabotage.ts`. */

@@ -92,6 +92,10 @@ class SimulatedDriver implements DeviceDriver {
     return isOnline(this.#modem, this.#knobs, this.#clock.now()) ? addressOf(this.#modem, this.#knobs) : null
   }
 
+  nameServers(): readonly string[] {
+    return this.#knobs.nameServers
+  }
+
   carry(connection: Duplex): Duplex {
     const link = new LinkConnection(this.#saboteur?.stepInto(connection) ?? connection)
     this.#connections.add(link)

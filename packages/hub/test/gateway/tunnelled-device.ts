@@ -20,8 +20,13 @@ export interface TunnelledDevice {
   remove(): Promise<void>
 }
 
-/** Starts an agent with a simulated modem whose exit IPs begin with this one. */
-export async function startTunnelledDevice(hub: () => TestHub, name: string, firstAddress: string): Promise<TunnelledDevice> {
+/** Starts an agent with a simulated modem whose exit IPs begin with this one; `knobs`: its others. */
+export async function startTunnelledDevice(
+  hub: () => TestHub,
+  name: string,
+  firstAddress: string,
+  knobs: Record<string, unknown> = {},
+): Promise<TunnelledDevice> {
   const stateDir = await mkdtemp(join(tmpdir(), 'mobilepool-tunnelled-'))
   const { token } = (await hub().ask('/api/v1/agents/tokens', { method: 'POST', key: 'admin', body: { name } })).json
   const create = () =>
@@ -32,7 +37,7 @@ export async function startTunnelledDevice(hub: () => TestHub, name: string, fir
         name,
         stateDir: join(stateDir, 'agent'),
         driver: 'simulated',
-        driverOptions: { firstAddress },
+        driverOptions: { firstAddress, ...knobs },
         advertise: 'none',
         heartbeatMs: 1_000,
       },

@@ -3,9 +3,11 @@ import { createServer as createHttpServer, type Server } from 'node:http'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { ProxyAgent, WebSocket } from 'undici'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { NameServer } from '../../../agent/test/name-server.ts'
 import { curl, seenIn } from '../../../sdk/test/curl.ts'
 import { type Origin, startOrigin } from '../../../sdk/test/servers/origin.ts'
 import { sharedPostgres } from '../hub.ts'
+import { type DeafTarget, startDeafTarget } from './deaf-target.ts'
 import { type GatewayStage, startGatewayStage } from './gateway-stage.ts'
 import { startTunnelledDevice, type TunnelledDevice } from './tunnelled-device.ts'
 
@@ -15,6 +17,9 @@ let http: Origin
 let https: Origin
 let seoul: TunnelledDevice
 let busan: TunnelledDevice
+/** What seoul's carrier has for names. */
+const carrier = new NameServer()
+let deaf: DeafTarget
 const EXITS = ['127.10.41.1', '127.10.42.1']
 
 /** Tells who asks; for the hub's own measurements. */
@@ -34,7 +39,7 @@ beforeAll(async () => {
     rotationTimeoutMs: 5_000,
   })
   ;[http, https] = await Promise.all([startOrigin(), startOrigin({ tls: true })])
-  seoul = await startTunnelledDevice(() => stage.hub, 'seoul-01', '127.10.41.1')
+  seoul = await startTunnelledDevice(() => stage.hub, 'seoul-01', '127.10.41.1', { nameServers: [await carrier.start()] })
   busan = await startTunnelledDevice(() => stage.hub, 'busan-03', '127.10.42.1')
 })
 afterAll(async () => {
@@ -42,6 +47,8 @@ afterAll(async () => {
   await stage.close()
   await Promise.all([http, https].map((origin) => origin.close()))
   echo.close()
+  await carrier.stop()
+  deaf.close()
 })
 
 const ask = (userName: string, url = http.url, ...options: string[]) => curl(...options, '-x', stage.proxy(userName), url)
@@ -117,9 +124,10 @@ describe('clients of the API', () => {
 })
 
 describe('what the target does', () => {
-  test('is told by another status each: nobody listens, not for devices', async () => {
+  test('is told by another status each: nobody listens, no such name, not for devices', async () => {
     const port = await closedPort()
     for (const [url, status, code] of [
+      ['http://nowhere.example/', 593, 'dns_failed'],
       [`http://127.0.0.1:${port}/`, 594, 'connection_refused'],
       ['http://169.254.169.254/', 599, 'target_refused'],
     ] as const) {
@@ -128,6 +136,23 @@ describe('what the target does', () => {
       expect(plain.head).toMatch(new RegExp(`^x-mobilepool-error: ${code}\\r$`, 'im'))
       expect(await ask('anna-device-seoul-01', url, '--proxytunnel')).toMatchObject({ connectStatus: status })
     }
+    expect(carrier.questions.filter(({ name }) => name === 'nowhere.example').every(({ from }) => from === '127.10.41.1')).toBe(true)
+  })
+
+  test('no answer to its connections is told as that, after three tries', async () => {
+    deaf = await startDeafTarget()
+    const answer = await ask('anna-device-seoul-01', deaf.url, '--max-time', '60')
+    expect(answer).toMatchObject({ status: 504 })
+    expect(answer.head).toMatch(/^x-mobilepool-error: connect_timeout\r$/im)
+    expect(seenIn(await ask('anna-device-seoul-01')).remoteAddress).toBe('127.10.41.1')
+  })
+
+  test('a name server that does not answer is told as that', async () => {
+    carrier.isSilent = true
+    const answer = await ask('anna-device-seoul-01', 'http://shop.example/')
+    carrier.isSilent = false
+    expect(answer).toMatchObject({ status: 593 })
+    expect(answer.body).toContain('The name server did not help (ETIMEOUT)')
   })
 
   test('never counts against the device: thirty dead targets of one session, and it stays where it is', async () => {

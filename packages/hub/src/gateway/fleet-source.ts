@@ -21,6 +21,8 @@ export interface FleetSourceParts {
  * So it is after the hub's own start, when no tunnel stands yet.
  */
 const RETURN_MS = 10_000
+/** How long a device whose proxy could not be dialled is reached by its tunnel before its proxy has another try. */
+const DETOUR_MS = 600_000
 
 /** The hub's own fleet as a pool's source of devices: told in the same turn of the event loop as everybody else in the hub. */
 export class FleetSource implements DeviceSource {
@@ -32,6 +34,8 @@ export class FleetSource implements DeviceSource {
   readonly #since: number
   /** Devices that may be back in a moment, and until when that is hoped. */
   readonly #returning = new Map<string, number>()
+  /** Devices whose announced proxy could not be dialled, and until when their tunnel is taken instead. */
+  readonly #detours = new Map<string, number>()
   #alarm: NodeJS.Timeout | null = null
   #listener: SourceListener | null = null
 
@@ -47,6 +51,14 @@ export class FleetSource implements DeviceSource {
     listener.onSnapshot(adopted.map((device) => this.#record(device)))
     for (const { rotation } of adopted) if (rotation) this.#tell({ type: 'rotation', rotation })
     events.on('event', this.#tell)
+  }
+
+  /** The device's proxy could not be dialled. Where it has a tunnel, that is taken from now on. */
+  noteUndialable(id: string): void {
+    const device = this.#parts.fleet.find(id)
+    if (!device?.tunnel?.isConnected || device.proxyUrl === null || this.#isOnDetour(id)) return
+    this.#detours.set(id, this.#parts.now() + DETOUR_MS)
+    this.#listener?.onDevice(this.#record(device))
   }
 
   async rotate(id: string, trigger: RotationWish['trigger']): Promise<RotationResult> {
@@ -72,8 +84,10 @@ export class FleetSource implements DeviceSource {
     if (event.type === 'device') {
       if (isPending(event.device)) listener.onDeviceRemoved(event.device.id)
       else listener.onDevice(this.#record(event.device))
-    } else if (event.type === 'device_removed') listener.onDeviceRemoved(event.id)
-    else if (event.type === 'ip_changed') listener.onExitIp(event.id, event.newIp)
+    } else if (event.type === 'device_removed') {
+      this.#detours.delete(event.id)
+      listener.onDeviceRemoved(event.id)
+    } else if (event.type === 'ip_changed') listener.onExitIp(event.id, event.newIp)
     else if (event.type === 'rotation') {
       const { rotation } = event
       if (rotation.state === 'queued') listener.onRotationWaiting(rotation.deviceId)
@@ -90,7 +104,7 @@ export class FleetSource implements DeviceSource {
   #record(device: Device): DeviceRecord {
     const status = this.#parts.fleet.status(device)
     const { concurrency, requestsPerMinute } = device
-    const byTunnel = device.proxyUrl === null && device.tunnel?.isConnected === true
+    const byTunnel = device.tunnel?.isConnected === true && (device.proxyUrl === null || this.#isOnDetour(device.id))
     return {
       id: device.id,
       name: device.name,
@@ -109,6 +123,14 @@ export class FleetSource implements DeviceSource {
         ? {}
         : { limits: { concurrency: concurrency ?? undefined, requestsPerMinute: requestsPerMinute ?? undefined } }),
     }
+  }
+
+  #isOnDetour(id: string): boolean {
+    const until = this.#detours.get(id)
+    if (until === undefined) return false
+    if (until > this.#parts.now()) return true
+    this.#detours.delete(id)
+    return false
   }
 
   /** Whether its tunnel, the only way to it, is about to be dialled anew. */

@@ -66,15 +66,18 @@ export async function openGateway(config: HubConfig, parts: GatewayParts): Promi
   if (config.proxyPort === 'off') return null
   const { fleet, events, rotations, tunnels, quarantines, quotas, log, now } = parts
   const usage = new UsageBatches({ store: parts.storeUsage, newId: parts.newId, log })
+  const source = new FleetSource({ fleet, events, now, rotate: (device, wish) => rotations.request(device, wish) })
   const front = openPoolFront(poolOptions(config), {
-    source: new FleetSource({ fleet, events, now, rotate: (device, wish) => rotations.request(device, wish) }),
+    source,
     dial: (deviceId, target, signal) => tunnels.connect(deviceId, target, signal),
     bans: banExchange(quarantines, now),
     onAttempt: (record, owner) => {
+      if (record.kind === 'device_connect') source.noteUndialable(record.deviceId)
       const client = owner as Client
       if (!client.reportsItself) usage.add(record, client)
     },
     onEvent: ({ name, data }) => {
+      if (name === 'retry' && data.attempt.kind === 'device_connect') source.noteUndialable(data.attempt.deviceId)
       if (name === 'rotationError')
         log.debug({ device: data.device, err: data.error }, 'The gateway asked for a rotation that did not begin.')
     },

@@ -26,6 +26,7 @@ export async function startTunnelledDevice(
   name: string,
   firstAddress: string,
   knobs: Record<string, unknown> = {},
+  advertise = 'none',
 ): Promise<TunnelledDevice> {
   const stateDir = await mkdtemp(join(tmpdir(), 'mobilepool-tunnelled-'))
   const { token } = (await hub().ask('/api/v1/agents/tokens', { method: 'POST', key: 'admin', body: { name } })).json
@@ -38,7 +39,7 @@ export async function startTunnelledDevice(
         stateDir: join(stateDir, 'agent'),
         driver: 'simulated',
         driverOptions: { firstAddress, ...knobs },
-        advertise: 'none',
+        advertise,
         heartbeatMs: 1_000,
       },
       { log: pino({ level: 'silent' }) },
@@ -49,7 +50,11 @@ export async function startTunnelledDevice(
     await vi.waitFor(
       async () => {
         const { json } = await hub().ask(`/api/v1/admin/devices/${name}`, { key: 'admin' })
-        expect(json).toMatchObject({ status: 'online', proxy_url: null, tunnel: { connected: true } })
+        expect(json).toMatchObject({
+          status: 'online',
+          proxy_url: advertise === 'none' ? null : expect.any(String),
+          tunnel: { connected: true },
+        })
       },
       { timeout: 30_000, interval: 20 },
     )

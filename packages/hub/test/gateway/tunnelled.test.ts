@@ -19,7 +19,7 @@ let seoul: TunnelledDevice
 let busan: TunnelledDevice
 /** What seoul's carrier has for names. */
 const carrier = new NameServer()
-let deaf: DeafTarget
+let deaf: DeafTarget | null = null
 const EXITS = ['127.10.41.1', '127.10.42.1']
 
 /** Tells who asks; for the hub's own measurements. */
@@ -48,7 +48,7 @@ afterAll(async () => {
   await Promise.all([http, https].map((origin) => origin.close()))
   echo.close()
   await carrier.stop()
-  deaf.close()
+  deaf?.close()
 })
 
 const ask = (userName: string, url = http.url, ...options: string[]) => curl(...options, '-x', stage.proxy(userName), url)
@@ -120,6 +120,22 @@ describe('clients of the API', () => {
     expect(exits.sort()).toEqual(EXITS)
     const random = await stage.hub.ask('/api/v1/proxy/random?format=txt', { key: stage.key })
     expect(EXITS).toContain(seenIn(await curl('-x', random.text.trim(), http.url)).remoteAddress)
+  })
+})
+
+describe('a device that announces an address which the hub cannot reach', () => {
+  test('is used by its tunnel from the first request on', async () => {
+    const kazan = await startTunnelledDevice(() => stage.hub, 'kazan-02', '127.10.43.1', {}, `127.0.0.1:${await closedPort()}`)
+    try {
+      expect(await device('kazan-02')).toMatchObject({ reach: 'direct', proxy_url: expect.any(String) })
+      for (const options of [[], ['--proxytunnel'], ['--data', 'n=1']]) {
+        const answer = await ask('anna-device-kazan-02', http.url, ...options)
+        expect(answer).toMatchObject({ exit: 0, status: 200 })
+        expect(seenIn(answer).remoteAddress).toBe('127.10.43.1')
+      }
+    } finally {
+      await kazan.remove()
+    }
   })
 })
 

@@ -5,4 +5,7 @@ import { createApp } from 'vue'
 import App from './app.vue'
 import { createPage, pageKey } from './page.ts'
 
-createApp(App).provide(pageKey, createPage()).mount('#page')
+const page = createPage()
+// Not in English first and then in another language; English where the other cannot be had.
+await page.language.ready
+createApp(App).provide(pageKey, page).mount('#page')

@@ -1,6 +1,7 @@
 import { type InjectionKey, inject, type ShallowRef, shallowRef } from 'vue'
 import { type Clock, createClock } from './browser/clock.ts'
 import { hashState } from './browser/hash.ts'
+import { createLanguage, type LanguageChoice } from './browser/language.ts'
 import { createNotice, type Notice } from './browser/notice.ts'
 import { createTheme, type Theme } from './browser/theme.ts'
 import { type DeviceFilter, filterFromParams, filterToParams } from './fleet/filter.ts'
@@ -24,6 +25,7 @@ export interface Page {
   readonly hasKey: Readonly<ShallowRef<boolean>>
   readonly filter: ShallowRef<DeviceFilter>
   readonly theme: ShallowRef<Theme>
+  readonly language: LanguageChoice
   readonly notice: Notice
   /** What can be done with the hub; null until its address is known. */
   readonly actions: Readonly<ShallowRef<HubActions | null>>
@@ -112,5 +114,6 @@ export function createPage(): Page {
 
   const filter = hashState(filterFromParams, filterToParams)
   const theme = createTheme(document.documentElement, () => localStorage)
-  return { fleet, clock, address, link, heardAt, hasKey, filter, theme, notice: createNotice(), actions }
+  const language = createLanguage(document.documentElement, () => localStorage, navigator.languages)
+  return { fleet, clock, address, link, heardAt, hasKey, filter, theme, language, notice: createNotice(), actions }
 }

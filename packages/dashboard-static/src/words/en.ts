@@ -34,6 +34,9 @@ export const en = {
   'theme.light': 'Light',
   'theme.dark': 'Dark',
 
+  'language.label': 'Language',
+  'language.failed': 'This language could not be loaded: check the connection and choose it again',
+
   'filter.label': 'Show devices by status',
   'filter.all': 'All',
   'filter.search': 'Search devices',

@@ -8,7 +8,7 @@ export type WordKey = keyof typeof en
 type Wording = string | ({ readonly other: string } & { readonly [Category in Intl.LDMLPluralRule]?: string })
 
 /** All words of one language. */
-type Words = Readonly<Record<WordKey, Wording>>
+export type Words = Readonly<Record<WordKey, Wording>>
 
 interface Language {
   readonly words: Words
@@ -26,6 +26,11 @@ const language = (tag: string, words: Words): Language => ({
 
 /** The language shown. A ref, so that whatever was said with `t` is said anew when it changes. */
 const current = shallowRef(language('en', en))
+
+/** Shows the page in a language from now on; `tag` is its BCP 47 tag, which decides plurals, numbers and dates. */
+export function speak(tag: string, words: Words): void {
+  current.value = language(tag, words)
+}
 
 /** Says `key` with its values; `count` chooses the plural form. Numbers are written the language's way. */
 export function t(key: WordKey, values: Readonly<Record<string, string | number>> = {}): string {

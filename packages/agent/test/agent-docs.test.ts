@@ -15,6 +15,7 @@ import { execOptions } from '../src/drivers/exec/options.ts'
 import { hilinkOptions } from '../src/drivers/hilink/options.ts'
 import { httpLinkOptions } from '../src/drivers/http-link/options.ts'
 import { modemManagerOptions } from '../src/drivers/modemmanager/options.ts'
+import { qmiOptions } from '../src/drivers/qmi/options.ts'
 import { zteOptions } from '../src/drivers/zte/options.ts'
 import { memoryState } from './memory-state.ts'
 import { VirtualClock } from './virtual-clock.ts'
@@ -42,6 +43,7 @@ describe('docs/agent.md', () => {
     ['hilink', hilinkOptions],
     ['http-link', httpLinkOptions],
     ['modemmanager', modemManagerOptions],
+    ['qmi', qmiOptions],
     ['zte', zteOptions],
   ])('names every option of %s', (kind, { shape }) => {
     const shared = chapter.slice(0, chapter.indexOf('\n### '))

@@ -8,6 +8,7 @@ import { openExecDriver } from './exec/exec.ts'
 import { openHilinkDriver } from './hilink/hilink.ts'
 import { openHttpLinkDriver } from './http-link/http-link.ts'
 import { openModemManagerDriver } from './modemmanager/modemmanager.ts'
+import { openQmiDriver } from './qmi/qmi.ts'
 import { openSimulatedDriver } from './simulated.ts'
 import { openZteDriver } from './zte/zte.ts'
 
@@ -32,6 +33,7 @@ const openers = {
   'http-link': openHttpLinkDriver,
   at: openAtDriver,
   modemmanager: openModemManagerDriver,
+  qmi: openQmiDriver,
 } satisfies Record<string, DriverOpener>
 
 export type DriverKind = keyof typeof openers

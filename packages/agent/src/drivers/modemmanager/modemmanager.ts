@@ -1,11 +1,11 @@
 import type { z } from 'zod'
 import { AgentError, type AgentErrorCode } from '../../errors.ts'
+import { runAfterConnect } from '../after-connect.ts'
 import type { DriverParts } from '../create-driver.ts'
 import type { DeviceDriver, DeviceStatus, Rung } from '../driver.ts'
 import { parseDriverOptions } from '../driver-options.ts'
 import { MobileInterface } from '../mobile-interface.ts'
 import { RebootBudget } from '../reboot-budget.ts'
-import { runCommand } from '../run-command.ts'
 import { Mmcli } from './mmcli.ts'
 import { modemManagerOptions } from './options.ts'
 import type { BearerReply } from './replies.ts'
@@ -16,7 +16,6 @@ const POLL_MS = 1_000
 const RECONNECT_HOLD_MS = 5_000
 const RESET_MS = 120_000
 const GONE_MS = 10_000
-const HOOK_MS = 20_000
 /** A carrier may deny once and take the next try; this many looks in a row are meant. */
 const DENIALS = 5
 /** The longest call: disconnecting, disabling and powering down, each bounded by 60 s and each usually done in three. */
@@ -39,6 +38,7 @@ class ModemManagerDriver implements DeviceDriver {
   #isResetting: boolean = false
   /** A connection by an agent that was killed may not have been set up either. */
   #mustSetUp: boolean = true
+  #nameServers: readonly string[] = []
 
   constructor(options: z.output<typeof modemManagerOptions>, parts: DriverParts) {
     this.#options = options
@@ -54,6 +54,10 @@ class ModemManagerDriver implements DeviceDriver {
 
   sourceAddress(): string | null {
     return this.link.address()
+  }
+
+  nameServers(): readonly string[] {
+    return this.#nameServers
   }
 
   async ladder(): Promise<readonly Rung[]> {
@@ -107,6 +111,7 @@ class ModemManagerDriver implements DeviceDriver {
       if (state === 'disabled' || state === 'registered') await this.up(signal)
       if (state !== 'connected') return 'waiting'
       const bearer = await this.#mmcli.connectedBearer(bearers, signal)
+      if (bearer) this.#nameServers = bearer.ipv4.dns
       if (bearer && this.#mustSetUp) await this.#setUp(bearer, signal)
       return bearer && this.link.address() !== null ? 'online' : 'waiting'
     } catch (error) {
@@ -160,18 +165,7 @@ class ModemManagerDriver implements DeviceDriver {
     const [program, ...args] = this.#options.afterConnect ?? []
     this.#mustSetUp = program !== undefined
     if (program === undefined) return
-    const env = {
-      MP_DEVICE: this.#parts.name,
-      MP_INTERFACE: name ?? '',
-      MP_METHOD: ipv4.method ?? '',
-      MP_ADDRESS: ipv4.address ?? '',
-      MP_PREFIX: ipv4.prefix ?? '',
-      MP_GATEWAY: ipv4.gateway ?? '',
-      MP_DNS: ipv4.dns.join(' '),
-      MP_MTU: ipv4.mtu ?? '',
-    }
-    const { exitCode, lastLine } = await runCommand(program, args, { signal, timeoutMs: HOOK_MS, env })
-    if (exitCode !== 0) throw new AgentError('no_data_session', `The command afterConnect ended with code ${exitCode}: ${lastLine}`)
+    await runAfterConnect([program, ...args], this.#parts.name, { interface: name, ...ipv4 }, signal)
     this.#mustSetUp = false
   }
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { afterConnectOption } from '../after-connect.ts'
 import { interfaceProblem, mobileInterfaceOptions } from '../mobile-interface.ts'
 
 /** A value of mmcli's `key=value,key=value`. */
@@ -21,7 +22,7 @@ export const modemManagerOptions = z
     /** Lets it connect in foreign networks. @default true */
     allowRoaming: z.boolean().default(true),
     /** Program and arguments, run after each connect with what the carrier gave: to set address and routes where no NetworkManager does. */
-    afterConnect: z.array(z.string().max(10_000)).min(1, 'must be [program, argument, ...]').max(100).optional(),
+    afterConnect: afterConnectOption,
     /** The program. @default 'mmcli' */
     mmcli: z.string().min(1).max(500).default('mmcli'),
     /** How long the radio stays off, in ms: the tries of a rotation, in order. @default [5000, 15000, 45000] */

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { agentHome } from './config-file.ts'
 import { driverKinds } from './drivers/create-driver.ts'
 import { AgentError } from './errors.ts'
+import { powerOptions } from './power/options.ts'
 
 const LISTEN_FORM = 'must be address:port, like 127.0.0.1:0 or [::1]:3128'
 
@@ -42,6 +43,8 @@ const schema = z
     driver: z.enum(driverKinds, { error: `must be one of: ${driverKinds.join(', ')}` }),
     /** Checked by the driver. */
     driverOptions: z.record(z.string(), z.unknown(), { error: 'must be a JSON object' }).default({}),
+    /** How the power of the device is switched, where it can be: makes `power_cycle` possible. */
+    power: powerOptions.optional(),
     /** Where the device's proxy listens; port 0 takes a free one. @default '127.0.0.1:0' */
     listen: listenAddress.prefault('127.0.0.1:0'),
     /** Where parsers reach the proxy, when that is not where it listens; `none`: nowhere, the hub's gateway reaches the device by its tunnel. */

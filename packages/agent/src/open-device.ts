@@ -11,6 +11,7 @@ import { PolicyRoutes } from './egress/routing/policy-routes.ts'
 import { AgentError } from './errors.ts'
 import { HubClient } from './hub/hub-client.ts'
 import { hubConnector } from './hub/hub-connector.ts'
+import { withPower } from './power/with-power.ts'
 import { rotationTimes } from './rotation/times.ts'
 import { PrivateDir } from './state/private-dir.ts'
 import { lockState } from './state/state-lock.ts'
@@ -36,7 +37,9 @@ export async function openDevice(config: AgentConfig, tools: Pick<OpenDevice, 'c
   const dir = await PrivateDir.open(config.stateDir)
   const lock = await lockState(dir.path)
   try {
-    const driver = await createDriver(config.driver, config.driverOptions, { clock, stateDir: dir, name: config.name })
+    const parts = { clock, stateDir: dir, name: config.name }
+    const bare = await createDriver(config.driver, config.driverOptions, parts)
+    const driver = config.power ? withPower(bare, config.power, parts) : bare
     const resolver = new DeviceResolver(() => nameServersOf(config.dnsServers, driver), clock.now)
     const egress = createEgress({
       ways: waysOf(config, driver, tools),

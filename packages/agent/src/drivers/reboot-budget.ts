@@ -3,7 +3,6 @@ import type { Clock } from '../clock.ts'
 import { AgentError } from '../errors.ts'
 import type { PrivateDir } from '../state/private-dir.ts'
 
-const FILE = 'reboots.json'
 const DAY_MS = 86_400_000
 /** Reference: device-control.md section 7. */
 const PER_DAY = 4
@@ -15,8 +14,11 @@ const schema = z.array(z.number()).max(100)
 export class RebootBudget {
   readonly #clock: Clock
   readonly #stateDir: Pick<PrivateDir, 'read' | 'write'>
+  readonly #file: string
 
-  constructor(parts: { readonly clock: Clock; readonly stateDir: Pick<PrivateDir, 'read' | 'write'> }) {
+  /** @param file where they are counted; others than reboots have a file, and a budget, of their own */
+  constructor(parts: { readonly clock: Clock; readonly stateDir: Pick<PrivateDir, 'read' | 'write'> }, file = 'reboots.json') {
+    this.#file = file
     this.#clock = parts.clock
     this.#stateDir = parts.stateDir
   }
@@ -38,13 +40,13 @@ export class RebootBudget {
         `The device was rebooted lately: at most ${PER_DAY} times a day, half an hour apart; again in ${minutes} min.`,
       )
     }
-    await this.#stateDir.write(FILE, [...recent, now])
+    await this.#stateDir.write(this.#file, [...recent, now])
   }
 
   async #count(): Promise<{ recent: number[]; nextAt: number }> {
     const now = this.#clock.now()
     // A clock that was set back must not forbid reboots for ever.
-    const recent = ((await this.#stateDir.read(FILE, schema)) ?? []).filter((at) => at <= now && now - at < DAY_MS)
+    const recent = ((await this.#stateDir.read(this.#file, schema)) ?? []).filter((at) => at <= now && now - at < DAY_MS)
     const last = recent.at(-1)
     const nextAt = Math.max(last === undefined ? 0 : last + APART_MS, recent.length < PER_DAY ? 0 : (recent.at(-PER_DAY) ?? 0) + DAY_MS)
     return { recent, nextAt }

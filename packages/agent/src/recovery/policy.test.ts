@@ -66,6 +66,14 @@ describe('a device', () => {
     expect(course('unreachable', minutes(30))).toEqual(['300 device_reboot', '930 device_reboot'])
   })
 
+  test('whose power can be switched is rebooted first, and has its power cycled when that did not help', () => {
+    const powered = curesOf([{ method: 'power_cycle', holdMs: 0, isOnRequest: true }, ...ladder])
+    expect(powered.map(cureName).slice(-2)).toEqual(['device_reboot', 'power_cycle'])
+    const first = nextStep({ since: 0, tried: [], rounds: 0, restUntil: 0 }, 'unreachable', powered, minutes(5))
+    expect(first.step).toMatchObject({ do: 'cure', cure: { method: 'device_reboot' } })
+    expect(nextStep(first.trouble, 'unreachable', powered, minutes(6)).step).toMatchObject({ do: 'cure', cure: { method: 'power_cycle' } })
+  })
+
   test('without a SIM is not touched', () => {
     expect(course('helpless', minutes(600))).toEqual([])
   })

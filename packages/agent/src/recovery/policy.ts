@@ -35,15 +35,16 @@ const ROUND_PAUSES_MS = [600_000, 1_200_000, 2_400_000, 3_600_000] as const
 /** What tells one cure from another. */
 export const cureName = ({ method, holdMs }: Rung): string => (holdMs > 0 ? `${method} for ${holdMs / 1_000} s` : method)
 
-/** The device's cures, the mildest first, what takes minutes last; a reboot is bounded by the driver's budget. */
+/** The device's cures, the mildest first, what takes minutes last; reboots and power cycles are bounded by their budgets. */
 export function curesOf(ladder: readonly Rung[]): readonly Rung[] {
-  const severity = ({ method, isOnRequest }: Rung): number => (method === 'device_reboot' ? 2 : isOnRequest ? 1 : 0)
+  const severity = ({ method, isOnRequest }: Rung): number =>
+    method === 'power_cycle' ? 3 : method === 'device_reboot' ? 2 : isOnRequest ? 1 : 0
   return ladder.toSorted((one, other) => severity(one) - severity(other))
 }
 
 /**
  * What to do about what was found. Where the device says that it is online, only what a rotation does anyway is tried: its silence may be
- * the hub's. One that does not answer can only be rebooted.
+ * the hub's. One that does not answer can only be rebooted, or have its power cycled.
  */
 export function nextStep(
   trouble: Trouble | null,
@@ -57,7 +58,9 @@ export function nextStep(
   if (finding === 'helpless' || now < known.since + PATIENCE_MS[finding] || now < known.restUntil)
     return { trouble: known, step: { do: 'nothing' } }
   const suited = cures.filter((cure) =>
-    finding === 'unreachable' ? cure.method === 'device_reboot' : finding === 'offline' || cure.isOnRequest !== true,
+    finding === 'unreachable'
+      ? cure.method === 'device_reboot' || cure.method === 'power_cycle'
+      : finding === 'offline' || cure.isOnRequest !== true,
   )
   const cure = suited.find((each) => !known.tried.includes(cureName(each)))
   if (cure) return { trouble: { ...known, tried: [...known.tried, cureName(cure)] }, step: { do: 'cure', cure } }

@@ -1,6 +1,6 @@
 import { type InjectionKey, inject, type ShallowRef, shallowRef } from 'vue'
 import { type Clock, createClock } from './browser/clock.ts'
-import { hashState } from './browser/hash.ts'
+import { hashPath, hashState } from './browser/hash.ts'
 import { createLanguage, type LanguageChoice } from './browser/language.ts'
 import { createNotice, type Notice } from './browser/notice.ts'
 import { createTheme, type Theme } from './browser/theme.ts'
@@ -10,8 +10,10 @@ import { readEvent } from './fleet/read-event.ts'
 import { readSnapshot } from './fleet/read-snapshot.ts'
 import { findHubAddress, type HubAddress } from './hub/address.ts'
 import { createApiKey } from './hub/api-key.ts'
-import { createHubClient } from './hub/client.ts'
+import { createHubClient, type HubClient } from './hub/client.ts'
+import { createCredentials } from './hub/credentials.ts'
 import { type Follower, followHub, type Link } from './hub/follow.ts'
+import { createSession, type LoginProblem, type SessionUser } from './hub/session.ts'
 
 /** What the page knows and can do; every component gets it by `usePage()`. */
 export interface Page {
@@ -23,6 +25,10 @@ export interface Page {
   /** When the hub was last heard, by `clock`. */
   readonly heardAt: Readonly<ShallowRef<number>>
   readonly hasKey: Readonly<ShallowRef<boolean>>
+  /** Who is logged in; null: nobody. */
+  readonly user: Readonly<ShallowRef<SessionUser | null>>
+  /** The path of the address: what view is shown. */
+  readonly path: Readonly<ShallowRef<string>>
   readonly filter: ShallowRef<DeviceFilter>
   readonly theme: ShallowRef<Theme>
   readonly language: LanguageChoice
@@ -36,6 +42,13 @@ interface HubActions {
   giveKey: (key: string) => void
   forgetKey: () => void
   tryNow: () => void
+  /** Asks the hub for what a view shows or does. */
+  ask: HubClient['ask']
+  /** A login is a cookie of the hub's, which only its own page gets. */
+  canLogIn: boolean
+  /** Null: logged in. */
+  logIn: (username: string, password: string) => Promise<LoginProblem | null>
+  logOut: () => void
 }
 
 export const pageKey: InjectionKey<Page> = Symbol('page')
@@ -54,11 +67,20 @@ export function createPage(): Page {
   const link = shallowRef<Link>({ phase: 'connecting' })
   const heardAt = shallowRef(clock.read())
   const hasKey = shallowRef(false)
+  const user = shallowRef<SessionUser | null>(null)
   const actions = shallowRef<HubActions | null>(null)
 
   function follow(base: string): HubActions {
     const key = createApiKey(base, () => sessionStorage)
     hasKey.value = key.get() !== null
+    const session = createSession(base, {
+      fetch: (...request) => fetch(...request),
+      storage: () => localStorage,
+      changed(now) {
+        user.value = now
+      },
+    })
+    const client = createHubClient(base, createCredentials(key, session), (...request) => fetch(...request))
     const follower: Follower = {
       heard() {
         heardAt.value = clock.read()
@@ -85,12 +107,32 @@ export function createPage(): Page {
         if (read) fleet.apply(read)
       },
     }
-    const followed = followHub(follower, { client: createHubClient(base, key, (...request) => fetch(...request)) })
+    const followed = followHub(follower, { client })
     addEventListener('online', followed.tryNow)
     document.addEventListener('visibilitychange', () => {
       if (!document.hidden) followed.tryNow()
     })
+    function startOver(): void {
+      fleet.clear()
+      link.value = { phase: 'connecting' }
+      followed.startOver()
+    }
     return {
+      ask: client.ask,
+      canLogIn: base.startsWith(`${location.origin}/`),
+      async logIn(username, password) {
+        const problem = await session.logIn(username, password)
+        if (problem === null) {
+          key.forget()
+          hasKey.value = false
+          startOver()
+        }
+        return problem
+      },
+      logOut() {
+        void session.logOut()
+        startOver()
+      },
       giveKey(given) {
         key.set(given)
         hasKey.value = true
@@ -99,9 +141,7 @@ export function createPage(): Page {
       forgetKey() {
         key.forget()
         hasKey.value = false
-        fleet.clear()
-        link.value = { phase: 'connecting' }
-        followed.startOver()
+        startOver()
       },
       tryNow: followed.tryNow,
     }
@@ -112,8 +152,8 @@ export function createPage(): Page {
     if (found.ok) actions.value = follow(found.base)
   }, console.error)
 
-  const filter = hashState(filterFromParams, filterToParams)
+  const filter = hashState('/', filterFromParams, filterToParams)
   const theme = createTheme(document.documentElement, () => localStorage)
   const language = createLanguage(document.documentElement, () => localStorage, navigator.languages)
-  return { fleet, clock, address, link, heardAt, hasKey, filter, theme, language, notice: createNotice(), actions }
+  return { fleet, clock, address, link, heardAt, hasKey, user, path: hashPath(), filter, theme, language, notice: createNotice(), actions }
 }

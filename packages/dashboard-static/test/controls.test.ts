@@ -65,6 +65,8 @@ describeInChromium('the controls of the page', (openPage) => {
     expect(await focused()).toBe('Skip to the devices')
     expect(await page.getByText('Skip to the devices').boundingBox()).toMatchObject({ x: expect.toSatisfy((x: number) => x >= 0) })
     await page.keyboard.press('Tab')
+    expect(await focused()).toBe('Log in')
+    await page.keyboard.press('Tab')
     expect(await focused()).toBe('Language')
     await page.keyboard.press('Tab')
     expect(await focused()).toBe('As the system')

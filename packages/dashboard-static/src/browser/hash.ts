@@ -18,21 +18,33 @@ export function writePlace({ path, params }: Place): string {
   return query === '' ? `#${path}` : `#${path}?${query}`
 }
 
+/** The path of the address, which says what view is shown. */
+export function hashPath(): Readonly<ShallowRef<string>> {
+  const path = shallowRef(readPlace(location.hash).path)
+  addEventListener('hashchange', () => {
+    path.value = readPlace(location.hash).path
+  })
+  return path
+}
+
 /**
- * A part of the page's state that lives in its address, so that a link shows to others what one sees oneself.
- * `fromPlace` and `toParams` turn it from and into the address's parameters.
+ * A part of a view's state that lives in the page's address, so that a link shows to others what one sees oneself.
+ * `fromParams` and `toParams` turn it from and into the parameters of the address while its path is `path`; elsewhere it stays as it is.
  */
 export function hashState<State>(
+  path: string,
   fromParams: (params: URLSearchParams) => State,
   toParams: (state: State) => URLSearchParams,
 ): ShallowRef<State> {
   const read = (): State => fromParams(readPlace(location.hash).params)
   const state = shallowRef(read())
+  const isHere = (): boolean => readPlace(location.hash).path === path
   addEventListener('hashchange', () => {
-    state.value = read()
+    if (isHere()) state.value = read()
   })
   watch(state, (now) => {
-    const hash = writePlace({ path: readPlace(location.hash).path, params: toParams(now) })
+    if (!isHere()) return
+    const hash = writePlace({ path, params: toParams(now) })
     // Replaced, not pushed: "back" should leave the page, not undo typing letter by letter.
     if (hash !== (location.hash || '#/')) history.replaceState(null, '', hash)
   })

@@ -1,5 +1,6 @@
-import type { ApiKey } from './api-key.ts'
 import { readBounded } from './bounded-body.ts'
+import type { Credentials } from './credentials.ts'
+import { readDetail } from './problem-detail.ts'
 
 /** Why the hub did not give what was asked. */
 export type HubProblem =
@@ -15,12 +16,25 @@ export type HubProblem =
 /** What was asked for, or why not. */
 type HubAnswer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: HubProblem }
 
-/** The two things that the page asks a hub. Neither throws. */
+/** What is asked of the hub once, by a view. */
+interface Question {
+  /** @default 'GET' */
+  readonly method?: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE'
+  /** Under the hub's address, without a leading slash: `api/v1/rotations?limit=20`. */
+  readonly path: string
+  /** Sent as JSON. */
+  readonly body?: unknown
+  readonly signal?: AbortSignal
+}
+
+/** What the page asks a hub. Nothing of it throws. */
 export interface HubClient {
   /** `GET /status`, as parsed JSON that nobody has checked. */
   status: (signal: AbortSignal) => Promise<HubAnswer<unknown>>
   /** `GET /api/v1/events` from after `lastEventId`: the open stream. */
   events: (lastEventId: string, signal: AbortSignal) => Promise<HubAnswer<ReadableStream<Uint8Array>>>
+  /** Anything else of the API, as parsed JSON that nobody has checked; null for an answer without content. */
+  ask: (question: Question) => Promise<HubAnswer<unknown>>
 }
 
 /** How long an answer may take to begin, ms. */
@@ -30,22 +44,31 @@ const LONGEST_BODY = 32 * 1024 * 1024
 const LONGEST_PROBLEM = 64 * 1024
 
 /** `base`: the hub's address, ending in `/`. */
-export function createHubClient(base: string, key: ApiKey, fetch: typeof globalThis.fetch): HubClient {
-  async function get(
+export function createHubClient(base: string, credentials: Credentials, fetch: typeof globalThis.fetch): HubClient {
+  async function send(
     path: string,
-    accept: string,
-    signal: AbortSignal,
-    headers: Record<string, string> = {},
+    request: RequestInit & { signal: AbortSignal; headers: Record<string, string> },
   ): Promise<HubAnswer<Response>> {
-    const secret = key.get()
     const deadline = new AbortController()
     const timer = setTimeout(() => deadline.abort(), ANSWER_TIMEOUT_MS)
-    try {
-      const response = await fetch(new URL(path, base), {
+    const sendWith = (secret: string | null): Promise<Response> =>
+      fetch(new URL(path, base), {
         cache: 'no-store',
-        headers: { accept, ...headers, ...(secret === null ? {} : { authorization: `Bearer ${secret}` }) },
-        signal: AbortSignal.any([signal, deadline.signal]),
+        ...request,
+        headers: { ...request.headers, ...(secret === null ? {} : { authorization: `Bearer ${secret}` }) },
+        signal: AbortSignal.any([request.signal, deadline.signal]),
       })
+    try {
+      let secret = await credentials.get()
+      let response = await sendWith(secret)
+      if (response.status === 401 && secret !== null) {
+        const next = await credentials.renew(secret)
+        if (next !== secret) {
+          await response.body?.cancel()
+          secret = next
+          response = await sendWith(secret)
+        }
+      }
       if (response.ok) return { ok: true, value: response }
       return { ok: false, problem: await readProblem(response, secret !== null) }
     } catch {
@@ -55,19 +78,31 @@ export function createHubClient(base: string, key: ApiKey, fetch: typeof globalT
     }
   }
 
+  async function json({ method = 'GET', path, body, signal = new AbortController().signal }: Question): Promise<HubAnswer<unknown>> {
+    const answer = await send(path, {
+      method,
+      signal: AbortSignal.any([signal, AbortSignal.timeout(3 * ANSWER_TIMEOUT_MS)]),
+      headers: { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    if (!answer.ok) return answer
+    try {
+      const text = await readBounded(answer.value, LONGEST_BODY)
+      return { ok: true, value: answer.value.status === 204 ? null : JSON.parse(text) }
+    } catch (error) {
+      const isNonsense = error instanceof SyntaxError || error instanceof RangeError
+      return { ok: false, problem: { kind: isNonsense ? 'not_a_hub' : 'unreachable' } }
+    }
+  }
+
   return {
-    async status(signal) {
-      const answer = await get('status', 'application/json', AbortSignal.any([signal, AbortSignal.timeout(3 * ANSWER_TIMEOUT_MS)]))
-      if (!answer.ok) return answer
-      try {
-        return { ok: true, value: JSON.parse(await readBounded(answer.value, LONGEST_BODY)) }
-      } catch (error) {
-        const isNonsense = error instanceof SyntaxError || error instanceof RangeError
-        return { ok: false, problem: { kind: isNonsense ? 'not_a_hub' : 'unreachable' } }
-      }
-    },
+    ask: json,
+    status: (signal) => json({ path: 'status', signal }),
     async events(lastEventId, signal) {
-      const answer = await get('api/v1/events', 'text/event-stream', signal, lastEventId === '' ? {} : { 'last-event-id': lastEventId })
+      const answer = await send('api/v1/events', {
+        signal,
+        headers: { accept: 'text/event-stream', ...(lastEventId === '' ? {} : { 'last-event-id': lastEventId }) },
+      })
       if (!answer.ok) return answer
       const { body, headers } = answer.value
       if (body && headers.get('content-type')?.startsWith('text/event-stream')) return { ok: true, value: body }
@@ -85,15 +120,4 @@ async function readProblem(response: Response, keyGiven: boolean): Promise<HubPr
   const retryAfterMs = 1000 * Number(response.headers.get('retry-after') ?? 0)
   const text = await readBounded(response, LONGEST_PROBLEM).catch(() => '')
   return { kind: 'refused', status: response.status, detail: readDetail(text), retryAfterMs: retryAfterMs > 0 ? retryAfterMs : 0 }
-}
-
-/** `detail` of a problem document (RFC 9457). */
-function readDetail(text: string): string | null {
-  try {
-    const document: unknown = JSON.parse(text)
-    const detail = typeof document === 'object' && document !== null && 'detail' in document ? document.detail : null
-    return typeof detail === 'string' ? detail.slice(0, 300) : null
-  } catch {
-    return null
-  }
 }

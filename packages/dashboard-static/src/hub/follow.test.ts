@@ -30,7 +30,7 @@ function follow({ statuses, streams }: { statuses: StatusAnswer[]; streams: Even
   const asked: string[] = []
   const links: Link[] = []
   const events: string[] = []
-  const client: HubClient = {
+  const client: Pick<HubClient, 'status' | 'events'> = {
     status: async () => {
       asked.push('status')
       return statuses.shift() ?? unreachable

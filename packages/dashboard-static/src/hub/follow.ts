@@ -30,7 +30,7 @@ export interface Follower {
 
 /** What following needs from outside. */
 export interface FollowDeps {
-  readonly client: HubClient
+  readonly client: Pick<HubClient, 'status' | 'events'>
   /** @default Math.random */
   readonly random?: () => number
   /** ms of any monotonic clock. @default performance.now */

@@ -158,6 +158,25 @@ export const en = {
   'key.empty': 'Enter a key.',
   'key.characters': 'A key holds only letters, digits and signs, without spaces: check what was pasted.',
 
+  'key.login': 'Log in with user name and password instead',
+  'login.do': 'Log in',
+  'login.out': 'Log out',
+  'login.title': 'Log in to the hub',
+  'login.detail':
+    'What can be changed and what is not public is shown after that. The password is not kept, here or in the browser’s storage.',
+  'login.username': 'User name',
+  'login.password': 'Password',
+  'login.busy': 'Logging in',
+  'login.empty': 'Enter user name and password.',
+  'login.wrong': 'User name or password is wrong.',
+  'login.unreachable': 'The hub does not answer. Try again.',
+  'login.refused': 'The hub refused with status {status}.',
+
+  'view.loading': 'Loading',
+  'view.failed': 'This part of the page could not be loaded',
+  'view.failed.detail': 'The connection failed, or the hub has been updated meanwhile. Loading the page anew helps.',
+  'view.reload': 'Load anew',
+
   'time.ago': '{duration} ago',
   'time.now': 'now',
   'time.ms': '{count} ms',

@@ -33,18 +33,18 @@ let devicesMade = 0
 
 /** What the pool core knows of one device. Plain state: `PoolCore` alone writes it. */
 export class Device {
-  // What every pick looks at comes first: together it fits into two cache lines.
+  // What every pick looks at comes first: of the devices that it only compares it touches one cache line, of the one that it takes two.
   inFlight = 0
+  /** As its facts have it. */
+  weight: number
+  /** When a balancer last picked it, counted in picks. */
+  lastPick = 0
+  exit: ExitMemory
   /** How many requests may be in flight now; 0 where it may begin none. What it is made of lies further down; the fleet alone writes it. */
   capacity = 0
-  exit: ExitMemory
   /** Requests in flight by site; null when nobody limits them. */
   inFlightBySite: Map<string, number> | null = null
   limits: DeviceLimits
-  /** When a balancer last picked it, counted in picks. */
-  lastPick = 0
-  /** As its facts have it. */
-  weight: number
   /** Requests that it got since the pool began. */
   requests = 0
   /** When its pace lets it begin the next request; 0: now. */

@@ -56,14 +56,13 @@ test('a modem whose session is lost by itself is back without anybody, and the h
   )
   await agent.start()
   await eventually(async () => (await look()).exit_ip === '127.10.41.1', 'the device is online')
-  await eventually(() => agent.status()?.trouble !== null, 'the agent has seen the trouble')
-  expect(agent.status()?.trouble).toMatchObject({ found: 'offline' })
+  await eventually(() => agent.status()?.trouble?.found === 'offline', 'the agent has seen the trouble')
 
   const back = await eventually(async () => {
     const seen = await look()
-    return seen.telemetry?.recovered_by === undefined ? null : seen
+    return seen.telemetry?.recovered_by === 'airplane_mode' ? seen : null
   }, 'the hub is told of the recovery')
-  expect(back).toMatchObject({ exit_ip: '127.10.41.2', status: 'online', telemetry: { recovered_by: 'airplane_mode' } })
+  expect(back).toMatchObject({ exit_ip: '127.10.41.2', status: 'online' })
   expect(back.telemetry?.recovered_after_s).toBeGreaterThanOrEqual(60)
   expect(agent.status()).toMatchObject({ trouble: null, recoveries: { airplane_mode: 1 }, is_rotating: false })
 })

@@ -17,11 +17,11 @@ class Patient {
     { method: 'modem_reset', holdMs: 0, onlineMs: 90_000, isOnRequest: true },
     { method: 'device_reboot', holdMs: 0, onlineMs: 240_000, isOnRequest: true },
   ]
-  isOnline = true
-  isDown = false
-  isBusy = false
-  hasNameServer = true
-  hubIsAway = false
+  isOnline: boolean = true
+  isDown: boolean = false
+  isBusy: boolean = false
+  hasNameServer: boolean = true
+  hubIsAway: boolean = false
   /** Which cure helps; null: none. */
   helps: Rung['method'] | null = null
   says: AgentErrorCode | null = null

@@ -43,6 +43,9 @@ export function readAddress(value: unknown): string | null {
   return typeof value === 'string' && ADDRESS.test(value) ? value : null
 }
 
+/** Why a rotation happened. */
+export const readTrigger = (value: unknown): RotationTrigger | null => readOneOf(value, triggers)
+
 /** Reads a line of `GET /status` or a whole device; null when it lacks what a row cannot do without: an id and a name. */
 export function readDevice(json: unknown): Sighting | null {
   const line: Line | null = readFields(json)
@@ -84,7 +87,7 @@ function readLastRotation(json: unknown): LastRotation | null {
   return {
     outcome,
     endedAt,
-    trigger: readOneOf(fields.trigger, triggers),
+    trigger: readTrigger(fields.trigger),
     reason: readOneOf(fields.reason, failures),
     durationMs: readCount(fields.duration_ms) ?? 0,
   }
@@ -107,7 +110,7 @@ export function readRotation(json: unknown): RotationNews | null {
   if (outcome === null) return { ended: false, deviceId, id, state, startedAt }
   const result = {
     outcome,
-    trigger: readOneOf(fields.trigger, triggers),
+    trigger: readTrigger(fields.trigger),
     reason: readOneOf(fields.reason, failures),
     endedAt: readTime(fields.ended_at) ?? startedAt,
     durationMs: readCount(fields.duration_ms) ?? 0,

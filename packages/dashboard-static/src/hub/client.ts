@@ -14,10 +14,10 @@ export type HubProblem =
   | { readonly kind: 'not_a_hub' }
 
 /** What was asked for, or why not. */
-type HubAnswer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: HubProblem }
+export type HubAnswer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: HubProblem }
 
 /** What is asked of the hub once, by a view. */
-interface Question {
+export interface Question {
   /** @default 'GET' */
   readonly method?: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE'
   /** Under the hub's address, without a leading slash: `api/v1/rotations?limit=20`. */

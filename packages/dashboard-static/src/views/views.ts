@@ -16,7 +16,10 @@ const later = (loader: () => Promise<{ default: Component }>): Component =>
   defineAsyncComponent({ loader, delay: 300, loadingComponent: ViewLoading, errorComponent: ViewFailed })
 
 /** Every view with an address of its own (README: "Adding a view"). */
-const views: readonly View[] = [{ path: /^\/login$/, component: later(() => import('./login-view.vue')), isOpen: true }]
+const views: readonly View[] = [
+  { path: /^\/login$/, component: later(() => import('./login-view.vue')), isOpen: true },
+  { path: /^\/devices\/(?<name>[^/]+)$/, component: later(() => import('./device-view.vue')) },
+]
 
 /** The view of a path of the address, with its props; null: the fleet. */
 export function findView(path: string): { component: Component; props: Record<string, string>; isOpen: boolean } | null {

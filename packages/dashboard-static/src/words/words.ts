@@ -46,3 +46,23 @@ export function t(key: WordKey, values: Readonly<Record<string, string | number>
 
 /** A moment in full, in the reader's time zone; `at` in ms since the epoch. */
 export const moment = (at: number): string => current.value.dateTime.format(at)
+
+const units = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const
+
+/** An amount of data in the unit that fits: "3.4 GB". */
+export function data(bytes: number): string {
+  const power = bytes < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3))
+  return measure(bytes / 1000 ** power, { style: 'unit', unit: units[power] ?? 'byte', unitDisplay: 'short' })
+}
+
+/** A share, 0 to 1: "97.3 %" or "97.3%", as the language has it. */
+export const share = (ratio: number): string => measure(ratio, { style: 'percent' })
+
+/** A whole number. */
+export const count = (value: number): string => current.value.number.format(value)
+
+/** Degrees Celsius. */
+export const degrees = (celsius: number): string => measure(celsius, { style: 'unit', unit: 'celsius' })
+
+const measure = (value: number, options: Intl.NumberFormatOptions): string =>
+  new Intl.NumberFormat(current.value.number.resolvedOptions().locale, { maximumFractionDigits: 1, ...options }).format(value)

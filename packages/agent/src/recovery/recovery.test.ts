@@ -27,6 +27,8 @@ class Patient {
   says: AgentErrorCode | null = null
   sim: 'ready' | 'missing' = 'ready'
   beats = 0
+  /** A rotation begins while the device is looked at. */
+  becomesBusyWhenAsked: boolean = false
   /** Every call to the device of this name fails so. */
   refuses: Partial<Record<'down' | 'up', AgentErrorCode>> = {}
   readonly #running: Promise<void>
@@ -36,6 +38,7 @@ class Patient {
     const driver: Pick<DeviceDriver, 'ladder' | 'status' | 'down' | 'up' | 'waitOnline'> = {
       ladder: async () => {
         this.#answer()
+        if (this.becomesBusyWhenAsked) this.isBusy = true
         return this.ladder
       },
       status: async () => {
@@ -204,6 +207,17 @@ test('a reboot that is not allowed so soon is skipped, and tried again in anothe
   const reboots = patient.done.filter((line) => line.includes('device_reboot'))
   expect(reboots.length).toBeGreaterThanOrEqual(2)
   expect(patient.done.at(-1)).toContain('up')
+  await patient.end()
+})
+
+test('a rotation that has just begun is not disturbed by switching on', async () => {
+  const patient = new Patient()
+  await patient.clock.advance(5 * MINUTE)
+  patient.isDown = true
+  patient.becomesBusyWhenAsked = true
+  await patient.clock.advance(MINUTE)
+  expect(patient.done).toEqual([])
+  patient.isBusy = false
   await patient.end()
 })
 

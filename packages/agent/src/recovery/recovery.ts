@@ -122,7 +122,7 @@ export class Recovery {
     const { driver, log } = this.#ports
     log.warn('the device is switched off though nothing rotates it: switching it on')
     this.#lastDone = 'switched_on'
-    await callDevice(this.#ports, (inner) => driver.up(inner), signal)
+    await this.#ports.alone(() => callDevice(this.#ports, (inner) => driver.up(inner), signal))
   }
 
   async #try(cure: Rung, signal: AbortSignal): Promise<void> {

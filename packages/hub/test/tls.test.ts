@@ -6,6 +6,9 @@ import { join } from 'node:path'
 import { connect, type TLSSocket } from 'node:tls'
 import pino from 'pino'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { curl, seenIn } from '../../sdk/test/curl.ts'
+import { startFaultyProxy } from '../../sdk/test/servers/faulty-proxy.ts'
+import { startOrigin } from '../../sdk/test/servers/origin.ts'
 import { readTls, watchTls } from '../src/api/tls.ts'
 import { ADMIN_KEY, startHub } from './hub.ts'
 
@@ -50,6 +53,27 @@ const handshake = (
   })
 
 describe('with TLS_CERT and TLS_KEY', () => {
+  test('curl speaks TLS with the gateway too: https://user:key@hub as a proxy, for http and https pages', async () => {
+    const { cert, key } = certificate('gateway')
+    const hub = await startHub({ tlsCert: cert, tlsKey: key, proxyPort: 0, gatewayAllowPrivate: true })
+    const device = await startFaultyProxy({ egress: '127.10.77.1' })
+    const [http, https] = await Promise.all([startOrigin(), startOrigin({ tls: true })])
+    const told = ['--cacert', cert, '-H', `Authorization: Bearer ${ADMIN_KEY}`, '-H', 'content-type: application/json']
+    const body = JSON.stringify({ name: 'seoul-01', proxy_url: device.url })
+    expect(await curl(...told, '--interface', '127.10.77.1', `${hub.url}/proxy_server?name=seoul-01`)).toMatchObject({ status: 200 })
+    expect(await curl(...told, '--data', body, `${hub.url}/api/v1/admin/devices`)).toMatchObject({ status: 201 })
+    const proxy = new URL((hub.gatewayUrl ?? '').replace('http:', 'https:'))
+    proxy.username = 'anna'
+    proxy.password = ADMIN_KEY
+    for (const { url } of [http, https]) {
+      const answer = await curl('--proxy-cacert', cert, '-x', proxy.href, url)
+      expect(answer).toMatchObject({ exit: 0, status: 200 })
+      expect(seenIn(answer).remoteAddress).toBe('127.10.77.1')
+    }
+    await hub.remove()
+    await Promise.all([device, http, https].map((server) => server.close()))
+  })
+
   test('the hub speaks https from TLS 1.2 on, says so to browsers, and gives Secure cookies', async () => {
     const { cert, key } = certificate('hub')
     const hub = await startHub({ tlsCert: cert, tlsKey: key, passwordCost: 10 })

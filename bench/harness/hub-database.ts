@@ -28,6 +28,8 @@ export async function freshPostgres(): Promise<HubDatabase> {
     env: { DATABASE_URL: url, HUB_DATA_DIR: dataDir },
     async read(look) {
       const pool = postgresPool(url, 1)
+      // A hub waits for no statement so long; filling a month takes minutes.
+      Object.assign(pool.options, { query_timeout: 600_000, statement_timeout: 0 })
       try {
         return await look(async (sql, parameters = []) => (await pool.query(sql, [...parameters])).rows as Rows)
       } finally {

@@ -18,16 +18,16 @@ export async function fillMonth(query: Query, lines: number): Promise<void> {
       execute format('create table if not exists request_logs_d%s partition of request_logs for values from (%L) to (%L)',
         to_char(day at time zone 'UTC', 'YYYYMMDD'), day, day + interval '1 day');
     end loop; end $$`)
-  const device = (n: string): string => `(select ids.ids[1 + ((${n}::bigint * 7919) % array_length(ids.ids, 1))::int])`
-  // In steps: a statement of the store's pool has 15 s.
+  const [counted] = await query('select count(*)::int as devices from proxy_devices')
+  // In steps, so that an interrupted run ends soon.
   for (let from = 0; from < lines; from += LINES_A_STEP)
-    await query(`with ids as (select array_agg(id) as ids from proxy_devices)
-    insert into request_logs (device_id, device_name, client_ip, target_url, site, method, status_code, response_time_ms, external_ip,
+    await query(`insert into request_logs (device_id, device_name, client_ip, target_url, site, method, status_code, response_time_ms, external_ip,
       request_size, response_size, outcome, attempt, created_at)
-    select ${device('n')}, 'phone', '10.0.0.9', 'shop-' || n % 200 || '.example/path/' || n, 'shop-' || n % 200 || '.example', 'GET', 200,
+    select d.id, 'phone', '10.0.0.9', 'shop-' || n % 200 || '.example/path/' || n, 'shop-' || n % 200 || '.example', 'GET', 200,
       50 + n % 900, '112.161.54.7', 0, 20000, case when n % 50 = 0 then 'banned' else 'answered' end, 1,
       now() - make_interval(secs => n * ${DAYS * 86_400 - 3_600}.0 / ${lines})
-    from generate_series(${from}, ${Math.min(from + LINES_A_STEP, lines) - 1}) as n, ids`)
+    from generate_series(${from}, ${Math.min(from + LINES_A_STEP, lines) - 1}) as n
+    join (select id, row_number() over () - 1 as place from proxy_devices) as d on d.place = (n::bigint * 7919) % ${counted?.devices}`)
   const counters = `20, 18, 1, 1, 6000, 0, 400000, array_fill(0, array[12]) || array[3, 5, 4, 3, 2, 1, 1, 1]`
   await query(`insert into usage_stats (device_id, hour, requests_count, successful_requests, banned_requests, failed_requests,
       response_time_ms_sum, request_bytes, response_bytes, latency)

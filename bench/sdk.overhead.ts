@@ -1,22 +1,25 @@
 /**
  * What the pool costs a request: over undici's own Agent (https, CONNECT) and Pool (http, absolute form) with the same connector and one
- * proxy, taking turns in one process; the proxy is another process. CPU time first; then, in a process whose young generation is so
- * large that nothing is collected meanwhile, bytes of heap.
+ * proxy, taking turns in one process; the proxy is another process. Over connections in memory too, where nothing but code is left. CPU
+ * time first; then, in a process whose young generation is so large that nothing is collected meanwhile, bytes of heap.
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { MobilePool } from '@mobilepool/sdk'
 import { startChild } from '../packages/sdk/test/servers/child.ts'
 import { alternate } from './harness/alternate.ts'
-import { bareForwards, bareTunnels } from './harness/bare-undici.ts'
+import { bareForwards, bareInMemory, bareTunnels } from './harness/bare-undici.ts'
 import type { CannedCalls } from './harness/canned-devices.ts'
 import { type Dispatching, forMs, Load } from './harness/load.ts'
+import { memoryPool } from './harness/memory-device.ts'
 import { report, table } from './harness/report.ts'
-import { median, paired, spread } from './harness/statistics.ts'
+import { confident, median, paired } from './harness/statistics.ts'
 
-const CELLS = (['http', 'https'] as const).flatMap((scheme) => [1, 50, 200].map((concurrency) => ({ scheme, concurrency })))
-const ROUNDS = 15
-const SLICE_MS = 150
+const WAYS = ['in memory', 'http', 'https'] as const
+type Way = (typeof WAYS)[number]
+const CELLS = WAYS.flatMap((way) => [1, 50, 200].map((concurrency) => ({ way, concurrency })))
+/** Many and short: the median's interval narrows with their number, and neighbours meet the same machine. */
+const SLICES = { rounds: 120, sliceMs: 60, warmUpMs: 3_000 }
 const BYTES_ROUNDS = 5
 const BYTES_REQUESTS = 2_000
 /** `max-semi-space-size` in MB: 2,000 requests allocate some 30 MB. */
@@ -30,19 +33,41 @@ interface Bench {
   readonly pool: Load
 }
 
-/** The two, over the same proxy. */
-async function withBoth<T>(scheme: 'http' | 'https', concurrency: number, measure: (loads: Bench) => Promise<T>): Promise<T> {
+const POOL = { perDevice: { concurrency: 1_000 }, keepAlive: KEEP_ALL }
+const HEADERS = { accept: 'text/html', 'accept-encoding': 'gzip', 'user-agent': 'bench' }
+const requestOf = (scheme: 'http' | 'https') => {
+  return { origin: `${scheme}://shop.example.test`, path: '/catalogue?page=1', method: 'GET', headers: HEADERS }
+}
+
+/** The two, over connections that are made alike. */
+const withBoth = <T>(way: Way, concurrency: number, measure: (loads: Bench) => Promise<T>): Promise<T> =>
+  way === 'in memory' ? withMemory(concurrency, measure) : withProxy(way, concurrency, measure)
+
+async function withMemory<T>(concurrency: number, measure: (loads: Bench) => Promise<T>): Promise<T> {
+  const bare = bareInMemory()
+  const pool = memoryPool(POOL)
+  const request = requestOf('http')
+  try {
+    return await measure({
+      bare: new Load(bare, request, concurrency),
+      pool: new Load(pool.dispatcher as unknown as Dispatching, request, concurrency),
+    })
+  } finally {
+    await pool.close()
+    await bare.close()
+  }
+}
+
+async function withProxy<T>(scheme: 'http' | 'https', concurrency: number, measure: (loads: Bench) => Promise<T>): Promise<T> {
   const proxy = await startChild<CannedCalls>(new URL('./harness/canned-devices.ts', import.meta.url), ['1'])
   const [url = ''] = await proxy.ask('urls')
   const requestTls = { rejectUnauthorized: false }
   const bare = scheme === 'http' ? bareForwards(url) : bareTunnels(url, requestTls)
-  const pool = new MobilePool({ devices: [url], perDevice: { concurrency: 1_000 }, keepAlive: KEEP_ALL, requestTls })
-  const origin = `${scheme}://shop.example.test`
-  const headers = { accept: 'text/html', 'accept-encoding': 'gzip', 'user-agent': 'bench' }
-  const request = { origin, path: '/catalogue?page=1', method: 'GET', headers }
+  const pool = new MobilePool({ ...POOL, devices: [url], requestTls })
+  const request = requestOf(scheme)
   const bareRequest =
     scheme === 'http'
-      ? { ...request, origin: url, path: origin + request.path, headers: { ...headers, host: 'shop.example.test' } }
+      ? { ...request, origin: url, path: request.origin + request.path, headers: { ...HEADERS, host: 'shop.example.test' } }
       : request
   try {
     return await measure({
@@ -74,9 +99,9 @@ interface Bytes {
 
 async function measureBytes(gc: () => void): Promise<Bytes[]> {
   const results: Bytes[] = []
-  for (const { scheme, concurrency } of CELLS) {
+  for (const { way, concurrency } of CELLS) {
     results.push(
-      await withBoth(scheme, concurrency, async ({ bare, pool }) => {
+      await withBoth(way, concurrency, async ({ bare, pool }) => {
         const [ofBare, ofPool]: [number[], number[]] = [[], []]
         for (const load of [bare, pool]) await load.run(forMs(500))
         for (let round = 0; round < BYTES_ROUNDS; round++) {
@@ -96,19 +121,19 @@ if (process.argv[2] === 'bytes' && globalThis.gc !== undefined) {
   process.disconnect()
 } else {
   const rows: (string | number)[][] = []
-  for (const { scheme, concurrency } of CELLS) {
-    const slices = await withBoth(scheme, concurrency, ({ bare, pool }) =>
+  for (const { way, concurrency } of CELLS) {
+    const slices = await withBoth(way, concurrency, ({ bare, pool }) =>
       alternate(
         [
           { name: 'bare', load: bare },
           { name: 'pool', load: pool },
         ],
-        { rounds: ROUNDS, sliceMs: SLICE_MS },
+        SLICES,
       ),
     )
     const [bare = [], pool = []] = ['bare', 'pool'].map((name) => slices.get(name)?.map(({ cpuUs }) => cpuUs))
     const more = paired(pool, bare, (one, other) => one - other)
-    rows.push([`${scheme}, ${concurrency} in flight`, median(bare).toFixed(1), median(pool).toFixed(1), spread(more)])
+    rows.push([`${way}, ${concurrency} in flight`, median(bare).toFixed(1), median(pool).toFixed(1), confident(more)])
   }
   const child = fork(import.meta.filename, ['bytes'], { execArgv: BYTES_FLAGS })
   const [bytes] = (await once(child, 'message')) as [Bytes[]]
@@ -118,6 +143,6 @@ if (process.argv[2] === 'bytes' && globalThis.gc !== undefined) {
   })
   report(
     'sdk.overhead',
-    table(['', 'undici, us', 'pool, us', 'more, us (middle half)', 'undici, bytes', 'pool, bytes', 'more, bytes'], rows),
+    table(['', 'undici, us', 'pool, us', 'more, us (95 % interval)', 'undici, bytes', 'pool, bytes', 'more, bytes'], rows),
   )
 }

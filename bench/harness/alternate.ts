@@ -18,14 +18,14 @@ export interface Slice {
 
 /**
  * Lets subjects take turns in short slices, so that whatever else the machine does meets all of them alike. Slice n of one subject
- * is to be compared with slice n of another.
+ * is to be compared with slice n of another. `warmUpMs`: how long each runs before.
  */
 export async function alternate(
   subjects: readonly Subject[],
-  { rounds, sliceMs }: { rounds: number; sliceMs: number },
+  { rounds, sliceMs, warmUpMs = sliceMs }: { rounds: number; sliceMs: number; warmUpMs?: number },
 ): Promise<Map<string, Slice[]>> {
   const slices = new Map(subjects.map(({ name }): [string, Slice[]] => [name, []]))
-  for (const { load } of subjects) await load.run(forMs(sliceMs))
+  for (const { load } of subjects) await load.run(forMs(warmUpMs))
   for (let round = 0; round < rounds; round++) {
     for (let turn = 0; turn < subjects.length; turn++) {
       const subject = subjects[(round + turn) % subjects.length]

@@ -6,6 +6,7 @@ import Pool from 'undici/lib/dispatcher/pool.js'
 import { connectForward, type DeviceLink } from '../../packages/sdk/src/dispatch/connect-device.ts'
 import { parseEndpoint } from '../../packages/sdk/src/dispatch/endpoint.ts'
 import { openTunnel } from '../../packages/sdk/src/dispatch/open-tunnel.ts'
+import { MemoryStream } from './memory-device.ts'
 
 const link = (proxyUrl: string): DeviceLink => ({
   deviceId: 'bare',
@@ -43,3 +44,7 @@ export function bareTunnels(proxyUrl: string, requestTls: ConnectionOptions): Ag
 /** undici's own Pool to one proxy, for requests in absolute form, with the pool's connector and nothing else of the pool. */
 export const bareForwards = (proxyUrl: string): Pool =>
   new Pool(proxyUrl, { ...shared, connect: (_options, callback) => void connectForward(link(proxyUrl), callback) })
+
+/** undici's own Agent over connections in memory. */
+export const bareInMemory = (): Agent =>
+  new Agent({ ...shared, connect: (_options, callback) => queueMicrotask(() => callback(null, new MemoryStream())) })

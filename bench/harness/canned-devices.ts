@@ -7,26 +7,11 @@ import tls from 'node:tls'
 import { localhostCertificate } from '../../packages/sdk/test/servers/certificate.ts'
 import { serveParent } from '../../packages/sdk/test/servers/child.ts'
 import { listen } from '../../packages/sdk/test/servers/listen.ts'
+import { cannedReply } from './canned-reply.ts'
 
 const HEAD_END = '\r\n\r\n'
-const BODY = 'x'.repeat(1_024)
-/** As many headers as an ordinary page has. */
-const reply = (connection: string): string =>
-  [
-    'HTTP/1.1 200 OK',
-    'Date: Sun, 22 Nov 2026 20:00:00 GMT',
-    'Content-Type: text/html; charset=utf-8',
-    `Content-Length: ${BODY.length}`,
-    'Cache-Control: max-age=0, private',
-    'Vary: Accept-Encoding',
-    'Server: canned',
-    'ETag: "5d8c72a5edda8"',
-    `Connection: ${connection}`,
-    '',
-    BODY,
-  ].join('\r\n')
-const KEEP = reply('keep-alive')
-const CLOSE = reply('close')
+const KEEP = cannedReply('keep-alive')
+const CLOSE = cannedReply('close')
 
 const secureContext = tls.createSecureContext(localhostCertificate)
 

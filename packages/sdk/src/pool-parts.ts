@@ -58,8 +58,8 @@ export interface Supply {
   readonly source: DeviceSource
   /** How devices are reached whose proxy URL is `TUNNEL_URL`. */
   readonly dial: Dial
-  /** Takes every attempt, and whom its request was for. */
-  readonly onAttempt: (record: AttemptRecord, owner: unknown) => void
+  /** Takes every attempt, and whom its request was for. @default nobody */
+  readonly onAttempt?: (record: AttemptRecord, owner: unknown) => void
 }
 
 /** How long `close()` tries to deliver the last reports of usage, ms. */

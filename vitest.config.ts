@@ -27,6 +27,7 @@ const project = (name: string, root: string, include: string[]) => ({
     pool: 'forks' as const,
     // No secret may be in a log line or an answer of any hub that the tests start.
     globalSetup: name === 'hub' ? [here('./packages/hub/test/secrets/check.ts')] : [],
+    setupFiles: name === 'hub' ? [here('./packages/hub/test/secrets/tap-answers.ts')] : [],
   },
 })
 

@@ -1,6 +1,10 @@
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { findLeaks } from './leaks.ts'
-import type { Traced } from './trace.ts'
+import { TRACE_FOLDER, type Traced } from './trace.ts'
 
 const SECRET: Traced = { kind: 'secret', value: 'hunter2-hunter2' }
 const KEY = `mp_${'k'.repeat(43)}`
@@ -28,4 +32,21 @@ describe('the check of secrets over the whole suite', () => {
     ]
     expect(findLeaks([SECRET, ...shown, { kind: 'log', text: 'nothing' }])).toEqual([])
   })
+})
+
+test('every answer of a server in a test’s process is looked at, by whatever client it was asked, streams too', async () => {
+  const server = createServer((_request, reply) => {
+    reply.setHeader('x-told', 'in the head').write('first piece, ')
+    reply.end(Buffer.from('last piece'))
+  })
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+  const reply = await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/streamed?of=two`)
+  expect(await reply.text()).toBe('first piece, last piece')
+  server.close()
+  const noted = readFileSync(join(process.env[TRACE_FOLDER] ?? '', `${process.pid}.ndjson`), 'utf8').split('\n')
+  const answers = noted.filter((line) => line.includes('"/streamed"')).map((line) => JSON.parse(line) as Traced)
+  expect(answers).toEqual([
+    { kind: 'answer', method: 'GET', path: '/streamed', text: '{"x-told":"in the head"}\nfirst piece, ' },
+    { kind: 'answer', method: 'GET', path: '/streamed', text: 'last piece' },
+  ])
 })

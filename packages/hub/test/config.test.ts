@@ -38,6 +38,18 @@ describe('settings', () => {
     expect(await setting('HEARTBEAT_TIMEOUT')).toMatchObject({ value: 60, source: 'default' })
   })
 
+  test('that are typed as text, as forms and the environment have them, are kept as what they mean', async () => {
+    await patch({ HEARTBEAT_TIMEOUT: '45', LOG_QUERY_STRINGS: 'yes', CORS_ORIGINS: 'https://a.example, https://b.example' })
+    expect((await setting('HEARTBEAT_TIMEOUT'))?.pending).toBe(45)
+    expect((await setting('LOG_QUERY_STRINGS'))?.pending).toBe(true)
+    hub = await hub.restart()
+    expect(await setting('HEARTBEAT_TIMEOUT')).toMatchObject({ value: 45, source: 'database' })
+    expect(await setting('CORS_ORIGINS')).toMatchObject({ value: ['https://a.example', 'https://b.example'], source: 'database' })
+    for (const name of ['HEARTBEAT_TIMEOUT', 'LOG_QUERY_STRINGS', 'CORS_ORIGINS']) expect((await setting(name))?.pending).toBeUndefined()
+    await patch({ HEARTBEAT_TIMEOUT: null, LOG_QUERY_STRINGS: null, CORS_ORIGINS: null })
+    hub = await hub.restart()
+  })
+
   test('that take effect at once do', async () => {
     expect(await setting('API_RATE_LIMIT')).toMatchObject({ takes_effect: 'at_once' })
     await patch({ API_RATE_LIMIT: 500 })

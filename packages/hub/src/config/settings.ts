@@ -93,7 +93,9 @@ export class Settings {
       const parsed = parse(variable, value)
       if (!parsed.success) errors.push({ field: `settings.${name}`, message: parsed.complaint })
       else {
-        writes.set(name, value === null ? null : { value, type: typeOf(value), description: variable.help })
+        // What is meant, not how it was typed: "45" is 45, or it would never be the same as what is in force.
+        const meant = shown(variable, parsed.data)
+        writes.set(name, value === null ? null : { value: meant, type: typeOf(meant), description: variable.help })
         values.push([variable, parsed.data])
       }
     }

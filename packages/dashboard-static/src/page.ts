@@ -44,6 +44,8 @@ interface HubActions {
   tryNow: () => void
   /** Asks the hub for what a view shows or does. */
   ask: HubClient['ask']
+  /** Takes a file of the hub's, like an export. */
+  file: HubClient['file']
   /** A login is a cookie of the hub's, which only its own page gets. */
   canLogIn: boolean
   /** Null: logged in. */
@@ -119,6 +121,7 @@ export function createPage(): Page {
     }
     return {
       ask: client.ask,
+      file: client.file,
       canLogIn: base.startsWith(`${location.origin}/`),
       async logIn(username, password) {
         const problem = await session.logIn(username, password)

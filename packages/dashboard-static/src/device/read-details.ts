@@ -1,11 +1,8 @@
 import type { DeviceJson, RotationJson } from '@mobilepool/sdk/contract'
 import { readCount, readFields, readText, readTime } from '../fleet/fields.ts'
+import { known, readList, readNumber } from '../fleet/lists.ts'
 import { readAddress, readRotation, readTrigger } from '../fleet/read-device.ts'
 import type { Details, IpStretch, RotationRecord, Traffic } from './details.ts'
-
-const readNumber = (value: unknown): number | null => (typeof value === 'number' && Number.isFinite(value) ? value : null)
-const readList = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
-const known = <T>(value: T | null): value is T => value !== null
 
 /** Reads `GET /api/v1/admin/devices/{id}`. */
 export function readDetails(json: unknown): Details | null {

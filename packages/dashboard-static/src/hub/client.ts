@@ -35,10 +35,14 @@ export interface HubClient {
   events: (lastEventId: string, signal: AbortSignal) => Promise<HubAnswer<ReadableStream<Uint8Array>>>
   /** Anything else of the API, as parsed JSON that nobody has checked; null for an answer without content. */
   ask: (question: Question) => Promise<HubAnswer<unknown>>
+  /** A file of the API, like an export, whole. */
+  file: (path: string) => Promise<HubAnswer<Blob>>
 }
 
 /** How long an answer may take to begin, ms. */
 const ANSWER_TIMEOUT_MS = 10_000
+/** How long a file may take in all, ms: an export of a month over a phone's connection. */
+const FILE_TIMEOUT_MS = 300_000
 /** The longest answer that is read, bytes: room for some 50,000 devices. */
 const LONGEST_BODY = 32 * 1024 * 1024
 const LONGEST_PROBLEM = 64 * 1024
@@ -97,6 +101,15 @@ export function createHubClient(base: string, credentials: Credentials, fetch: t
 
   return {
     ask: json,
+    async file(path) {
+      const signal = AbortSignal.timeout(FILE_TIMEOUT_MS)
+      const answer = await send(path, { signal, headers: { accept: '*/*' } })
+      if (!answer.ok) return answer
+      return answer.value.blob().then(
+        (value) => ({ ok: true as const, value }),
+        () => ({ ok: false as const, problem: { kind: 'unreachable' as const } }),
+      )
+    },
     status: (signal) => json({ path: 'status', signal }),
     async events(lastEventId, signal) {
       const answer = await send('api/v1/events', {

@@ -18,6 +18,10 @@ const later = (loader: () => Promise<{ default: Component }>): Component =>
 /** Every view with an address of its own (README: "Adding a view"). */
 const views: readonly View[] = [
   { path: /^\/login$/, component: later(() => import('./login-view.vue')), isOpen: true },
+  { path: /^\/statistics$/, component: later(() => import('./statistics-view.vue')) },
+  { path: /^\/logs$/, component: later(() => import('./logs-view.vue')) },
+  { path: /^\/alerts$/, component: later(() => import('./alerts-view.vue')) },
+  { path: /^\/add$/, component: later(() => import('./add-view.vue')) },
   { path: /^\/devices\/(?<name>[^/]+)$/, component: later(() => import('./device-view.vue')) },
 ]
 

@@ -15,6 +15,7 @@ interface Language {
   readonly plural: Intl.PluralRules
   readonly number: Intl.NumberFormat
   readonly dateTime: Intl.DateTimeFormat
+  readonly date: Intl.DateTimeFormat
 }
 
 const language = (tag: string, words: Words): Language => ({
@@ -22,6 +23,7 @@ const language = (tag: string, words: Words): Language => ({
   plural: new Intl.PluralRules(tag),
   number: new Intl.NumberFormat(tag, { maximumFractionDigits: 1 }),
   dateTime: new Intl.DateTimeFormat(tag, { dateStyle: 'medium', timeStyle: 'medium' }),
+  date: new Intl.DateTimeFormat(tag, { dateStyle: 'medium' }),
 })
 
 /** The language shown. A ref, so that whatever was said with `t` is said anew when it changes. */
@@ -46,6 +48,9 @@ export function t(key: WordKey, values: Readonly<Record<string, string | number>
 
 /** A moment in full, in the reader's time zone; `at` in ms since the epoch. */
 export const moment = (at: number): string => current.value.dateTime.format(at)
+
+/** The day of a moment, in the reader's time zone. */
+export const day = (at: number): string => current.value.date.format(at)
 
 const units = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const
 

@@ -160,6 +160,45 @@ test('a full group does not wait for the end of its window, nor does a full one 
   }
 })
 
+test('beats that came while another group was written do not wait anew: the write was their window', async () => {
+  vi.useFakeTimers()
+  try {
+    const { writer, groups } = writerOver(() => new Promise((resolve) => setTimeout(resolve, 8)))
+    const first = writer.write(beat('first'))
+    await vi.advanceTimersByTimeAsync(6)
+    const [second, third] = [writer.write(beat('second')), writer.write(beat('third'))]
+    await vi.advanceTimersByTimeAsync(7)
+    await first
+    expect(groups.map((group) => group.length)).toEqual([1, 2])
+    await vi.advanceTimersByTimeAsync(8)
+    await Promise.all([second, third])
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
+test('as many as the last group had do not wait for more; a few do', async () => {
+  vi.useFakeTimers()
+  try {
+    const { writer, groups } = writerOver(async () => {})
+    const send = (count: number): Promise<unknown> =>
+      Promise.all(Array.from({ length: count }, (_, index) => writer.write(beat(`d-${index}`))))
+    const first = send(20)
+    await vi.advanceTimersByTimeAsync(5)
+    await first
+    await send(20)
+    expect(groups.map((group) => group.length)).toEqual([20, 20])
+    const few = send(3)
+    await vi.advanceTimersByTimeAsync(4)
+    expect(groups).toHaveLength(2)
+    await vi.advanceTimersByTimeAsync(1)
+    await few
+    expect(groups).toHaveLength(3)
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
 test('a full group does not bring forward the retry of one that failed', async () => {
   vi.useFakeTimers()
   try {

@@ -3,6 +3,11 @@ import { type Beat, type HeartbeatStore, isBadValue, isDatabaseDown, type NewDev
 
 /** Beats of this long are one statement (reference/hub.md 3.3); a timer, since PGlite's queries never let a group form by itself. */
 const WINDOW_MS = 5
+/**
+ * Once so many wait as the last group had, nobody more is likely to come before those are answered: senders that wait for their answers come
+ * back together. From this size on that ends the window; smaller groups are not worth a statement of their own before it is over.
+ */
+const COMPANY = 16
 /** Past some hundred beats a group gains nothing. */
 const MAX_GROUP = 500
 const RETRY_MS = 500
@@ -44,6 +49,9 @@ export class HeartbeatWriter {
   /** The beat of each device that the database refused last: what it had to tell goes with the device's next one. */
   readonly #refused = new Map<string, Beat>()
   #timer: NodeJS.Timeout | null = null
+  /** When the first of those that wait came, by `performance.now()`; the time of a write before theirs counts as theirs. */
+  #since = 0
+  #lastGroup = MAX_GROUP
   #writing: Promise<void> | null = null
   #database: 'up' | 'down' = 'up'
   /** Groups that failed since the last one that was written. */
@@ -73,7 +81,7 @@ export class HeartbeatWriter {
     }
     return new Promise((resolve) => {
       this.#put(beat, [resolve])
-      this.#schedule(this.#waiting.size < MAX_GROUP ? WINDOW_MS : 0)
+      this.#schedule(this.#delay)
     })
   }
 
@@ -96,6 +104,7 @@ export class HeartbeatWriter {
   }
 
   #put(beat: Beat, done: Waiting['done']): void {
+    if (this.#waiting.size === 0) this.#since = performance.now()
     const known = this.#waiting.get(beat.deviceId)
     this.#waiting.set(beat.deviceId, known ? { beat: merge(known.beat, beat), done: [...known.done, ...done] } : { beat, done })
   }
@@ -114,14 +123,23 @@ export class HeartbeatWriter {
       this.#writing = null
       if (this.#waiting.size === 0) return
       if (!isWritten) this.#schedule(RETRY_MS)
-      else this.#schedule(this.#waiting.size < MAX_GROUP ? WINDOW_MS : 0)
+      else this.#schedule(this.#delay)
     })
+  }
+
+  /** How long those that wait still wait for more of them, ms. */
+  get #delay(): number {
+    const { size } = this.#waiting
+    if (size >= MAX_GROUP || (size >= COMPANY && size >= this.#lastGroup)) return 0
+    return Math.max(0, Math.ceil(this.#since + WINDOW_MS - performance.now()))
   }
 
   /** False when the database did not take it. Never throws. */
   async #writeGroup(): Promise<boolean> {
     const group = [...this.#waiting.values()].slice(0, MAX_GROUP)
     for (const { beat } of group) this.#waiting.delete(beat.deviceId)
+    this.#since = performance.now()
+    this.#lastGroup = group.length
     try {
       const renamed = new Map<string, string>()
       const refused = new Set<string>()

@@ -2,11 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { AxeBuilder } from '@axe-core/playwright'
 import type { Page } from 'playwright-core'
 import { expect, it, onTestFinished } from 'vitest'
 import { describeInChromium, eventually, FAILED_REQUESTS, live, type OpenPage } from './browser.ts'
-import { picture } from './pictures.ts'
+import { look } from './look.ts'
 import { ADMIN_KEY, newDataDir, send, startRealHub } from './real-hub.ts'
 
 type Json = Record<string, unknown>
@@ -217,17 +216,3 @@ describeInChromium('the views beside the fleet, on the real hub', (openPage) => 
     }
   })
 })
-
-/** Pictures, and what no view may have: violations, or a page that is wider than its window. */
-async function look(page: Page, name: string, widths: readonly number[] = [360, 1280, 1920]): Promise<void> {
-  for (const width of widths) {
-    for (const colorScheme of ['light', 'dark'] as const) {
-      await page.setViewportSize({ width, height: 900 })
-      await page.emulateMedia({ colorScheme })
-      await page.screenshot({ path: picture(`${name}-${width}-${colorScheme}`), fullPage: true })
-      const { violations } = await new AxeBuilder({ page }).analyze()
-      expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join('; ')}`)).toEqual([])
-      expect(await page.evaluate<number>('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width)
-    }
-  }
-}

@@ -22,6 +22,7 @@ const views: readonly View[] = [
   { path: /^\/logs$/, component: later(() => import('./logs-view.vue')) },
   { path: /^\/alerts$/, component: later(() => import('./alerts-view.vue')) },
   { path: /^\/add$/, component: later(() => import('./add-view.vue')) },
+  { path: /^\/configuration$/, component: later(() => import('./configuration-view.vue')) },
   { path: /^\/devices\/(?<name>[^/]+)$/, component: later(() => import('./device-view.vue')) },
 ]
 

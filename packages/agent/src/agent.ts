@@ -116,7 +116,7 @@ async function serve(device: OpenDevice, library: HoldLibrary, outer: AbortSigna
   const signal = AbortSignal.any([outer, failing.signal])
   await switchOn(device)
   const identity = await ensureEnrolled(device, outer)
-  const journal = await CommandJournal.open(dir)
+  const journal = await CommandJournal.open(dir, log)
   const book = await HoldBook.open(dir, config.driver)
   library.add(book)
 

@@ -93,7 +93,7 @@ export class PhoneTools {
       cmd: hasAirplaneMode ? airplane : 'echo "Unknown command: airplane-mode"; exit 255',
       svc: `case "$1 $2" in "data enable") ${put('data', '1')};; "data disable") ${put('data', '0')};; esac`,
       settings: 'case "$3" in airplane_mode_on) cat airplane;; mobile_data) cat data;; esac',
-      getprop: `case "$1" in gsm.operator.alpha) echo "TestNet,";; gsm.sim.state) echo "${simState}";; gsm.network.type) echo "LTE,Unknown";;
+      getprop: `case "$1" in gsm.operator.alpha) echo "TestNet,";; gsm.operator.numeric) echo "25001,";; gsm.sim.state) echo "${simState}";; gsm.network.type) echo "LTE,Unknown";;
         gsm.operator.isroaming) echo "false,false";; esac`,
       dumpsys: `case "$1" in
         battery) printf 'Current Battery Service state:\\n  USB powered: true\\n  level: 83\\n  temperature: 312\\n';;

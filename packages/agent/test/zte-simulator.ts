@@ -92,7 +92,14 @@ export class ZteSimulator {
     if (names.includes('ppp_status') && state === 'ppp_disconnecting')
       this.#state = this.#knobs.dialsByItself ? 'ppp_connected' : 'ppp_disconnected'
     if (names.includes('ppp_status') && state === 'ppp_connecting') this.#state = 'ppp_connected'
-    const closed = { ppp_status: state, network_type: 'LTE', network_provider: 'TestNet', signalbar: '4', simcard_roam: 'Home' }
+    const closed = {
+      ppp_status: state,
+      network_type: 'LTE',
+      network_provider: 'TestNet',
+      signalbar: '4',
+      simcard_roam: 'Home',
+      wan_ipaddr: '10.64.0.7',
+    }
     const all: Record<string, string> = this.#isLoggedIn ? { ...open, ...closed } : open
     return Object.fromEntries(names.map((name) => [name, all[name] ?? '']))
   }

@@ -47,7 +47,13 @@ export const gathered = (flags: Flags): Gathered =>
   gatherConfig(Object.fromEntries(Object.entries(flags).filter(([flag]) => !ownFlags.includes(flag))), process.env)
 
 /** Every device's configuration, checked. Throws `bad_config` with the problems of all of them. */
-export function checkedConfigs({ devices }: Gathered): AgentConfig[] {
+export function checkedConfigs({ devices, file, path }: Gathered): AgentConfig[] {
+  const [only] = devices
+  if (file === null && only?.input.hub === undefined && only?.input.name === undefined)
+    throw new AgentError(
+      'bad_config',
+      `This device is not enrolled: there is no ${path}, and no flags say what it is. Create a token at the hub (the page's "Add a device"), then run: mobilepool-agent enroll --hub URL --token TOKEN --name NAME --driver KIND`,
+    )
   const problems: string[] = []
   const configs = devices.flatMap(({ input, whereIs }) => {
     try {

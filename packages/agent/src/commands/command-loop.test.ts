@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { CommandReportJson, RotationState } from '@mobilepool/sdk/contract'
@@ -17,6 +17,7 @@ const ids = ['11111111-1111-4111-8111-111111111111', '22222222-2222-4222-8222-22
 const order = (id: string): Order => ({ id, type: 'rotate', method: null, drainMs: 0, deadlineAt: Date.now() + 60_000 })
 const changed: RotationResult = { state: 'changed', method: 'airplane_mode', oldIp: '127.10.1.1', newIp: '127.10.1.2', detail: null }
 
+const silent = pino({ level: 'silent' })
 let path: string
 let dir: PrivateDir
 beforeEach(async () => {
@@ -31,7 +32,7 @@ const runLoop = async (script: {
   report?: (id: string, report: CommandReportJson) => Promise<RotationState | null>
   execute?: (order: Order) => Promise<RotationResult>
 }) => {
-  const journal = await CommandJournal.open(dir)
+  const journal = await CommandJournal.open(dir, silent)
   const stop = new AbortController()
   const executed: string[] = []
   const reported: string[] = []
@@ -91,7 +92,7 @@ describe('orders', () => {
     await runLoop({
       polls: [[order(ids[0])]],
       execute: async () => {
-        known = (await CommandJournal.open(dir)).interrupted()
+        known = (await CommandJournal.open(dir, silent)).interrupted()
         return changed
       },
     })
@@ -128,7 +129,7 @@ describe('a result', () => {
 
   test('survives the agent', async () => {
     await runLoop({ polls: [[order(ids[0])]], report: () => Promise.reject(new AgentError('hub_unreachable', 'down')) })
-    expect((await CommandJournal.open(dir)).unacknowledged()).toMatchObject([
+    expect((await CommandJournal.open(dir, silent)).unacknowledged()).toMatchObject([
       { id: ids[0], report: { state: 'changed', new_ip: '127.10.1.2' } },
     ])
     const { reported } = await runLoop({ polls: [[]] })
@@ -144,10 +145,45 @@ describe('a result', () => {
   })
 })
 
-test('the journal keeps the last fifty orders', async () => {
-  const journal = await CommandJournal.open(dir)
-  for (let i = 0; i < 60; i += 1) await journal.begin(`11111111-1111-4111-8111-${String(i).padStart(12, '0')}`)
-  const reopened = await CommandJournal.open(dir)
-  expect(reopened.find('11111111-1111-4111-8111-000000000009')).toBeNull()
-  expect(reopened.find('11111111-1111-4111-8111-000000000010')).not.toBeNull()
+const idOf = (index: number): string => `11111111-1111-4111-8111-${String(index).padStart(12, '0')}`
+const report: CommandReportJson = { state: 'changed', method: null, old_ip: null, new_ip: null, reason: null, detail: null }
+
+test('the journal keeps the last fifty orders that the hub knows the end of, and every result that it has not got', async () => {
+  const journal = await CommandJournal.open(dir, silent)
+  for (let index = 0; index < 70; index += 1) {
+    await journal.begin(idOf(index))
+    // The hub was away for the first five.
+    await journal.update(idOf(index), { report, isAcknowledged: index >= 5 })
+  }
+  const reopened = await CommandJournal.open(dir, silent)
+  expect(reopened.unacknowledged().map(({ id }) => id)).toEqual([0, 1, 2, 3, 4].map(idOf))
+  expect(reopened.find(idOf(24))).toBeNull()
+  expect(reopened.find(idOf(25))).not.toBeNull()
+})
+
+test('results that the hub never takes do not pile up for ever', async () => {
+  const journal = await CommandJournal.open(dir, silent)
+  for (let index = 0; index < 120; index += 1) {
+    await journal.begin(idOf(index))
+    await journal.update(idOf(index), { report })
+  }
+  expect(journal.unacknowledged()).toHaveLength(100)
+})
+
+test('while the disk takes nothing, orders are executed and results delivered from memory, and the log says so once', async () => {
+  const warned: unknown[] = []
+  const told: string[] = []
+  const log = { warn: (...line: unknown[]) => warned.push(line), info: (line: unknown) => told.push(String(line)) } as never
+  const journal = await CommandJournal.open(dir, log)
+  await rm(path, { recursive: true })
+  await writeFile(path, 'no folder any more')
+  await journal.begin(idOf(1))
+  await journal.update(idOf(1), { report })
+  expect(journal.unacknowledged().map(({ id }) => id)).toEqual([idOf(1)])
+  expect(warned).toHaveLength(1)
+  await rm(path)
+  await mkdir(path)
+  await journal.update(idOf(1), { isAcknowledged: true })
+  expect(told).toEqual(['orders and results are written to the disk again'])
+  expect((await CommandJournal.open(dir, silent)).find(idOf(1))).toMatchObject({ isAcknowledged: true })
 })

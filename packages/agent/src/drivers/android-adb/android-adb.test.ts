@@ -66,7 +66,16 @@ describe.skipIf(!hasAdb)('the android-adb driver, with the real adb', () => {
     expect(await driver.status(soon())).toEqual({
       sim: 'ready',
       isDown: false,
-      telemetry: { operator: 'TestNet', networkType: 'LTE', roaming: false, signal: 75, battery: 83, temperature: 31.2 },
+      telemetry: {
+        operator: 'TestNet',
+        mccMnc: '25001',
+        innerIp: '10.64.0.49',
+        networkType: 'LTE',
+        roaming: false,
+        signal: 75,
+        battery: 83,
+        temperature: 31.2,
+      },
     })
     expect(driver.nameServers?.()).toEqual(['10.1.1.1', '10.1.1.2'])
     expect((await driver.ladder(soon())).map(({ method, holdMs, isOnRequest }) => [method, holdMs, isOnRequest ?? false])).toEqual([

@@ -55,7 +55,14 @@ describe('the android-local driver, on a real sh', () => {
     expect(await driver.status(soon())).toEqual({
       sim: 'ready',
       isDown: false,
-      telemetry: expect.objectContaining({ operator: 'TestNet', networkType: 'LTE', battery: 83, interface: 'rmnet_data0' }),
+      telemetry: expect.objectContaining({
+        operator: 'TestNet',
+        mccMnc: '25001',
+        innerIp: expect.stringMatching(/^[\d.]+$/),
+        networkType: 'LTE',
+        battery: 83,
+        interface: 'rmnet_data0',
+      }),
     })
     expect(driver.sourceAddress()).toBe('127.10.4.9')
     expect(driver.hostAddresses).toEqual(['127.0.0.1', '192.168.1.7'])

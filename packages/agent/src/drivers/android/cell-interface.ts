@@ -3,6 +3,10 @@ import type { InterfaceAddress } from './phone-state.ts'
 /** By chipset: Qualcomm, MediaTek, Exynos, Unisoc; `v4-` where the carrier has only IPv6 and the phone translates. */
 const CELL_NAME = /^(v4-)?(rmnet|ccmni|pdp|wwan|seth)/
 
+/** The first that is named as chipsets name theirs. */
+export const findCell = (addresses: readonly InterfaceAddress[]): InterfaceAddress | undefined =>
+  addresses.find(({ name }) => CELL_NAME.test(name))
+
 /** The phone's own cellular interface, as its shell last saw it: an app is not told of interfaces by the newer Androids. */
 export class CellInterface {
   readonly #wanted: string | undefined
@@ -35,6 +39,6 @@ export class CellInterface {
   }
 
   #own(): InterfaceAddress | undefined {
-    return this.#addresses.find(({ name }) => (this.#wanted === undefined ? CELL_NAME.test(name) : name === this.#wanted))
+    return this.#wanted === undefined ? findCell(this.#addresses) : this.#addresses.find(({ name }) => name === this.#wanted)
   }
 }

@@ -1,4 +1,6 @@
 import type { DeviceStatus } from '../driver.ts'
+import { mccMncOf } from '../mcc-mnc.ts'
+import { findCell } from './cell-interface.ts'
 
 /**
  * Asks all at once, as each call costs a round trip: sections, each begun by a line of its name. Reference for the commands and what they
@@ -9,6 +11,7 @@ export const STATE_SCRIPT = [
   ['airplane-setting', 'settings get global airplane_mode_on'],
   ['data', 'settings get global mobile_data'],
   ['operator', 'getprop gsm.operator.alpha'],
+  ['network-code', 'getprop gsm.operator.numeric'],
   ['sim', 'getprop gsm.sim.state'],
   ['type', 'getprop gsm.network.type'],
   ['roaming', 'getprop gsm.operator.isroaming'],
@@ -57,6 +60,10 @@ export function readPhoneState(text: string): PhoneState {
   const isAirplaneSet = isAirplaneMode ?? part('airplane-setting') === '1'
   const mobile = mobileNetwork(part('networks'))
   const registry = part('registry')
+  const addresses = [...part('addresses').matchAll(/^\d+: (\S+)\s+inet ([\d.]+)/gm)].map(([, name = '', address = '']) => ({
+    name,
+    address,
+  }))
   const isConnected = mobile === undefined ? /mDataConnectionState=2\b/.test(registry) : isValidated(mobile)
   return {
     isAirplaneMode,
@@ -65,12 +72,14 @@ export function readPhoneState(text: string): PhoneState {
     nameServers: [...(/DnsAddresses: \[([^\]]*)\]/.exec(mobile ?? '')?.[1] ?? '').matchAll(/\/([\d.]{7,15})/g)].flatMap(
       ([, one]) => one ?? [],
     ),
-    addresses: [...part('addresses').matchAll(/^\d+: (\S+)\s+inet ([\d.]+)/gm)].map(([, name = '', address = '']) => ({ name, address })),
+    addresses,
     status: {
       sim: simOf(part('sim')),
       isDown: isAirplaneSet || isDataOff,
       telemetry: {
         ...given('operator', firstOf(part('operator'))),
+        ...mccMncOf(firstOf(part('network-code'))),
+        ...given('innerIp', findCell(addresses)?.address ?? null),
         ...given('networkType', typeOf(part('type'))),
         ...given('roaming', roamingOf(part('roaming'))),
         ...given('signal', signalOf(registry)),

@@ -31,14 +31,14 @@ const withoutPorts = hasSerialPorts ? '' : ' (skipped: needs socat)'
 describe.skipIf(!hasSerialPorts)(`the at driver, on a serial port${withoutPorts}`, () => {
   test.each([
     ['generic', { networkType: 'LTE', signal: 71 }],
-    ['SIMCom', { networkType: 'LTE', signal: 70 }],
-    ['Quectel', { networkType: '5G NSA', signal: 50 }],
+    ['SIMCom', { networkType: 'LTE', signal: 70, mccMnc: '46001' }],
+    ['Quectel', { networkType: '5G NSA', signal: 50, mccMnc: '302610' }],
   ] as const)('says what a %s modem says of itself', async (vendor, cell) => {
     const { driver: opened } = await plugIn({ vendor })
     expect(await opened.status(signal)).toEqual({
       sim: 'ready',
       isDown: false,
-      telemetry: { operator: 'TestNet', roaming: false, ...cell },
+      telemetry: { operator: 'TestNet', roaming: false, innerIp: expect.stringMatching(/^10\./), ...cell },
     })
   })
 

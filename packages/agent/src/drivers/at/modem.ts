@@ -13,7 +13,7 @@ import {
 } from './answers.ts'
 import type { AtChannel } from './at-channel.ts'
 import { refusalError } from './at-reply.ts'
-import { type Vendor, vendorOf } from './vendor.ts'
+import { type CellReading, type Vendor, vendorOf } from './vendor.ts'
 
 // Longest times of the commands (reference: device-control.md 1.2.2); those that wait for a network are bounded by a rotation's patience.
 const RADIO_MS = 15_000
@@ -42,6 +42,7 @@ export class Modem {
     const registration = isOff ? 0 : await this.registration(signal)
     const measured = isOff ? null : (signalOf(await this.#ask('AT+CSQ', signal)) ?? extendedSignalOf(await this.#ask('AT+CESQ', signal)))
     const cell = isOff ? {} : await this.#cell(signal)
+    const innerIp = isOff ? null : await this.address(signal)
     return {
       sim,
       // Detached and not even searching: somebody detached it. A modem without coverage searches.
@@ -50,6 +51,7 @@ export class Modem {
         ...network,
         ...(measured === null ? {} : { signal: measured }),
         ...cell,
+        ...(innerIp === null ? {} : { innerIp }),
         ...(isRegistered(registration) ? { roaming: registration === 5 } : {}),
       },
     }
@@ -140,7 +142,7 @@ export class Modem {
     return code === 'sim_locked' ? 'locked' : 'unknown'
   }
 
-  async #cell(signal: AbortSignal): Promise<{ networkType?: string; signal?: number }> {
+  async #cell(signal: AbortSignal): Promise<CellReading> {
     const { cell } = await this.#identify(signal)
     return cell ? cell.read(await this.#ask(cell.command, signal)) : {}
   }

@@ -1,9 +1,11 @@
+import { mccMncOfParts } from '../mcc-mnc.ts'
 import { percentOfRsrp } from './answers.ts'
 
 /** What a maker's own question says better than the standard ones do. */
-interface CellReading {
+export interface CellReading {
   readonly networkType?: string
   readonly signal?: number
+  readonly mccMnc?: string
 }
 
 /** What is a maker's own; everything else is 27.007. */
@@ -31,7 +33,8 @@ function readCpsi(lines: readonly string[]): CellReading {
   const fields = /^\+CPSI: *(.+)$/m.exec(lines.join('\n'))?.[1]?.split(',') ?? []
   const [mode = 'NO SERVICE'] = fields
   if (mode === 'NO SERVICE') return {}
-  return { networkType: mode, ...(mode === 'LTE' ? signalOfRsrp(Number(fields.at(-3)) / 10) : {}) }
+  const [mcc, mnc] = fields[2]?.split('-') ?? []
+  return { networkType: mode, ...mccMncOfParts(mcc, mnc), ...(mode === 'LTE' ? signalOfRsrp(Number(fields.at(-3)) / 10) : {}) }
 }
 
 /** `+QENG: "servingcell","NOCONN","LTE","FDD",...`; with 5G beside LTE one line for each. */
@@ -46,7 +49,7 @@ function readQeng(lines: readonly string[]): CellReading {
     return network ? { networkType: network.startsWith('NR5G') ? '5G' : network } : {}
   }
   const hasNr = cells.some(([network]) => network?.startsWith('NR5G'))
-  return { networkType: hasNr ? '5G NSA' : 'LTE', ...signalOfRsrp(Number(lte[11])) }
+  return { networkType: hasNr ? '5G NSA' : 'LTE', ...mccMncOfParts(lte[2], lte[3]), ...signalOfRsrp(Number(lte[11])) }
 }
 
 const unquoted = (field: string): string => field.trim().replace(/^"|"$/g, '')

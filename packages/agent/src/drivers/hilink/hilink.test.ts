@@ -34,7 +34,7 @@ describe('the hilink driver', () => {
     expect(await driver.status(signal)).toEqual({
       sim: 'ready',
       isDown: false,
-      telemetry: { operator: 'Test & Net', networkType: 'LTE', signal: 80, roaming: false },
+      telemetry: { operator: 'Test & Net', mccMnc: '00101', innerIp: expect.any(String), networkType: 'LTE', signal: 80, roaming: false },
     })
     expect([...stick.callers]).toEqual(['127.10.4.1'])
     expect(driver.hostAddresses).toContain('127.0.0.1')

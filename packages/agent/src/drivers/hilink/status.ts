@@ -1,4 +1,6 @@
+import { isIPv4 } from 'node:net'
 import type { DeviceStatus } from '../driver.ts'
+import { mccMncOf } from '../mcc-mnc.ts'
 import type { Fields } from './xml.ts'
 
 /** Values of `ConnectionStatus`. */
@@ -24,6 +26,9 @@ export function statusOf(answers: {
     isDown: data.dataswitch === undefined ? monitoring.ConnectionStatus === connection.disconnected : data.dataswitch === '0',
     telemetry: {
       ...(operator ? { operator } : {}),
+      ...mccMncOf(network.Numeric),
+      // Newer firmware says it elsewhere, behind the login, or not at all.
+      ...(isIPv4(monitoring.WanIPAddress ?? '') ? { innerIp: monitoring.WanIPAddress } : {}),
       ...(networkType ? { networkType } : {}),
       ...(signal === null ? {} : { signal }),
       ...(monitoring.RoamingStatus === undefined ? {} : { roaming: monitoring.RoamingStatus === '1' }),

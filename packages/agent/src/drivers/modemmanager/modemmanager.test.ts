@@ -153,7 +153,7 @@ describe('the modemmanager driver', () => {
 
 describe('what ModemManager says', () => {
   test.each([
-    [{}, {}, 'ready', false, { operator: 'TestNet', networkType: 'LTE', signal: 70, roaming: false }],
+    [{}, {}, 'ready', false, { operator: 'TestNet', mccMnc: '00101', networkType: 'LTE', signal: 70, roaming: false }],
     [
       { 'access-technologies': ['lte', '5gnr'] },
       { 'registration-state': 'roaming' },
@@ -161,7 +161,7 @@ describe('what ModemManager says', () => {
       false,
       { networkType: '5G NSA', roaming: true },
     ],
-    [{ state: 'registered' }, { 'operator-name': '--' }, 'ready', true, { operator: '00101' }],
+    [{ state: 'registered' }, { 'operator-name': '--' }, 'ready', true, { operator: '00101', mccMnc: '00101' }],
     [{ state: 'searching', 'access-technologies': [] }, { 'registration-state': 'searching' }, 'ready', false, {}],
     [{ state: 'disabled', 'power-state': 'low' }, {}, 'ready', true, {}],
     [{ state: 'failed', 'state-failed-reason': 'sim-missing', sim: '--' }, {}, 'missing', false, {}],

@@ -74,7 +74,9 @@ class ModemManagerDriver implements DeviceDriver {
   async status(signal: AbortSignal): Promise<DeviceStatus> {
     const status = statusOf(await this.#mmcli.modem(signal))
     const { name } = this.link
-    return name === null ? status : { ...status, telemetry: { ...status.telemetry, interface: name } }
+    const innerIp = this.link.address()
+    if (name === null) return status
+    return { ...status, telemetry: { ...status.telemetry, interface: name, ...(innerIp === null || status.isDown ? {} : { innerIp }) } }
   }
 
   async down({ method }: Rung, signal: AbortSignal): Promise<void> {

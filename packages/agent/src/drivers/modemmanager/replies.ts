@@ -54,6 +54,7 @@ export const modemReply = z
     imei: generic['equipment-identifier'],
     device: generic.device,
     operator: network['operator-name'] ?? network['operator-code'],
+    operatorCode: network['operator-code'],
     registration: network['registration-state'],
   }))
 export type ModemReply = z.output<typeof modemReply>

@@ -1,4 +1,5 @@
 import type { DeviceStatus } from '../driver.ts'
+import { mccMncOf } from '../mcc-mnc.ts'
 import type { ModemReply } from './replies.ts'
 
 const technologies: Readonly<Record<string, string>> = {
@@ -30,6 +31,7 @@ export function statusOf(modem: ModemReply): DeviceStatus {
     isDown: isDown(modem),
     telemetry: {
       ...(operator ? { operator } : {}),
+      ...mccMncOf(modem.operatorCode),
       ...(networkType ? { networkType } : {}),
       ...(isHeard && percent >= 0 && percent <= 100 ? { signal: percent } : {}),
       ...(isHeard ? { roaming: registration === 'roaming' } : {}),

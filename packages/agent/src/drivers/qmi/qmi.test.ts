@@ -37,7 +37,7 @@ describe('the qmi driver', () => {
     expect(await driver.status(soon())).toEqual({
       sim: 'ready',
       isDown: false,
-      telemetry: { operator: 'TestNet', networkType: 'LTE', roaming: false, signal: 70 },
+      telemetry: { operator: 'TestNet', mccMnc: '00101', networkType: 'LTE', roaming: false, signal: 70 },
     })
     expect(driver.nameServers?.()).toEqual(['10.1.1.1', '10.1.1.2'])
     expect(readFileSync(log, 'utf8')).toBe('moscow-07 static 10.64.12.34/30 via 10.64.12.33 dns 10.1.1.1 10.1.1.2 mtu 1500\n')

@@ -75,6 +75,7 @@ class QmiDriver implements DeviceDriver {
     const isHeard = registration === 'registered'
     const signalPercent = isHeard ? signalOf(await this.#orNothing('--nas-get-signal-info', signal)) : null
     const { name } = this.link
+    const innerIp = isHeard ? this.link.address() : null
     return {
       sim,
       // Switched off, or registered and connected by nobody: both are mended by `up()`. One that searches is neither.
@@ -82,7 +83,7 @@ class QmiDriver implements DeviceDriver {
       telemetry: {
         ...telemetry,
         ...(signalPercent === null ? {} : { signal: signalPercent }),
-        ...(name === null ? {} : { interface: name }),
+        ...(name === null ? {} : { interface: name, ...(innerIp === null ? {} : { innerIp }) }),
       },
     }
   }

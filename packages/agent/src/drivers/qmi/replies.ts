@@ -1,6 +1,7 @@
 import { isIPv4 } from 'node:net'
 import type { CarrierGift } from '../after-connect.ts'
 import type { DeviceStatus } from '../driver.ts'
+import { mccMncOfParts } from '../mcc-mnc.ts'
 
 /** The first thing in quotes behind this name, or null. */
 const quoted = (text: string, name: string): string | null => new RegExp(`\\b${name}: +'([^']*)'`).exec(text)?.[1] ?? null
@@ -28,7 +29,7 @@ const technologies: Readonly<Record<string, string>> = { '5gnr': '5G', lte: 'LTE
 /** Where the modem is registered. */
 export interface ServingSystem {
   readonly registration: 'registered' | 'denied' | 'searching'
-  readonly telemetry: Pick<DeviceStatus['telemetry'], 'operator' | 'networkType' | 'roaming'>
+  readonly telemetry: Pick<DeviceStatus['telemetry'], 'operator' | 'networkType' | 'roaming' | 'mccMnc'>
 }
 
 /** `--nas-get-serving-system` */
@@ -46,6 +47,7 @@ export function servingSystemOf(text: string): ServingSystem {
     registration,
     telemetry: {
       ...(operator ? { operator } : {}),
+      ...mccMncOfParts(quoted(text, 'MCC'), quoted(text, 'MNC')),
       ...(networkType ? { networkType } : {}),
       ...(roaming ? { roaming: roaming === 'on' } : {}),
     },

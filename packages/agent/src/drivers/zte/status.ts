@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net'
 import type { DeviceStatus } from '../driver.ts'
 import type { GoformFields } from './goform.ts'
 
@@ -10,6 +11,7 @@ export const statusFields = [
   'modem_main_state',
   'simcard_roam',
   'battery_vol_percent',
+  'wan_ipaddr',
 ] as const
 
 const SIM_STATES: Readonly<Record<string, DeviceStatus['sim']>> = {
@@ -33,6 +35,7 @@ export function statusOf(fields: GoformFields): DeviceStatus {
       ...(hasService ? { networkType } : {}),
       ...(bars === null ? {} : { signal: bars * 20 }),
       ...(battery === null ? {} : { battery }),
+      ...(isIPv4(fields.wan_ipaddr ?? '') ? { innerIp: fields.wan_ipaddr } : {}),
       ...(roam ? { roaming: roam !== 'Home' } : {}),
     },
   }

@@ -33,7 +33,7 @@ describe('the zte driver', () => {
     expect(await (await open()).driver.status(signal)).toEqual({
       sim: 'ready',
       isDown: false,
-      telemetry: { operator: 'TestNet', networkType: 'LTE', signal: 80, roaming: false },
+      telemetry: { operator: 'TestNet', networkType: 'LTE', signal: 80, roaming: false, innerIp: '10.64.0.7' },
     })
   })
 

@@ -6,6 +6,7 @@ import type { Page } from 'playwright-core'
 import { expect, it, onTestFinished } from 'vitest'
 import { describeInChromium, eventually, FAILED_REQUESTS, live, type OpenPage } from './browser.ts'
 import { look } from './look.ts'
+import { picture } from './pictures.ts'
 import { ADMIN_KEY, newDataDir, send, startRealHub } from './real-hub.ts'
 
 type Json = Record<string, unknown>
@@ -79,6 +80,8 @@ describeInChromium('the views beside the fleet, on the real hub', (openPage) => 
     await eventually(() => facts.innerText()).toMatch(/Requests\s+240/)
     expect(await facts.innerText()).toMatch(/Successful\s+60%/)
 
+    await page.screenshot({ path: picture('statistics-24h') })
+
     const chart = page.getByRole('slider', { name: 'Requests' })
     await chart.focus()
     const latest = await chart.getAttribute('aria-valuetext')
@@ -96,6 +99,7 @@ describeInChromium('the views beside the fleet, on the real hub', (openPage) => 
 
     await eventually(() => lines(page, 'By device or group').count()).toBe(5)
     await page.getByRole('button', { name: 'Operator', exact: true }).click()
+    await page.getByRole('columnheader', { name: 'Operator' }).waitFor()
     await eventually(() => lines(page, 'By device or group').nth(1).innerText()).toContain('1 device')
     await page.getByRole('button', { name: '7 days' }).click()
     await eventually(() => page.url()).toContain('#/statistics?period=7d&by=operator')

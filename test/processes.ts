@@ -33,7 +33,14 @@ export interface HubProcess {
   remove(): Promise<void>
 }
 
-export async function startHubProcess({ hasGateway = false } = {}): Promise<HubProcess> {
+interface HubProcessOptions {
+  /** @default false */
+  readonly hasGateway?: boolean
+  /** Settings of the hub besides those that every test needs. */
+  readonly env?: NodeJS.ProcessEnv
+}
+
+export async function startHubProcess({ hasGateway = false, env = {} }: HubProcessOptions = {}): Promise<HubProcess> {
   const folder = await mkdtemp(join(tmpdir(), 'mobilepool-whole-'))
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
@@ -51,6 +58,7 @@ export async function startHubProcess({ hasGateway = false } = {}): Promise<HubP
         ROTATION_MIN_INTERVAL: '0',
         PROXY_PORT: gatewayPort === null ? 'off' : String(gatewayPort),
         GATEWAY_ALLOW_PRIVATE: 'true',
+        ...env,
       },
       onUnexpectedExit,
     })
@@ -64,7 +72,8 @@ export async function startHubProcess({ hasGateway = false } = {}): Promise<HubP
   }
 
   const onlineNow = async () => {
-    const reply = await fetch(`${url}/status`, { signal: AbortSignal.timeout(2000) }).catch(() => null)
+    const headers = { authorization: `Bearer ${adminKey}` }
+    const reply = await fetch(`${url}/status`, { headers, signal: AbortSignal.timeout(2000) }).catch(() => null)
     return reply?.ok ? statusReply.parse(await reply.json()).proxies.filter((device) => device.status === 'online').length : -1
   }
   const online = (count: number) => eventually(`${count} devices online`, async () => (await onlineNow()) >= count)

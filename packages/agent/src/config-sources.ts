@@ -24,6 +24,13 @@ export interface Gathered {
   readonly file: ConfigFile | null
 }
 
+/** Every variable of the environment that the agent reads. `option`: what of the configuration it gives; null: the file that holds it. */
+export const environmentVariables = [
+  { name: 'MOBILEPOOL_HUB_URL', option: 'hub', help: 'URL of the hub, like https://hub.example.com' },
+  { name: 'MOBILEPOOL_TOKEN', option: 'token', help: 'one-time token, needed on the first start only' },
+  { name: 'MOBILEPOOL_CONFIG', option: null, help: 'JSON file with the options (~/.mobilepool/agent.json)' },
+] as const
+
 const flagOf = (field: PropertyKey | undefined): string =>
   `--${String(field ?? '').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
 
@@ -39,7 +46,9 @@ export function gatherConfig(flags: Flags, env: NodeJS.ProcessEnv): Gathered {
   const file = readConfigFile(path)
   if (told !== null && !file) throw new AgentError('bad_config', `--config: ${path} cannot be read (ENOENT).`)
 
-  const fromEnv = { hub: env.MOBILEPOOL_HUB_URL || undefined, token: env.MOBILEPOOL_TOKEN || undefined }
+  const fromEnv = Object.fromEntries(
+    environmentVariables.flatMap(({ name, option }) => (option === null ? [] : [[option, env[name] || undefined]])),
+  )
   const fromFlags: Flags = {
     ...others,
     driverOptions: typeof driverOptions === 'string' ? parseObject(driverOptions, '--driver-options') : undefined,

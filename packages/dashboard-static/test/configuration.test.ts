@@ -2,7 +2,7 @@ import type { SettingJson } from '@mobilepool/sdk/contract'
 import type { Locator, Page } from 'playwright-core'
 import { expect, it } from 'vitest'
 import { describeInChromium, eventually, FAILED_REQUESTS, type OpenPage } from './browser.ts'
-import { look } from './look.ts'
+import { LOOKING, look } from './look.ts'
 import { ADMIN_KEY, newDataDir, send, startRealHub } from './real-hub.ts'
 
 const PASSWORD = 'ivan and ten more'
@@ -31,75 +31,79 @@ const opens = async (url: string, key: string): Promise<number> =>
   (await fetch(`${url}api/v1/auth/me`, { headers: { authorization: `Bearer ${key}` } })).status
 
 describeInChromium('the configuration, on the real hub', (openPage) => {
-  it('changes a setting by keyboard, shows what is wrong at it in the hub’s words, what waits for a start, and the way back', async () => {
-    const dataDir = newDataDir()
-    const { url, setting, kill } = await hubOf(dataDir)
-    const page = await opened(openPage, url, '')
-    const timeout = line(page, 'HEARTBEAT_TIMEOUT')
-    await timeout.getByRole('button', { name: 'Change HEARTBEAT_TIMEOUT' }).focus()
-    await page.keyboard.press('Enter')
-    const field = timeout.getByLabel('New value')
-    await timeout.locator('input:focus').waitFor()
-    expect(await field.inputValue()).toBe('60')
-    await page.keyboard.press('Escape')
-    await field.waitFor({ state: 'detached' })
-    await eventually(() => page.evaluate('document.activeElement.innerText')).toContain('HEARTBEAT_TIMEOUT')
-    await page.keyboard.press('Enter')
-    await field.fill('soon')
-    await page.keyboard.press('Enter')
-    await timeout.getByText('HEARTBEAT_TIMEOUT must be a number of seconds, not "soon"', { exact: true }).waitFor()
-    expect((await setting('HEARTBEAT_TIMEOUT'))?.pending).toBeUndefined()
-    await field.fill('45')
-    await page.keyboard.press('Enter')
-    await timeout.getByText('Saved, in force from the hub’s next start on').waitFor()
-    await timeout.getByText('From the hub’s next start on: 45', { exact: true }).waitFor()
-    expect(await setting('HEARTBEAT_TIMEOUT')).toMatchObject({ value: 60, pending: 45 })
+  it(
+    'changes a setting by keyboard, shows what is wrong at it in the hub’s words, what waits for a start, and the way back',
+    LOOKING,
+    async () => {
+      const dataDir = newDataDir()
+      const { url, setting, kill } = await hubOf(dataDir)
+      const page = await opened(openPage, url, '')
+      const timeout = line(page, 'HEARTBEAT_TIMEOUT')
+      await timeout.getByRole('button', { name: 'Change HEARTBEAT_TIMEOUT' }).focus()
+      await page.keyboard.press('Enter')
+      const field = timeout.getByLabel('New value')
+      await timeout.locator('input:focus').waitFor()
+      expect(await field.inputValue()).toBe('60')
+      await page.keyboard.press('Escape')
+      await field.waitFor({ state: 'detached' })
+      await eventually(() => page.evaluate('document.activeElement.innerText')).toContain('HEARTBEAT_TIMEOUT')
+      await page.keyboard.press('Enter')
+      await field.fill('soon')
+      await page.keyboard.press('Enter')
+      await timeout.getByText('HEARTBEAT_TIMEOUT must be a number of seconds, not "soon"', { exact: true }).waitFor()
+      expect((await setting('HEARTBEAT_TIMEOUT'))?.pending).toBeUndefined()
+      await field.fill('45')
+      await page.keyboard.press('Enter')
+      await timeout.getByText('Saved, in force from the hub’s next start on').waitFor()
+      await timeout.getByText('From the hub’s next start on: 45', { exact: true }).waitFor()
+      expect(await setting('HEARTBEAT_TIMEOUT')).toMatchObject({ value: 60, pending: 45 })
 
-    const limit = line(page, 'API_RATE_LIMIT')
-    await limit.getByRole('button', { name: 'Change API_RATE_LIMIT' }).click()
-    await limit.getByLabel('New value').fill('5000')
-    await does(limit, 'Save')
-    await limit.getByText('Saved, and in force now').waitFor()
-    await limit.getByText('set here', { exact: true }).waitFor()
-    expect(await setting('API_RATE_LIMIT')).toMatchObject({ value: 5000, source: 'database' })
+      const limit = line(page, 'API_RATE_LIMIT')
+      await limit.getByRole('button', { name: 'Change API_RATE_LIMIT' }).click()
+      await limit.getByLabel('New value').fill('5000')
+      await does(limit, 'Save')
+      await limit.getByText('Saved, and in force now').waitFor()
+      await limit.getByText('set here', { exact: true }).waitFor()
+      expect(await setting('API_RATE_LIMIT')).toMatchObject({ value: 5000, source: 'database' })
 
-    const queries = line(page, 'LOG_QUERY_STRINGS')
-    await queries.getByRole('button', { name: 'Change LOG_QUERY_STRINGS' }).click()
-    await does(queries, 'Yes')
-    await does(queries, 'Save')
-    await queries.getByText('From the hub’s next start on: Yes').waitFor()
-    expect((await setting('LOG_QUERY_STRINGS'))?.pending).toBe(true)
+      const queries = line(page, 'LOG_QUERY_STRINGS')
+      await queries.getByRole('button', { name: 'Change LOG_QUERY_STRINGS' }).click()
+      await does(queries, 'Yes')
+      await does(queries, 'Save')
+      await queries.getByText('From the hub’s next start on: Yes').waitFor()
+      expect((await setting('LOG_QUERY_STRINGS'))?.pending).toBe(true)
 
-    // What was given where the hub was started is shown, and cannot be changed here; a secret is not even shown.
-    const given = line(page, 'LOG_RETENTION_DAYS')
-    await given.getByText('given in the environment', { exact: true }).waitFor()
-    expect(await given.getByRole('button').count()).toBe(0)
-    const secret = line(page, 'MOBILEPOOL_ADMIN_KEY')
-    await secret.getByText('set, not shown').waitFor()
-    expect(await secret.getByRole('button').count()).toBe(0)
-    expect(await page.content()).not.toContain(ADMIN_KEY)
+      // What was given where the hub was started is shown, and cannot be changed here; a secret is not even shown.
+      const given = line(page, 'LOG_RETENTION_DAYS')
+      await given.getByText('given in the environment', { exact: true }).waitFor()
+      expect(await given.getByRole('button').count()).toBe(0)
+      const secret = line(page, 'MOBILEPOOL_ADMIN_KEY')
+      await secret.getByText('set, not shown').waitFor()
+      expect(await secret.getByRole('button').count()).toBe(0)
+      expect(await page.content()).not.toContain(ADMIN_KEY)
 
-    await page.getByLabel('Search settings').fill('silence offline agent')
-    await eventually(() => page.locator('main code').allInnerTexts()).toEqual(['HEARTBEAT_TIMEOUT'])
-    await page.getByLabel('Search settings').fill('no such thing')
-    await page.getByText('No setting matches.').waitFor()
-    await page.getByLabel('Search settings').fill('')
-    await does(page, 'Not as usual')
-    await eventually(() => page.locator('main code').allInnerTexts()).toContain('HEARTBEAT_TIMEOUT')
-    expect(await page.locator('main code').allInnerTexts()).not.toContain('MAX_DEVICES')
-    await limit.getByRole('button', { name: 'Change API_RATE_LIMIT' }).click()
-    await look(page, 'configuration-settings')
+      await page.getByLabel('Search settings').fill('silence offline agent')
+      await eventually(() => page.locator('main code').allInnerTexts()).toEqual(['HEARTBEAT_TIMEOUT'])
+      await page.getByLabel('Search settings').fill('no such thing')
+      await page.getByText('No setting matches.').waitFor()
+      await page.getByLabel('Search settings').fill('')
+      await does(page, 'Not as usual')
+      await eventually(() => page.locator('main code').allInnerTexts()).toContain('HEARTBEAT_TIMEOUT')
+      expect(await page.locator('main code').allInnerTexts()).not.toContain('MAX_DEVICES')
+      await limit.getByRole('button', { name: 'Change API_RATE_LIMIT' }).click()
+      await look(page, 'configuration-settings')
 
-    await does(limit, 'Back to the default')
-    await limit.waitFor({ state: 'detached' })
-    expect(await setting('API_RATE_LIMIT')).toMatchObject({ value: 6000, source: 'default' })
-    await kill()
-    const again = await hubOf(dataDir)
-    expect(await again.setting('HEARTBEAT_TIMEOUT')).toMatchObject({ value: 45, source: 'database' })
-    expect((await again.setting('HEARTBEAT_TIMEOUT'))?.pending).toBeUndefined()
-  })
+      await does(limit, 'Back to the default')
+      await limit.waitFor({ state: 'detached' })
+      expect(await setting('API_RATE_LIMIT')).toMatchObject({ value: 6000, source: 'default' })
+      await kill()
+      const again = await hubOf(dataDir)
+      expect(await again.setting('HEARTBEAT_TIMEOUT')).toMatchObject({ value: 45, source: 'database' })
+      expect((await again.setting('HEARTBEAT_TIMEOUT'))?.pending).toBeUndefined()
+    },
+  )
 
-  it('makes users, changes what they may do, and shows what the hub refuses', async () => {
+  it('makes users, changes what they may do, and shows what the hub refuses', LOOKING, async () => {
     const { url, api } = await hubOf()
     await api('POST', 'users', { username: 'olga', password: PASSWORD, role: 'admin' })
     await api('POST', 'users', { username: 'a-user-with-a-name-so-long-that-no-line-was-ever-made-for-it-at-all-0001', password: PASSWORD })
@@ -149,7 +153,7 @@ describeInChromium('the configuration, on the real hub', (openPage) => {
     expect(left.users.map(({ username }) => username)).not.toContain('ivan')
   })
 
-  it('makes a key that works and is shown once, and revokes it', async () => {
+  it('makes a key that works and is shown once, and revokes it', LOOKING, async () => {
     const { url } = await hubOf()
     const page = await opened(openPage, url, '?of=keys')
     await page.getByText('MOBILEPOOL_ADMIN_KEY').waitFor()
@@ -200,7 +204,7 @@ describeInChromium('the configuration, on the real hub', (openPage) => {
     await line(page, 'my parser').waitFor()
   })
 
-  it.each(['ru', 'ko'])('says everything in %s, on a phone too', async (language) => {
+  it.each(['ru', 'ko'])('says everything in %s, on a phone too', LOOKING, async (language) => {
     const { url, api } = await hubOf()
     await api('POST', 'users', { username: 'olga', password: PASSWORD, role: 'admin' })
     const page = await opened(openPage, url, '', { locale: language, viewport: { width: 360, height: 800 } })

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import type { Page } from 'playwright-core'
 import { expect, it, onTestFinished } from 'vitest'
 import { describeInChromium, eventually, FAILED_REQUESTS, live, type OpenPage } from './browser.ts'
-import { look } from './look.ts'
+import { LOOKING, look } from './look.ts'
 import { picture } from './pictures.ts'
 import { ADMIN_KEY, newDataDir, send, startRealHub } from './real-hub.ts'
 
@@ -70,7 +70,7 @@ const to = (page: Page, view: string): Promise<void> => page.getByRole('navigati
 const lines = (page: Page, table: string) => page.getByRole('group', { name: table }).getByRole('row')
 
 describeInChromium('the views beside the fleet, on the real hub', (openPage) => {
-  it('statistics: figures, charts by keyboard and as tables, groups, sites, an export', async () => {
+  it('statistics: figures, charts by keyboard and as tables, groups, sites, an export', LOOKING, async () => {
     const { url } = await usedHub()
     const page = await opened(openPage, url)
     await live(page)
@@ -116,7 +116,7 @@ describeInChromium('the views beside the fleet, on the real hub', (openPage) => 
     await look(page, 'statistics')
   })
 
-  it('logs: requests with filters, older ones, what is new by itself, rotations, exit IPs, changes', async () => {
+  it('logs: requests with filters, older ones, what is new by itself, rotations, exit IPs, changes', LOOKING, async () => {
     const { url, admin } = await usedHub()
     const page = await opened(openPage, url)
     await to(page, 'Logs')
@@ -141,7 +141,7 @@ describeInChromium('the views beside the fleet, on the real hub', (openPage) => 
     await page.getByText('None yet').waitFor()
   })
 
-  it('alerts: what fires, who looks after it; a channel is added, tested, and says when its far end refuses', async () => {
+  it('alerts: what fires, who looks after it; a channel is added, tested, and says when its far end refuses', LOOKING, async () => {
     const { url } = await usedHub()
     const page = await opened(openPage, url)
     await to(page, 'Alerts')
@@ -184,7 +184,7 @@ describeInChromium('the views beside the fleet, on the real hub', (openPage) => 
     await channels.getByText('Nowhere yet').waitFor()
   })
 
-  it('adds a device: commands with a fresh token that enrols, a proxy URL, and the hub’s words for what is wrong', async () => {
+  it('adds a device: commands with a fresh token that enrols, a proxy URL, and the hub’s words for what is wrong', LOOKING, async () => {
     const { url } = await usedHub()
     const page = await opened(openPage, url)
     await to(page, 'Add a device')
@@ -209,7 +209,7 @@ describeInChromium('the views beside the fleet, on the real hub', (openPage) => 
     await page.getByRole('heading', { name: 'box-07', level: 1 }).waitFor()
   })
 
-  it.each(['ru', 'ko'])('says everything in %s, on a phone too', async (language) => {
+  it.each(['ru', 'ko'])('says everything in %s, on a phone too', LOOKING, async (language) => {
     const { url } = await usedHub()
     const page = await opened(openPage, url, { locale: language, viewport: { width: 360, height: 800 } })
     for (const view of ['statistics', 'logs', 'alerts', 'add']) {

@@ -1,5 +1,7 @@
-import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { validate } from 'dockerfile-utils'
 import { expect, test } from 'vitest'
@@ -78,4 +80,24 @@ test('the hub of the compose file reads what it is given', () => {
   const given = Object.keys(compose.services.hub.environment ?? {})
   expect(given.length).toBeGreaterThan(5)
   expect(given.filter((name) => !known.has(name))).toEqual([])
+})
+
+const hasSystemd = spawnSync('systemd-analyze', ['--version']).status === 0
+if (!hasSystemd) console.log('skipped: the unit of the hub (systemd-analyze is not installed)')
+test.skipIf(!hasSystemd)('systemd takes the unit of the hub, and finds it well shut in', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'mobilepool-unit-'))
+  try {
+    const unit = join(folder, 'mobilepool-hub.service')
+    const text = read('deploy/systemd/mobilepool-hub.service')
+    const program = /^ExecStart=\/usr\/bin\/env node \/opt\/mobilepool\/(.+)$/m.exec(text)?.[1] ?? ''
+    expect(existsSync(join(root, program))).toBe(true)
+    await writeFile(unit, text)
+    const { status, stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', unit], { encoding: 'utf8' })
+    expect(stderr.split('\n').filter((line) => line.includes('mobilepool-hub'))).toEqual([])
+    expect(status).toBe(0)
+    // Of 10, where a unit without any protection has 9.6.
+    execFileSync('systemd-analyze', ['security', '--offline=true', '--threshold=20', '--no-pager', unit], { stdio: 'pipe' })
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
 })

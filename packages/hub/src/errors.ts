@@ -9,6 +9,7 @@ export type StartCode =
   | 'data_dir_unusable'
   | 'database_unreachable'
   | 'secret_key_wrong'
+  | 'hub_at_work'
   | 'no_admin_key'
   | 'database_not_empty'
   | 'backup_unusable'

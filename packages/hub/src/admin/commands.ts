@@ -3,6 +3,7 @@ import type { HubConfig } from '../config.ts'
 import { backupCommand, restoreCommand } from './backup.ts'
 import { createKeyCommand, revokeKeyCommand } from './keys.ts'
 import { pruneCommand } from './prune.ts'
+import { rotateSecretCommand } from './secret.ts'
 import { createUserCommand, listUsersCommand, resetPasswordCommand } from './users.ts'
 
 /** The configuration, with the flags of one command. */
@@ -18,6 +19,7 @@ export function addAdminCommands(admin: Command, config: ReadConfig): void {
     revokeKeyCommand,
     backupCommand,
     restoreCommand,
+    rotateSecretCommand,
     pruneCommand,
   ]
   for (const command of commands) admin.addCommand(command(config))

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { access, constants, link, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { access, constants, link, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { HubError } from '../errors.ts'
 
@@ -53,6 +53,27 @@ export async function secretFor(dir: string, given: string | null): Promise<stri
   const secret = (await readFile(file, 'utf8').catch((cause: unknown) => Promise.reject(unusable(dir, cause)))).trim()
   if (secret.length < 16) throw new HubError('data_dir_unusable', `${file} holds no secret key: put the old one back, or set SECRET_KEY.`)
   return secret
+}
+
+/**
+ * Another secret for a data folder that keeps its own, in two steps: a crash between the change of the database and the second leaves the
+ * new one in `secret.key.next`. Both throw HubError `data_dir_unusable`.
+ */
+export const keepSecret = {
+  async prepare(dir: string, secret: string): Promise<void> {
+    try {
+      await writeFile(join(dir, 'secret.key.next'), `${secret}\n`, { mode: 0o600, flush: true })
+    } catch (cause) {
+      throw unusable(dir, cause)
+    }
+  },
+  async finish(dir: string): Promise<void> {
+    try {
+      await rename(join(dir, 'secret.key.next'), join(dir, 'secret.key'))
+    } catch (cause) {
+      throw unusable(dir, cause)
+    }
+  },
 }
 
 const unusable = (dir: string, cause: unknown): HubError =>

@@ -53,7 +53,7 @@ const HOT_TABLES = [
   'api_keys',
   'alert_deliveries',
 ] as const
-const SEAL_CHECK_KEY = 'secret_key_check'
+export const SEAL_CHECK_KEY = 'secret_key_check'
 
 export interface StoreOptions {
   /** Folder of the embedded database and the generated secret key. */

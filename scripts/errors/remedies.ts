@@ -59,6 +59,7 @@ export const ofStart: Readonly<Record<StartCode, Remedy>> = {
   data_dir_locked: ['another hub uses the same data folder', 'stop it, or give another `--data-dir`; many hubs need Postgres'],
   data_dir_unusable: ['no permission, a full disk, or not a hub’s folder', 'the message says which'],
   database_unreachable: ['`DATABASE_URL` leads nowhere, or name and password are wrong', '`psql "$DATABASE_URL"` shows the same'],
+  hub_at_work: ['an admin command that needs the hub stopped, while it runs', 'stop the hub first'],
   secret_key_wrong: [
     'the database was sealed with another `SECRET_KEY`',
     'start with the former key; what it sealed cannot be read without it',

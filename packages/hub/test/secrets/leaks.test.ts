@@ -34,9 +34,9 @@ describe('the check of secrets over the whole suite', () => {
   })
 })
 
-test('every answer of a server in a test’s process is looked at, by whatever client it was asked, streams too', async () => {
+test('every answer of a hub in a test’s process is looked at, by whatever client it was asked, streams too', async () => {
   const server = createServer((_request, reply) => {
-    reply.setHeader('x-told', 'in the head').write('first piece, ')
+    reply.setHeader('x-request-id', 'in the head').write('first piece, ')
     reply.end(Buffer.from('last piece'))
   })
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
@@ -46,7 +46,7 @@ test('every answer of a server in a test’s process is looked at, by whatever c
   const noted = readFileSync(join(process.env[TRACE_FOLDER] ?? '', `${process.pid}.ndjson`), 'utf8').split('\n')
   const answers = noted.filter((line) => line.includes('"/streamed"')).map((line) => JSON.parse(line) as Traced)
   expect(answers).toEqual([
-    { kind: 'answer', method: 'GET', path: '/streamed', text: '{"x-told":"in the head"}\nfirst piece, ' },
+    { kind: 'answer', method: 'GET', path: '/streamed', text: '{"x-request-id":"in the head"}\nfirst piece, ' },
     { kind: 'answer', method: 'GET', path: '/streamed', text: 'last piece' },
   ])
 })

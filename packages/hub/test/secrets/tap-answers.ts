@@ -5,13 +5,15 @@ import { trace } from './trace.ts'
 const MOST = 64 * 1024
 
 /**
- * Set up before each test file: whatever a server of this process answers is noted, by whichever client it was asked. Of hubs in processes
- * of their own `send()` notes the answers.
+ * Set up before each test file: whatever a hub of this process answers is noted, by whichever client it was asked. Of hubs in processes
+ * of their own `send()` notes the answers. What other servers of the tests answer (boxes, sites) is theirs: hubs are known by the id that they
+ * give each request.
  */
 const { write, end } = ServerResponse.prototype
 const tapped = new WeakSet<ServerResponse>()
 
 function note(response: ServerResponse, chunk: unknown): void {
+  if (!response.hasHeader('x-request-id')) return
   const head = tapped.has(response) ? '' : `${JSON.stringify(response.getHeaders())}\n`
   tapped.add(response)
   const text = typeof chunk === 'string' ? chunk.slice(0, MOST) : chunk instanceof Uint8Array ? textOf(chunk) : ''

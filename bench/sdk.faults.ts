@@ -29,14 +29,14 @@ const SLICE_MS = 4_000
 const WARM_UP_MS = 500
 const CALLERS = 40
 const CONNECT_MS = 1_000
-/** Attempts that met the fault itself, not the cut of warm connections with which it begins. */
+/** Attempts that met the fault itself. */
 const VICTIMS: ReadonlySet<AttemptKind> = new Set(['device_connect', 'tunnel_timeout', 'response_timeout'])
 
 interface Outcome {
   readonly perSecond: number
   readonly errors: number
   readonly banned: number
-  /** From the first refusal or time-out of a connection at the bad exit to its ejection, ms; undefined: not both happened. */
+  /** From the first refusal or time-out at the bad exit to its ejection, ms; undefined: not both happened. */
   readonly ejectedAfterVictimMs: number | undefined
   /** From the moment it went bad to its ejection, ms; undefined: not ejected. */
   readonly ejectedAfterMs: number | undefined
@@ -59,7 +59,7 @@ async function slice(state: State, isHedged: boolean): Promise<Outcome> {
       },
     })),
     requestTls: { rejectUnauthorized: false },
-    timeouts: { connectMs: CONNECT_MS },
+    timeouts: { connectMs: CONNECT_MS, firstByteMs: CONNECT_MS },
     rotate: { onBan: { count: 3 } },
     ...(isHedged ? {} : { hedge: false }),
   })
@@ -97,7 +97,7 @@ async function slice(state: State, isHedged: boolean): Promise<Outcome> {
   const perSecond = (answered * 1_000) / (performance.now() - startedAt)
   await pool.close()
   const since = (start: number | undefined): number | undefined =>
-    ejectedAt === undefined || start === undefined ? undefined : Math.max(0, ejectedAt - start)
+    ejectedAt === undefined || start === undefined ? undefined : ejectedAt - start
   return { perSecond, errors, banned, ejectedAfterVictimMs: since(firstVictimAt), ejectedAfterMs: since(badAt), rotations }
 }
 

@@ -14,15 +14,16 @@ let isGone = false
 
 const calls = {
   urls: () => ({ origin: origin.url, devices: fleet.map(({ url }) => url) }),
-  /** From now on the first device is like this. Where it hangs its connections are cut, so that warm ones do not hide it. */
+  /** From now on the first device is like this. Where it hangs, nothing passes the connections that it has, either. */
   async make(state: 'well' | 'dead' | 'banned' | Fault) {
     if (isGone) await bad.accept()
+    else if (state === 'well') bad.dropAll()
     isGone = state === 'dead'
     bad.fault = typeof state === 'string' ? null : state
     origin.unban(bad.egress)
     if (state === 'banned') origin.ban(bad.egress)
     if (state === 'dead') await bad.refuse()
-    else if (bad.fault !== null) bad.dropAll()
+    else if (bad.fault !== null) bad.freeze()
     origin.seen.length = 0
     return true
   },

@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
+import { startBlackHole } from './servers/black-hole.ts'
 import { collect, Stage } from './stage.ts'
 
 const stage = new Stage()
@@ -34,6 +35,21 @@ test('a hung device is taken out by its first victim, which another device answe
   for (let i = 0; i < 5; i++) expect((await pool.fetch(origin.url)).status).toBe(200)
   expect(ejections).toMatchObject([{ device: 'kazan-02' }])
   expect(kazan.counts.connects).toBe(1)
+})
+
+test('a device off the air, whose address takes no connection at all, is taken out by its first victim', async () => {
+  const origin = await stage.origin()
+  const hole = await startBlackHole()
+  onTestFinished(() => hole.close())
+  const seoul = await stage.device('seoul-01')
+  const devices = [{ id: 'kazan-02', url: hole.url }, seoul]
+  const pool = stage.pool(devices, { balancer: 'round-robin', timeouts: { connectMs: 300 }, hedge: false })
+  const [retries, ejections] = [collect(pool, 'retry'), collect(pool, 'eject')]
+  for (let i = 0; i < 5; i++) expect((await pool.fetch(origin.url)).status).toBe(200)
+  expect(retries.map(({ attempt: { device, kind, errno } }) => [device, kind, errno])).toEqual([
+    ['kazan-02', 'device_connect', 'ETIMEDOUT'],
+  ])
+  expect(ejections).toMatchObject([{ device: 'kazan-02' }])
 })
 
 test('a dead target is not the devices’ fault: none is taken out', async () => {

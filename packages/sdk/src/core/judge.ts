@@ -24,6 +24,8 @@ export interface JudgedAttempt {
   /** The exit that the device had when the attempt began. */
   readonly exit: ExitMemory
   readonly kind: AttemptKind
+  /** It cost the caller a whole time-out, whatever its kind. */
+  readonly hasTimedOut?: boolean
 }
 
 const NO_EVENTS: readonly CoreEvent[] = []
@@ -70,11 +72,11 @@ export class Judge {
     this.#fleet.place(device)
   }
 
-  /** An attempt ended; a certain fault of its device counts at once, a suspicion waits for `settle`. */
+  /** An attempt ended; a certain fault of its device counts at once (as a hang where nothing answered at all), a suspicion waits for `settle`. */
   noteAttemptEnd(attempt: JudgedAttempt, now: number): readonly CoreEvent[] {
     const blame = blameOf[attempt.kind]
     if (blame !== 'nobody' && blame !== 'target') noteRate(attempt.device, false)
-    return blame === 'device' ? this.#fault(attempt.device, 'one', now) : NO_EVENTS
+    return blame === 'device' ? this.#fault(attempt.device, attempt.hasTimedOut === true ? 'hang' : 'one', now) : NO_EVENTS
   }
 
   /**

@@ -60,6 +60,11 @@ export class DeviceAttempt implements JudgedAttempt {
     this.#report = null
   }
 
+  /** Our own time limits and the operating system's have the same code. */
+  get hasTimedOut(): boolean {
+    return this.#details.errno === 'ETIMEDOUT'
+  }
+
   /** What it came to, for errors, events and records; made when somebody asks, which is seldom. */
   get report(): AttemptReport {
     if (!this.#isConcluded) this.conclude(this.kind, 'response')

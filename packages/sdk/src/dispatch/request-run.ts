@@ -207,14 +207,14 @@ export class RequestRun extends CallerSide implements AttemptOwner, Errand {
     this.#judge(attempt.device)
     this.rawHeaders = controller.rawHeaders
     this.#settle('answered')
-    this.handler.onRequestUpgrade?.(this, statusCode, headers, socket)
+    this.#tellEnd(() => this.handler.onRequestUpgrade?.(this, statusCode, headers, socket), socket)
   }
 
   onEnd(attempt: Attempt, controller: DispatchController, trailers: ResponseHeaders): void {
     this.rawTrailers = controller.rawTrailers
     if (attempt.kind === 'answered') this.#host.noteComplete(attempt.device)
     this.#settle('answered')
-    this.handler.onResponseEnd?.(this, trailers)
+    this.#tellEnd(() => this.handler.onResponseEnd?.(this, trailers))
   }
 
   onFailure(attempt: Attempt, error: Error, match: BanMatch | null): void {
@@ -338,6 +338,19 @@ export class RequestRun extends CallerSide implements AttemptOwner, Errand {
     if (this.abortedWith === null && this.live === null) this.#judge(null)
     this.#settle(this.abortedWith === null ? 'failed' : 'aborted')
     this.handler.onResponseError?.(this, error)
+  }
+
+  /**
+   * Tells the handler the last that there is. What it throws then comes back to it as an error, as from undici itself: its `retry` interceptor
+   * lets go of an answer that it does not want in this way.
+   */
+  #tellEnd(tell: () => void, socket?: Duplex): void {
+    try {
+      tell()
+    } catch (error) {
+      socket?.destroy()
+      this.handler.onResponseError?.(this, toError(error))
+    }
   }
 
   #settle(outcome: RequestOutcome): void {

@@ -39,6 +39,8 @@ export interface FaultyProxy extends Listening {
   lastAuthorization: string | undefined
   /** Names that clients gave in their TLS handshake with it; false: none. */
   readonly serverNames: (string | false)[]
+  /** Its connections stay open and nothing passes them any more, as where a modem hangs. */
+  freeze(): void
   /** Ends every connection. */
   dropAll(): void
   /** Stops listening, so that connections are refused; `accept` takes the same port again. */
@@ -167,6 +169,13 @@ export async function startFaultyProxy(options: FaultyProxyOptions = {}): Promis
     },
     get sockets() {
       return listening.sockets
+    },
+    freeze() {
+      for (const socket of listening.sockets) {
+        socket.cork()
+        socket.unpipe()
+        socket.pause()
+      }
     },
     dropAll() {
       for (const socket of listening.sockets) socket.destroy()

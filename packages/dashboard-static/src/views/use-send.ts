@@ -1,7 +1,7 @@
 import { type ShallowRef, shallowRef } from 'vue'
 import { problemWords } from '../device/problem-words.ts'
 import type { HubAnswer, Question } from '../hub/client.ts'
-import { useAsk } from '../views/use-asked.ts'
+import { useAsk } from './use-asked.ts'
 
 /** Something that a form or a button asks of the hub: one at a time. */
 interface Sending {
@@ -25,8 +25,7 @@ export function useSend(): Sending {
       isBusy.value = true
       const answer = await ask(question)
       isBusy.value = false
-      // The reader sees which field it is: the path to it within the request says nothing more.
-      problem.value = answer.ok ? '' : problemWords(answer.problem).replaceAll('settings.', '')
+      problem.value = answer.ok ? '' : problemWords(answer.problem)
       return answer
     },
   }

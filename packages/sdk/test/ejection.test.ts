@@ -94,3 +94,34 @@ test('eject: false leaves every device in', async () => {
   for (let i = 0; i < 8; i++) expect((await pool.fetch(origin.url)).status).toBe(200)
   expect(pool.stats()).toMatchObject({ ready: 2, devices: [{ faults: 8 }, { faults: 0 }] })
 })
+
+test('a device that fails every other request, so that it never fails thrice in a row, is out of line with the fleet and taken out', async () => {
+  const origin = await stage.origin()
+  let asked = 0
+  const plan = () => (asked++ % 2 === 0 ? { kind: 'drop' as const } : null)
+  const omsk = await stage.device('omsk-05', { plan: (moment) => (moment === 'exchange' ? plan() : null) })
+  const others = [
+    await stage.device('seoul-01'),
+    await stage.device('busan-03'),
+    await stage.device('moscow-07'),
+    await stage.device('kazan-02'),
+  ]
+  const pool = stage.pool([omsk, ...others], {
+    eject: { consecutive: 3, successRate: { minRequests: 10, intervalMs: 1_000 } },
+    retry: { budget: 1 },
+  })
+  const ejected = new Promise((resolve) => pool.once('eject', resolve))
+  const isOut = ejected.then(() => true)
+  const get = async (): Promise<false> => {
+    const response = await pool.fetch(origin.url)
+    await response.text()
+    expect(response.status).toBe(200)
+    return false
+  }
+  while (!(await Promise.race([isOut, get()])));
+  expect(await ejected).toMatchObject({ device: 'omsk-05', reason: 'success_rate' })
+  expect(pool.stats()).toMatchObject({ ready: 4, devices: [{ state: 'ejected' }, {}, {}, {}, {}] })
+  const before = asked
+  for (let i = 0; i < 10; i++) await get()
+  expect(asked).toBe(before)
+})

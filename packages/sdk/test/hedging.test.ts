@@ -132,3 +132,31 @@ test('a session that has its device is never hedged to another, and the hops of 
   expect([hops.url, hops.remoteAddress, other.stats().requests.hedged]).toEqual(['/', seoul.egress, 1])
   expect(origin.seen.filter(({ url }) => url === '/redirect').map(({ remoteAddress }) => remoteAddress)).toEqual([seoul.egress])
 })
+
+test("delayMs 'auto': a second at first; once it has seen how fast the fleet connects, a quarter of one", async () => {
+  const origin = await stage.origin({ tls: true })
+  const [kazan, seoul] = [await stage.device('kazan-02'), await stage.device('seoul-01')]
+  const pool = stage.pool([kazan, seoul], { keepAlive: { maxIdlePerDevice: 0 } })
+  const get = async (from: Pick<typeof pool, 'fetch'> = pool): Promise<void> => void (await (await from.fetch(origin.url)).text())
+  /** How long the pool waits for kazan-02, ms. */
+  const patience = async (): Promise<number> => {
+    kazan.fault = { kind: 'slow', ms: 20_000 }
+    const hedged = new Promise<number>((resolve) => pool.once('hedge', () => resolve(performance.now())))
+    for (;;) {
+      const askedAt = performance.now()
+      await get()
+      // Every other request begins with the other device.
+      if (pool.stats().requests.hedged === hedges) continue
+      hedges += 1
+      kazan.fault = null
+      kazan.dropAll()
+      return (await hedged) - askedAt
+    }
+  }
+  let hedges = 0
+  expect(await patience()).toBeGreaterThanOrEqual(999)
+  for (let i = 0; i < 30; i++) await get(pool.with({ devices: 'seoul-01' }))
+  const second = await patience()
+  expect(second).toBeGreaterThanOrEqual(249)
+  expect(second).toBeLessThan(999)
+})

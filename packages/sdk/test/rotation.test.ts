@@ -195,6 +195,49 @@ describe('triggers', () => {
     await echo.close()
   })
 
+  test('afterRequests: the device rotates when so many requests have used its exit IP, and begins to count anew', async () => {
+    const origin = await stage.origin()
+    const echo = await stage.site((from, response) => response.end(JSON.stringify({ ip: from })))
+    const omsk = await stage.device('omsk-05')
+    let turns = 0
+    const rotate = async (): Promise<string> => {
+      omsk.egress = `127.10.5.${++turns + 1}`
+      return omsk.egress
+    }
+    const pool = stage.open({
+      devices: [{ id: 'omsk-05', url: omsk.url, rotate }],
+      rotate: { afterRequests: 3, minIntervalMs: 0 },
+      exitIpUrl: echo.url,
+    })
+    const ends = collect(pool, 'rotationEnd')
+    const exits: string[] = []
+    for (let i = 1; i <= 7; i++) {
+      exits.push(await exitOf(await pool.fetch(origin.url)))
+      await eventually('it has rotated where it should', () => ends.length === Math.floor(i / 3))
+    }
+    expect(exits).toEqual([1, 1, 1, 2, 2, 2, 3].map((last) => `127.10.5.${last}`))
+    expect(ends.map(({ trigger, outcome }) => [trigger, outcome])).toEqual(Array(2).fill(['requests', 'changed']))
+  })
+
+  test('everyMs: the device rotates again and again, with no request asking for it', async () => {
+    const origin = await stage.origin()
+    const echo = await stage.site((from, response) => response.end(JSON.stringify({ ip: from })))
+    const omsk = await stage.device('omsk-05')
+    let turns = 0
+    const rotate = async (): Promise<string> => {
+      omsk.egress = `127.10.5.${++turns + 1}`
+      return omsk.egress
+    }
+    const pool = stage.open({ devices: [{ id: 'omsk-05', url: omsk.url, rotate }], rotate: { everyMs: 1_000 }, exitIpUrl: echo.url })
+    const ends = collect(pool, 'rotationEnd')
+    expect(await exitOf(await pool.fetch(origin.url))).toBe('127.10.5.1')
+    await eventually('it has rotated twice', () => ends.length === 2)
+    expect(ends).toMatchObject([
+      { trigger: 'interval', outcome: 'changed', newIp: '127.10.5.2' },
+      { trigger: 'interval', outcome: 'changed', oldIp: '127.10.5.2', newIp: '127.10.5.3' },
+    ])
+  })
+
   test('when no device is left for a site one rotates, and the request waits for it', async () => {
     const origin = await stage.origin()
     const omsk = await stage.device('omsk-05')

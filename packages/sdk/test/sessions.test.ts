@@ -37,7 +37,7 @@ describe('a session', () => {
     await pool.rotate('busan-03')
     const exits = new Set<string>()
     for (let i = 0; i < 4; i++) exits.add(await exitOf(session.fetch(origin.url)))
-    expect(exits.size).toBe(1)
+    expect(exits).toEqual(new Set(['127.10.1.1']))
   })
 
   test('move: leaves a device that the site has banned; follow stays and delivers the ban', async () => {
@@ -114,5 +114,14 @@ describe('the end of a session', () => {
     const again = pool.session('a')
     expect(again.device).toBeNull()
     expect(await exitOf(again.fetch(origin.url))).toBe('127.10.1.1')
+  })
+
+  test('a TTL without a request does the same', async () => {
+    const { pool, origin, rotations } = await two({ rotate: { onSessionEnd: true, minIntervalMs: 0 } })
+    const options = { ttlMs: 300 }
+    expect(await exitOf(pool.session('a', options).fetch(origin.url))).toBe('127.10.3.1')
+    await eventually('the device has rotated', () => rotations() === 1)
+    expect(pool.session('a', options).device).toBeNull()
+    expect(await exitOf(pool.session('a', options).fetch(origin.url))).toBe('127.10.1.1')
   })
 })

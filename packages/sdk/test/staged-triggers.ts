@@ -26,7 +26,7 @@ export interface Asked {
 }
 
 /** Triggers over online devices of these names; what they ask for is kept and ended by the test. */
-export function triggersOver(names: string[], changes: Partial<TriggerSettings>) {
+export function triggersOver(names: string[], changes: Partial<TriggerSettings>, random: () => number = () => 0.5) {
   const quarantine = new Quarantine({ quarantineMs: 600_000 })
   const clock = new VirtualClock()
   const devices = names.map((name) => {
@@ -49,7 +49,7 @@ export function triggersOver(names: string[], changes: Partial<TriggerSettings>)
     })
   const triggers: Triggers = new Triggers(
     { ...settings, ...changes },
-    { clock, random: () => 0.5, emit, devices: () => devices, readyCount: () => devices.length, rotate, onSettled: () => onSettled() },
+    { clock, random, emit, devices: () => devices, readyCount: () => devices.length, rotate, onSettled: () => onSettled() },
   )
   for (const device of devices) triggers.deviceAdded(device)
   /** A new request meets a ban of the site on the device. */

@@ -44,6 +44,18 @@ test('a SOCKS5 device reaches a target by its IPv6 address', async () => {
   expect(device.asked).toEqual([{ type: 4, address: '0:0:0:0:0:0:0:1', port: origin.port }])
 })
 
+describe.each(['http', 'https'] as const)('a target that is given by its IPv6 address, %s', (scheme) => {
+  test.each(['auto', 'always'] as const)('is reached with tunnel: %s', async (tunnel) => {
+    const origin = await stage.origin({ host: '::1', tls: scheme === 'https' })
+    const device = await stage.device('seoul-01', { egress: '::1' })
+    const pool = stage.open({ devices: [{ id: device.id, url: device.url, tunnel }] })
+    const posted = await json(await pool.fetch(`${origin.url}/a?b=1`, { method: 'POST', body: 'x' }))
+    expect(posted).toMatchObject({ host: `[::1]:${origin.port}`, url: '/a?b=1', remoteAddress: '::1', body: 'x' })
+    const isTunnel = scheme === 'https' || tunnel === 'always'
+    expect(device.counts).toMatchObject(isTunnel ? { connects: 1, requests: 0 } : { connects: 0, requests: 1 })
+  })
+})
+
 test.each([
   [{ kind: 'reply', code: 5 }, 'tunnel_refused'],
   [{ kind: 'reply', code: 4 }, 'tunnel_refused'],

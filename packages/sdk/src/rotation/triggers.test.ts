@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { seeded } from '../../test/seeded.ts'
 import { triggersOver } from '../../test/staged-triggers.ts'
 import type { Device } from '../core/device.ts'
 import { ExitMemory } from '../core/quarantine.ts'
@@ -24,6 +25,29 @@ describe('by the clock', () => {
     expect(asked).toHaveLength(4)
     triggers.close()
     expect(clock.pending).toBe(0)
+  })
+
+  test('no two devices keep step: starts are spread over the second half of an interval, later ones differ by up to a tenth', async () => {
+    const names = Array.from({ length: 40 }, (_, index) => `exit-${index}`)
+    const { clock, asked, triggers, devices } = triggersOver(names, { everyMs: 60_000, maxParallel: 100 }, seeded(7))
+    await clock.advance(60_000)
+    const starts = asked.map(({ at }) => at)
+    expect(starts).toHaveLength(40)
+    expect(new Set(starts).size).toBe(40)
+    expect(Math.min(...starts)).toBeGreaterThanOrEqual(30_000)
+    expect(Math.min(...starts)).toBeLessThan(34_000)
+    expect(Math.max(...starts)).toBeGreaterThan(56_000)
+    for (const { end } of asked) end()
+    await clock.advance(0)
+    const from = clock.now()
+    for (const device of devices) triggers.noteRotation(device)
+    await clock.advance(66_000)
+    const intervals = asked.slice(40).map(({ at }) => at - from)
+    expect(new Set(intervals).size).toBe(40)
+    expect(Math.min(...intervals)).toBeGreaterThanOrEqual(54_000)
+    expect(Math.min(...intervals)).toBeLessThan(55_500)
+    expect(Math.max(...intervals)).toBeGreaterThan(64_500)
+    triggers.close()
   })
 
   test('a device that is offline when its time comes rotates soon after it is back', async () => {

@@ -55,6 +55,8 @@ function ownAddress(): string {
   return `127.${192 + (process.pid & 63)}.${(process.pid >> 6) & 255}.${lastAddress}`
 }
 
+const withoutBrackets = (hostname: string): string => hostname.replace(/^\[|\]$/g, '')
+
 /** A forward proxy (CONNECT and absolute form) on loopback that can be told to misbehave. */
 export async function startFaultyProxy(options: FaultyProxyOptions = {}): Promise<FaultyProxy> {
   const { auth, egress = '127.0.0.1', tls: isTls = false, plan } = options
@@ -92,7 +94,7 @@ export async function startFaultyProxy(options: FaultyProxyOptions = {}): Promis
     if (breakOff(fault, client)) return
     const { hostname, port } = new URL(`http://${request.url}`)
     let isOpen = false
-    const target = net.connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port), localAddress: proxy.egress }, () => {
+    const target = net.connect({ host: withoutBrackets(hostname), port: Number(port), localAddress: proxy.egress }, () => {
       isOpen = true
       client.write('HTTP/1.1 200 Connection established\r\n\r\n')
       target.write(head)
@@ -123,7 +125,7 @@ export async function startFaultyProxy(options: FaultyProxyOptions = {}): Promis
     const url = new URL(request.url ?? '')
     const { 'proxy-authorization': _credentials, 'proxy-connection': _connection, ...headers } = request.headers
     const upstream = http.request({
-      host: url.hostname,
+      host: withoutBrackets(url.hostname),
       port: url.port,
       path: url.pathname + url.search,
       method: request.method ?? 'GET',

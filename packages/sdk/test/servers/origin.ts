@@ -41,7 +41,8 @@ export interface Origin extends Listening {
  * A target site on loopback. Its paths:
  * `/` tells what it saw; `/status/503` answers with that status; `/bytes/1000` with so many bytes; `/cut/1000` breaks off after half of them;
  * `/slow/200` answers after so many ms; `/stream/200` sends one part at once and one after so many ms; `/hang` never answers;
- * `/reset` resets the connection; `/redirect` leads to `/`; `/gzip` is compressed; `/cookies` sets two; any upgrade to websocket is an echo.
+ * `/reset` resets the connection; `/redirect` leads to `/`; `/gzip` is compressed; `/cookies` sets two; `/fresh/60` may be
+ * kept by a cache for so many seconds; any upgrade to websocket is an echo.
  */
 export async function startOrigin({
   tls = false,
@@ -147,6 +148,9 @@ function route(url: URL, seen: SeenRequest, response: http.ServerResponse): void
       return
     case 'cookies':
       response.writeHead(200, { 'set-cookie': ['a=1', 'b=2'] }).end()
+      return
+    case 'fresh':
+      response.writeHead(200, { 'content-type': 'application/json', 'cache-control': `max-age=${number}` }).end(JSON.stringify(seen))
       return
     default:
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(seen))

@@ -23,6 +23,7 @@ const TLS = { rejectUnauthorized: false }
 /** `cold`: every request on a connection of its own. */
 const KINDS = [
   { name: 'http, kept alive', scheme: 'http', isCold: false },
+  { name: 'http, a connection each', scheme: 'http', isCold: true },
   { name: 'https, kept alive', scheme: 'https', isCold: false },
   { name: 'https, a connection each', scheme: 'https', isCold: true },
 ] as const

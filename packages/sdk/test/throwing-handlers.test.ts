@@ -6,7 +6,11 @@ const stage = new Stage()
 const moments = ['onResponseStart', 'onResponseData', 'onResponseEnd', 'onRequestUpgrade'] as const
 
 /** What a handler is told that throws at this moment. */
-function toldAfter(dispatcher: { dispatch(options: object, handler: object): unknown }, origin: string, moment: (typeof moments)[number]) {
+function toldAfter(
+  dispatcher: { dispatch(options: object, handler: object): unknown },
+  origin: string,
+  moment: (typeof moments)[number] | 'onRequestStart',
+) {
   const upgrade = moment === 'onRequestUpgrade' ? { upgrade: 'websocket', headers: { 'sec-websocket-key': 'x' } } : {}
   const errors: string[] = []
   return new Promise<string[]>((resolve) => {
@@ -42,6 +46,18 @@ describe.each(moments)('a handler that throws in %s', (moment) => {
     onTestFinished(() => agent.destroy())
     const dispatcher = options === null ? agent : stage.pool([await stage.device('seoul-01')], options).dispatcher
     expect(await toldAfter(dispatcher, origin.url, moment)).toEqual([`thrown in ${moment}`])
+  })
+})
+
+describe.each(['onRequestStart', ...moments.slice(0, 3)] as const)('a handler that throws in %s', (moment) => {
+  test('gets its own error of a pool with a cache, once, whether a device answers or the cache', async () => {
+    const site = await stage.site((_from, response) => response.writeHead(200, { 'cache-control': 'max-age=60' }).end('kept'))
+    const pool = stage.pool([await stage.device('seoul-01')], { cache: true })
+    expect(await toldAfter(pool.dispatcher, site.url, moment)).toEqual([`thrown in ${moment}`])
+    await (await pool.fetch(site.url)).text()
+    const asked = site.exits.length
+    expect(await toldAfter(pool.dispatcher, site.url, moment)).toEqual([`thrown in ${moment}`])
+    expect(site.exits).toHaveLength(asked)
   })
 })
 

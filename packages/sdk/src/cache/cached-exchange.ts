@@ -2,6 +2,7 @@
 import { RequestAbortedError } from 'undici/lib/core/errors.js'
 import type { DispatchController, DispatchHandler, DispatchOptions, ResponseHeaders } from '../dispatch/handlers.ts'
 import { lowerCaseHeaders, withHeaders } from '../dispatch/request-headers.ts'
+import { toError } from '../dispatch/to-error.ts'
 import type { AttemptKind } from '../errors.ts'
 
 export type Send = (options: DispatchOptions, handler: DispatchHandler) => void
@@ -55,7 +56,7 @@ export class CachedExchange implements DispatchHandler, DispatchController {
       })
       void dispatch({ ...this.#options, headers: lowerCaseHeaders(headers) }, this)
     } catch (error) {
-      this.#fail(error instanceof Error ? error : new Error(String(error)))
+      this.#fail(toError(error))
     }
   }
 
@@ -123,7 +124,12 @@ export class CachedExchange implements DispatchHandler, DispatchController {
   onResponseEnd(_controller: DispatchController, trailers: ResponseHeaders): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#handler.onResponseEnd?.(this, trailers)
+    try {
+      this.#handler.onResponseEnd?.(this, trailers)
+    } catch (error) {
+      // As from undici itself: the handler hears of what it has thrown, also where it was told the last that there is.
+      this.#handler.onResponseError?.(this, toError(error))
+    }
   }
 
   onResponseError(_controller: DispatchController | null, error: Error): void {

@@ -11,6 +11,7 @@ import { isBreach } from './no-device-errors.ts'
 import { OpenPath } from './open-path.ts'
 import { Opening } from './opening.ts'
 import type { Path, PathReuse, PathTarget } from './path.ts'
+import { toError } from './to-error.ts'
 import type { PathLink } from './transport.ts'
 
 /** A connection being made for a path. */
@@ -262,5 +263,3 @@ export class PathRun implements Errand, HedgedRun {
     this.#request.signal?.removeEventListener('abort', this.#onAbort)
   }
 }
-
-const toError = (reason: unknown): Error => (reason instanceof Error ? reason : new Error(String(reason)))

@@ -29,6 +29,7 @@ import { bodyLength, bufferBody, isReplayable, isWorthBuffering } from './replay
 import { headerValue } from './request-headers.ts'
 import type { RequestOutcome, RunHost } from './run-host.ts'
 import type { Target } from './target.ts'
+import { toError } from './to-error.ts'
 
 const NO_DEVICES: readonly Device[] = []
 const NO_ATTEMPTS: readonly Attempt[] = []
@@ -359,8 +360,6 @@ export class RequestRun extends CallerSide implements AttemptOwner, Errand {
     this.#host.settled(this, outcome)
   }
 }
-
-const toError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))
 
 const ruleOf = (match: BanMatch | null): { rule?: string } => (match === null ? {} : { rule: match.rule })
 

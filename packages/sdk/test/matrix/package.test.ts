@@ -94,7 +94,7 @@ describe('packed and installed elsewhere, the package', () => {
         types: ['node'],
         strict: true,
         exactOptionalPropertyTypes: true,
-        skipLibCheck: true,
+        skipLibCheck: false,
         noEmit: true,
       }
       writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['use.mts'] }))
@@ -110,6 +110,7 @@ const typescript = (hasDom: boolean): string => `
 import { type BalancerDevice, type CustomBalancer, type Lease, type LocalProxy, MobilePool, MobilePoolError, type MobilePoolOptions, type MobilePoolSession, type PlaywrightProxy, type PoolStats, type RotationResult } from '@mobilepool/sdk'
 import type { DeviceJson } from '@mobilepool/sdk/contract'
 import { type CrawleeProxyInfo, crawleeProxy } from '@mobilepool/sdk/crawlee'
+import { createProxyServer } from '@mobilepool/sdk/proxy-server'
 import http from 'node:http'
 import https from 'node:https'
 import { request } from 'undici'
@@ -123,6 +124,7 @@ export const more: MobilePoolOptions = {
   ban: { presets: ['cloudflare'], body: /captcha/i, rules: [{ name: 'mine', status: 200, body: 'denied', hosts: ['shop.com'] }] },
   logger: console,
 }
+export const serve = createProxyServer
 const options: MobilePoolOptions = {
   cache: true,
   usage: { flushMs: 1_000, urls: 'none' },

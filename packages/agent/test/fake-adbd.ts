@@ -18,6 +18,8 @@ export class FakePhone {
   /** What was sent to its shell. */
   readonly scripts: string[] = []
   reboots = 0
+  /** What it was asked while it was silent. */
+  unanswered = 0
   #server: Server = createServer()
   #port = 0
   readonly #sockets = new Set<Socket>()
@@ -97,7 +99,11 @@ export class FakePhone {
       if (this.knobs.isUnauthorized) send(socket, 'AUTH', 1, 0, Buffer.alloc(20))
       else send(socket, 'CNXN', 0x01000001, 256 * 1024, Buffer.from(BANNER))
     }
-    if (name !== 'OPEN' || this.knobs.isSilent) return
+    if (name !== 'OPEN') return
+    if (this.knobs.isSilent) {
+      this.unanswered++
+      return
+    }
     const [, script] = /^shell[^:]*:([\s\S]*)$/.exec(data) ?? []
     if (data.startsWith('reboot:')) this.#reboot(socket, id)
     else if (script === undefined) send(socket, 'CLSE', 0, id)

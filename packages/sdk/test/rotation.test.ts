@@ -1,6 +1,6 @@
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { RotationContext } from '@mobilepool/sdk'
+import type { MobilePoolOptions, RotationContext } from '@mobilepool/sdk'
 import { describe, expect, test } from 'vitest'
 import { eventually } from './eventually.ts'
 import type { SeenRequest } from './servers/origin.ts'
@@ -11,13 +11,18 @@ const stage = new Stage()
 const exitOf = async (response: Response): Promise<string> => ((await response.json()) as SeenRequest).remoteAddress
 
 /** An echo as hubs have it: the address that it sees. */
-async function startEcho(): Promise<{ url: string; close(): Promise<void> }> {
-  const server = http.createServer((request, response) => response.end(JSON.stringify({ ip: request.socket.remoteAddress })))
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/v1/echo`,
-    close: () => new Promise((resolve) => server.close(() => resolve())),
+const startEcho = () => stage.site((from, response) => response.end(JSON.stringify({ ip: from })))
+
+/** A pool of omsk-05 alone, which gets the next address of its carrier, 127.10.5.2 and on, each time it rotates. */
+async function omskAlone(rotate: NonNullable<MobilePoolOptions['rotate']>) {
+  const [echo, omsk, origin] = [await startEcho(), await stage.device('omsk-05'), await stage.origin()]
+  let turns = 0
+  const turn = async (): Promise<void> => {
+    turns++
+    omsk.egress = `127.10.5.${turns + 1}`
   }
+  const pool = stage.open({ devices: [{ id: omsk.id, url: omsk.url, rotate: turn }], exitIpUrl: echo.url, rotate })
+  return { pool, origin, ends: collect(pool, 'rotationEnd') }
 }
 
 describe('a listed device', () => {
@@ -46,7 +51,6 @@ describe('a listed device', () => {
     const response = await pool.fetch(origin.url)
     expect(response.headers.get('x-mobilepool-ip')).toBe('127.10.3.2')
     expect(await exitOf(response)).toBe('127.10.3.2')
-    await echo.close()
   })
 
   test('has not, when the echo saw the same one again, whatever the rotation URL answered', async () => {
@@ -62,7 +66,6 @@ describe('a listed device', () => {
     expect(failed).toMatchObject({ outcome: 'failed', reason: 'device_unreachable', newIp: null })
     expect(JSON.stringify(failed)).not.toContain('s3cret')
     expect(pool.stats().devices[0]).toMatchObject({ state: 'ready', rotations: { unchanged: 1, failed: 1 } })
-    await echo.close()
   })
 
   test('without an echo nothing proves a change, so none is reported', async () => {
@@ -192,24 +195,10 @@ describe('triggers', () => {
     expect(turns).toBe(1)
     await (await pool.fetch(origin.url)).text()
     expect(pool.stats().devices[0]?.quarantines).toEqual([])
-    await echo.close()
   })
 
   test('afterRequests: the device rotates when so many requests have used its exit IP, and begins to count anew', async () => {
-    const origin = await stage.origin()
-    const echo = await stage.site((from, response) => response.end(JSON.stringify({ ip: from })))
-    const omsk = await stage.device('omsk-05')
-    let turns = 0
-    const rotate = async (): Promise<string> => {
-      omsk.egress = `127.10.5.${++turns + 1}`
-      return omsk.egress
-    }
-    const pool = stage.open({
-      devices: [{ id: 'omsk-05', url: omsk.url, rotate }],
-      rotate: { afterRequests: 3, minIntervalMs: 0 },
-      exitIpUrl: echo.url,
-    })
-    const ends = collect(pool, 'rotationEnd')
+    const { pool, origin, ends } = await omskAlone({ afterRequests: 3, minIntervalMs: 0 })
     const exits: string[] = []
     for (let i = 1; i <= 7; i++) {
       exits.push(await exitOf(await pool.fetch(origin.url)))
@@ -220,16 +209,7 @@ describe('triggers', () => {
   })
 
   test('everyMs: the device rotates again and again, with no request asking for it', async () => {
-    const origin = await stage.origin()
-    const echo = await stage.site((from, response) => response.end(JSON.stringify({ ip: from })))
-    const omsk = await stage.device('omsk-05')
-    let turns = 0
-    const rotate = async (): Promise<string> => {
-      omsk.egress = `127.10.5.${++turns + 1}`
-      return omsk.egress
-    }
-    const pool = stage.open({ devices: [{ id: 'omsk-05', url: omsk.url, rotate }], rotate: { everyMs: 1_000 }, exitIpUrl: echo.url })
-    const ends = collect(pool, 'rotationEnd')
+    const { pool, origin, ends } = await omskAlone({ everyMs: 1_000 })
     expect(await exitOf(await pool.fetch(origin.url))).toBe('127.10.5.1')
     await eventually('it has rotated twice', () => ends.length === 2)
     expect(ends).toMatchObject([
@@ -262,7 +242,7 @@ describe('triggers', () => {
       omsk.egress = carrier.shift() ?? omsk.egress
       return omsk.egress
     }
-    const echo = await stage.site((from, response) => response.end(JSON.stringify({ ip: from })))
+    const echo = await startEcho()
     const pool = stage.open({
       devices: [{ id: 'omsk-05', url: omsk.url, rotate }],
       exitIpUrl: echo.url,

@@ -21,20 +21,26 @@ afterEach(() => {
   hub.close()
 })
 
-/** A connection that tells late that it has written something, as TLS does. */
+/** A connection that tells that it has written something only after the answer to it has come, as TLS may. */
 function slowToTell(inner: Socket): Duplex {
+  let tell = (): void => {}
   const outer = new Duplex({
     read: () => {},
     write: (chunk, _encoding, done) => {
       inner.write(chunk)
-      setTimeout(done, 200)
+      tell = done
     },
     destroy: (error, done) => {
       inner.destroy()
       done(error)
     },
   })
-  inner.on('data', (chunk) => outer.push(chunk)).on('close', () => outer.destroy())
+  const answered = (chunk: Buffer): void => {
+    outer.push(chunk)
+    // Whoever takes the answer has had two turns of the event loop for it by then.
+    setImmediate(() => setImmediate(() => tell()))
+  }
+  inner.on('data', answered).on('close', () => outer.destroy())
   return outer
 }
 

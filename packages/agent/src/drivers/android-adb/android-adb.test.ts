@@ -182,8 +182,10 @@ describe.skipIf(!hasAdb)('the android-adb driver, with the real adb', () => {
     phone.knobs.isSilent = true
     const call = new AbortController()
     const asking = driver.status(call.signal)
-    setTimeout(() => call.abort(new Error('over')), 100)
-    await expect(asking).rejects.toThrow('over')
+    const ends = expect(asking).rejects.toThrow('over')
+    await vi.waitFor(() => expect(phone.unanswered).toBe(1), 10_000)
+    call.abort(new Error('over'))
+    await ends
     phone.knobs.isSilent = false
     expect(await driver.status(soon())).toMatchObject({ sim: 'ready' })
   })

@@ -89,17 +89,23 @@ export type AttemptKind =
 
 /** One attempt of a request, as errors and events show it. Never holds credentials. */
 export interface AttemptReport {
+  /** The device's id, as `pool.rotate` takes it. */
   readonly deviceId: string
   /** The device's name: what people call it. */
   readonly device: string
+  /** The address that the target saw; null: not known. */
   readonly exitIp: string | null
+  /** What it came to. */
   readonly kind: AttemptKind
+  /** How far it got. */
   readonly phase: Phase
+  /** HTTP status of the answer, or of the proxy's to CONNECT; left out: none came. */
   readonly statusCode?: number
   /** The operating system's error code, e.g. `ECONNREFUSED`. */
   readonly errno?: string
   /** By which rule its answer was a ban. */
   readonly rule?: string
+  /** From its beginning to what it came to, ms: for an answer, to its head. */
   readonly durationMs: number
 }
 
@@ -122,14 +128,19 @@ export interface MobilePoolErrorDetails {
  */
 export class MobilePoolError extends Error {
   override readonly name = 'MobilePoolError'
+  /** What went wrong, for programs: docs/errors.md has cause and cure of each. */
   readonly code: MobilePoolErrorCode
+  /** Where in a request's way it went wrong. */
   readonly phase: Phase
   /** Every attempt that was made for this request, in order. */
   readonly attempts: readonly AttemptReport[]
   /** The device at which it happened last. */
   declare readonly deviceId?: string
+  /** HTTP status of the answer that is the error. */
   declare readonly statusCode?: number
+  /** The operating system's error code, e.g. `ECONNREFUSED`, where the last attempt had one. */
   declare readonly errno?: string
+  /** How long to wait before another try, ms, e.g. with `MP_ROTATION_TOO_SOON`. */
   declare readonly retryAfterMs?: number
   /** When it is worth another try, milliseconds since 1970: with `MP_ALL_BANNED`. */
   declare readonly until?: number

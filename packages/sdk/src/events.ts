@@ -4,6 +4,7 @@ import type { AttemptReport } from './errors.ts'
 
 /** Which device an event is about. */
 export interface DeviceRef {
+  /** Its id, as `pool.rotate` takes it. */
   readonly deviceId: string
   /** Its name. */
   readonly device: string
@@ -13,8 +14,11 @@ export interface DeviceRef {
 export interface RotationResult extends DeviceRef {
   /** `changed` only when the exit IP was seen to be another one. */
   readonly outcome: RotationOutcome
+  /** What asked for it. */
   readonly trigger: RotationTrigger
+  /** Exit IP before; null: not known. */
   readonly oldIp: string | null
+  /** Exit IP after; null: not known, so that the outcome is not `changed`. */
   readonly newIp: string | null
   /** From the request to the end, drain included. */
   readonly durationMs: number
@@ -58,12 +62,15 @@ export interface PoolEvents {
   restore: [DeviceRef]
   /** A device drains, because it or somebody else wants it to rotate. */
   rotationStart: [DeviceRef]
+  /** A rotation is over, whoever asked for it; see `outcome`. */
   rotationEnd: [RotationResult]
   /** A trigger asked for a rotation that did not begin. Requests are not affected. */
   rotationError: [DeviceRef & { readonly trigger: RotationTrigger; readonly error: Error }]
   /** Records of attempts that the hub will never hear of. Requests are not affected. */
   usageDropped: [{ readonly dropped: number; readonly reason: string }]
+  /** The hub, or the list, has a device that the pool did not know. */
   deviceAdded: [DeviceRef]
+  /** The hub no longer has the device, or the filter no longer lets it in. */
   deviceRemoved: [DeviceRef]
   /** A device has another exit IP, by rotation or by itself. */
   ipChanged: [DeviceRef & { readonly oldIp: string | null; readonly newIp: string | null }]

@@ -67,6 +67,7 @@ export type MobilePoolView = PoolClient & FetchDispatcher
 
 /** What `pool.session()` gives besides being a dispatcher. */
 export interface SessionApi extends PoolClient, AsyncDisposable {
+  /** The key that it was asked for by. */
   readonly key: string
   /** The device that it is on; null before its first request and after its end. */
   readonly device: DeviceRef | null
@@ -152,8 +153,11 @@ export interface MobilePoolApi extends PoolClient, AsyncDisposable {
   /** Ends everything now; requests under way fail with this error, or with `MP_CLOSED`. */
   destroy(error?: Error): Promise<void>
 
+  /** Calls `listener` at each event of the name; an exception of a listener is the process's, as with Node's `EventEmitter`. */
   on<Name extends keyof PoolEvents>(name: Name, listener: (...event: PoolEvents[Name]) => void): this
+  /** Calls `listener` at the next event of the name only. */
   once<Name extends keyof PoolEvents>(name: Name, listener: (...event: PoolEvents[Name]) => void): this
+  /** Undoes `on` or `once`. */
   off<Name extends keyof PoolEvents>(name: Name, listener: (...event: PoolEvents[Name]) => void): this
 }
 

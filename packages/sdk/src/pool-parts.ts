@@ -78,6 +78,10 @@ export function assemblePool(
   )
   const connectTimes = new ConnectTimes(settings.timeouts.connectMs)
   const transportOf = (device: Device) => roster.transportOf(device)
+  const noteBan = (device: Device, site: string, request: object, strikes: number): void => {
+    triggers.noteBan(device, site, request, strikes)
+    core.onChange(device)
+  }
 
   const roster = new Roster<Errand>({
     core,
@@ -98,7 +102,7 @@ export function assemblePool(
     siteOf: createSiteLookup(),
     transportOf,
     emit,
-    onBan: (device, site, request, strikes) => triggers.noteBan(device, site, request, strikes),
+    onBan: noteBan,
     onOver: (run, outcome) => watch.requestOver(run, outcome),
     helpStarved: (site) => triggers.helpStarved(site),
     sourceTrouble: () => feed.trouble,
@@ -112,7 +116,7 @@ export function assemblePool(
     find: (idOrName) => roster.find(idOrName),
     siteOf: (hostname) => engine.siteOf(hostname),
     emit,
-    onBan: (device, site, request, strikes) => triggers.noteBan(device, site, request, strikes),
+    onBan: noteBan,
     onAnswerBanned: (order) => cache?.forget(order),
     onChange: () => engine.fleetChanged(),
   })
@@ -126,12 +130,16 @@ export function assemblePool(
   })
   const localProxies = new LocalProxies(carrier)
 
+  const onLearnt = (): void => {
+    engine.fleetChanged()
+    leases.noteBans()
+  }
   const hub =
     settings.hub === undefined
       ? null
       : linkHub(
           { hub: settings.hub, ban: settings.ban, usage: settings.usage },
-          { clock, random, emit, quarantine: core.quarantine, onLearnt: () => engine.fleetChanged() },
+          { clock, random, emit, quarantine: core.quarantine, onLearnt },
         )
 
   const isByGateway = (deviceId: string): boolean => {
@@ -196,7 +204,7 @@ export function assemblePool(
     })
   const feed: SourceFeed = new SourceFeed({ core, engine, roster, drains, rotations, emit })
 
-  const leases = new Leases({
+  const leases: Leases = new Leases({
     carrier,
     localProxies,
     proxyUrlOf: (device) => roster.recordOf(device)?.proxyUrl ?? undefined,

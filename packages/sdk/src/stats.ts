@@ -10,10 +10,15 @@ import type { MeterReading } from './telemetry/meters.ts'
 
 /** One device, now and since the pool began. Times are milliseconds since 1970. */
 export interface DeviceStats extends MeterReading {
+  /** As `pool.rotate` takes it. */
   readonly id: string
+  /** What people call it. */
   readonly name: string
+  /** Whether it takes requests, and why not. */
   readonly state: DeviceState
+  /** The address that sites see; null: not known. */
   readonly exitIp: string | null
+  /** Requests under way on it. */
   readonly inFlight: number
   /** Its limits, and what is left of its pace: requests that it could begin at once now. Null: not limited. */
   readonly limits: { readonly concurrency: number; readonly requestsPerMinute: number | null; readonly paceLeft: number | null }
@@ -23,9 +28,11 @@ export interface DeviceStats extends MeterReading {
   readonly faults: number
   /** Ban answers met through it. */
   readonly bans: number
+  /** How often its failures took it out. */
   readonly ejections: number
   /** How often its connections were thrown away. */
   readonly generation: number
+  /** By outcome, and the last one. */
   readonly rotations: Readonly<RotationTally>
   /** Sites that its exit IP is not used for. */
   readonly quarantines: readonly { readonly site: string; readonly until: number }[]
@@ -33,6 +40,7 @@ export interface DeviceStats extends MeterReading {
 
 /** Where a pool stands now, and what it did since it began. */
 export interface PoolStats extends MeterReading {
+  /** Requests since the pool began, by how they ended, and those under way and waiting now. */
   readonly requests: Readonly<RequestCounts> & { readonly inFlight: number; readonly queued: number }
   /** Answers that the option `cache` gave, which are not among `requests`; null where there is no cache. */
   readonly cache: Readonly<CacheCounts> | null
@@ -46,6 +54,7 @@ export interface PoolStats extends MeterReading {
   readonly quarantines: number
   /** Records of attempts for the hub; null where none are made. */
   readonly usage: UsageStats | null
+  /** Each of its devices. */
   readonly devices: readonly DeviceStats[]
 }
 

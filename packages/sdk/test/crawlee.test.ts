@@ -135,14 +135,18 @@ describe('Crawlee 3', () => {
     const { pool, origin } = await twoDevices(stage)
     const proxy = lent(pool)
     const bans = collect(pool, 'ban')
+    const errors: string[] = []
     origin.ban('127.10.3.1')
     const { pages, requestsFinished, requestsFailed } = await crawl(proxy, pagesOf(origin.url, 20), {
       onError: ({ proxyInfo, request }, error) => {
+        errors.push(error.message)
         if (proxyInfo !== undefined && error.message.includes('403')) proxy.report(proxyInfo, { banned: true, site: request.url })
       },
     })
     expect([requestsFinished, requestsFailed]).toEqual([20, 0])
     expect(exitsOf(pages)).toEqual(new Set(['127.10.1.1']))
+    // What had begun with a session whose device is banned fails at once; it does not wait for the end of the quarantine.
+    expect(errors.filter((message) => message.includes('timed out'))).toEqual([])
     expect(bans).toMatchObject(bans.map(() => ({ deviceId: 'busan-03', site: '127.0.0.1', by: 'report' })))
     // What was under way when the first report came, at most: four at a time, every other one there.
     const refused = origin.seen.filter(({ remoteAddress }) => remoteAddress === '127.10.3.1').length
@@ -179,6 +183,14 @@ describe('Crawlee 4, which asks once for each new session and keeps the answer',
       expect([await exitBy(one, origin.url), await exitBy(other, origin.url)]).toEqual(['127.10.3.1', '127.10.1.1'])
     expect(proxy.report(other, { banned: true })).toMatchObject({ deviceId: 'seoul-01', site: '127.0.0.1', isNews: true })
     expect(await exitBy(await proxy.newProxyInfo({ request: { url: origin.url } }), origin.url)).toBe('127.10.3.1')
+  })
+
+  test('gets another device each time by a function that it gives only the request', async () => {
+    const { pool, origin } = await twoDevices(stage)
+    const proxy = lent(pool)
+    const asked = { request: { url: origin.url } }
+    const exits = [await proxy.newUrlFunction(asked), await proxy.newUrlFunction(asked)].map((url) => exitBy({ url }, origin.url))
+    expect(await Promise.all(exits)).toEqual(['127.10.3.1', '127.10.1.1'])
   })
 
   test('gives the lease up of a session that it retires, as soon as what is under way is over; a lost one serves nothing more', async () => {

@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { promisify } from 'node:util'
-import { type MobilePool, MobilePoolError, type MobilePoolOptions } from '@mobilepool/sdk'
+import { type Lease, type MobilePool, MobilePoolError, type MobilePoolOptions } from '@mobilepool/sdk'
 import { describe, expect, test } from 'vitest'
 import { eventually } from './eventually.ts'
 import { exitByAgent, lost, refusesEverywhere } from './lease-requests.ts'
-import type { SeenRequest } from './servers/origin.ts'
+import type { Origin, SeenRequest } from './servers/origin.ts'
 import { collect, Stage } from './stage.ts'
 import { exitOf, twoDevices } from './two-devices.ts'
 
@@ -310,6 +310,46 @@ describe('a lease is over', () => {
     expect(lease.signal.reason).toMatchObject({ ...lost, message: expect.stringContaining('ejected') })
     await busan.accept()
     await refusesEverywhere(lease, origin.url, 'MP_LEASE_LOST')
+  })
+
+  test.each([
+    ['a report', async ({ lease }: { lease: Lease }) => void lease.report({ banned: true })],
+    [
+      'an answer',
+      async ({ lease, origin }: { lease: Lease; origin: Origin }) => {
+        origin.ban('127.10.3.1')
+        expect((await lease.fetch(origin.url)).status).toBe(403)
+      },
+    ],
+  ])('with `onBan: fail` when %s says that its exit IP is banned at its site: nothing waits for the quarantine', async (_what, ban) => {
+    const { pool, origin } = await two()
+    await using lease = await pool.lease({ site: origin.url, onBan: 'fail' })
+    await using waiting = await pool.lease({ site: origin.url, devices: ['busan-03'] })
+    await ban({ lease, origin })
+    await refusesEverywhere(lease, origin.url, 'MP_LEASE_LOST')
+    expect(lease.signal.reason).toMatchObject({ code: 'MP_LEASE_LOST', deviceId: 'busan-03' })
+    expect(waiting.signal.aborted).toBe(false)
+    await using next = await pool.lease({ site: origin.url, onBan: 'fail' })
+    expect(await exitOf(next.fetch(origin.url))).toBe('127.10.1.1')
+  })
+
+  test('with `onBan: fail` not when another site bans its exit IP, nor while it rotates away from the ban', async () => {
+    const { pool, origin } = await two()
+    await using lease = await pool.lease({ site: origin.url, onBan: 'fail' })
+    pool.report('busan-03', { banned: true, site: 'https://elsewhere.example' })
+    expect(await exitOf(lease.fetch(origin.url))).toBe('127.10.3.1')
+    const rotation = lease.rotate()
+    pool.report('busan-03', { banned: true, site: origin.url })
+    await rotation
+    expect(await exitOf(lease.fetch(origin.url))).toBe('127.10.3.2')
+  })
+
+  test('with `onBan: fail` and no site there is none to ban it: says so', async () => {
+    const { pool } = await two()
+    await expect(pool.lease({ onBan: 'fail' })).rejects.toMatchObject({
+      code: 'MP_OPTIONS',
+      message: expect.stringContaining("onBan: 'fail' needs `site`"),
+    })
   })
 
   test('when the pool closes; requests under way finish first', async () => {

@@ -4,9 +4,13 @@ import { siteHostname } from '../options/site-hostname.ts'
 
 /** A response, of whatever client, that came through the pool and still has the pool's headers. */
 export interface ReportedResponse {
+  /** As `fetch` (`Headers`), undici, got or axios have them. */
   readonly headers: { get(name: string): unknown } | Readonly<Record<string, unknown>>
+  /** The response's own URL, if the client gives it: the site is taken from it. */
   readonly url?: unknown
+  /** HTTP status, as `fetch` and axios name it; `statusCode` elsewhere. What is not a number is passed over. */
   readonly status?: unknown
+  /** HTTP status, as undici and got name it. */
   readonly statusCode?: unknown
 }
 

@@ -16,6 +16,11 @@ export interface LeaseOptions extends ViewOptions {
    */
   onIpChange?: 'fail' | 'follow'
   /**
+   * What becomes of it when its exit IP is banned at `site`. `wait`: it goes on, and requests to the site wait for the end of the quarantine.
+   * `fail`: it is over, so that another one can be had at once. @default 'wait'
+   */
+  onBan?: 'wait' | 'fail'
+  /**
    * What `proxyUrl` is. `local`: a proxy on this machine with a user name and password for this lease alone, started with the first lease that
    * wants it. `direct`: the device's own proxy; the pool then sees nothing of that traffic (no limits, no failures, no end of the
    * lease), and where the pool reaches the device, the browser must too. `false`: none. @default 'local'
@@ -26,14 +31,20 @@ export interface LeaseOptions extends ViewOptions {
 }
 
 /** Defaults of `LeaseOptions`. */
-const leaseDefaults = { onIpChange: 'fail', proxy: 'local' } as const
+const leaseDefaults = { onIpChange: 'fail', onBan: 'wait', proxy: 'local' } as const
 
-const leaseOptions = viewOptions.extend({
-  site: z.preprocess((value) => siteHostname(value), z.string('must be a host name or a URL')).optional(),
-  onIpChange: z.enum(['fail', 'follow'], "must be 'fail' or 'follow'").default(leaseDefaults.onIpChange),
-  proxy: z.union([z.enum(['local', 'direct']), z.literal(false)], "must be 'local', 'direct' or false").default(leaseDefaults.proxy),
-  signal: z.instanceof(AbortSignal, { error: 'must be an AbortSignal' }).optional(),
-})
+const leaseOptions = viewOptions
+  .extend({
+    site: z.preprocess((value) => siteHostname(value), z.string('must be a host name or a URL')).optional(),
+    onIpChange: z.enum(['fail', 'follow'], "must be 'fail' or 'follow'").default(leaseDefaults.onIpChange),
+    onBan: z.enum(['wait', 'fail'], "must be 'wait' or 'fail'").default(leaseDefaults.onBan),
+    proxy: z.union([z.enum(['local', 'direct']), z.literal(false)], "must be 'local', 'direct' or false").default(leaseDefaults.proxy),
+    signal: z.instanceof(AbortSignal, { error: 'must be an AbortSignal' }).optional(),
+  })
+  .refine(({ onBan, site }) => onBan === 'wait' || site !== undefined, {
+    path: ['onBan'],
+    error: "'fail' needs `site`: the site whose ban ends the lease",
+  })
 
 /** Options of a lease, checked. `view`: what is asked of the device. */
 export interface LeaseSettings {
@@ -41,6 +52,7 @@ export interface LeaseSettings {
   /** Host name; null: none in particular. */
   readonly site: string | null
   readonly onIpChange: 'fail' | 'follow'
+  readonly onBan: 'wait' | 'fail'
   readonly proxy: 'local' | 'direct' | false
   readonly signal: AbortSignal | undefined
 }
@@ -49,6 +61,6 @@ export interface LeaseSettings {
 export function parseLeaseOptions(options: LeaseOptions): LeaseSettings {
   const parsed = leaseOptions.safeParse(options)
   if (!parsed.success) throw optionsError("the lease's options are wrong", parsed.error)
-  const { site = null, onIpChange, proxy, signal, ...view } = parsed.data
-  return { view, site, onIpChange, proxy, signal }
+  const { site = null, onIpChange, onBan, proxy, signal, ...view } = parsed.data
+  return { view, site, onIpChange, onBan, proxy, signal }
 }

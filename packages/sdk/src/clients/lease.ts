@@ -11,6 +11,7 @@ import type { PlaywrightProxy, ProxyForms, PuppeteerProxy } from './proxy-forms.
  * faces, goes through that device and no other. It takes none of the device's places itself, and others may use the device as well.
  */
 export interface Lease extends ProxyForms, AsyncDisposable {
+  /** The device's id, as events, errors and `pool.rotate` know it. */
   readonly deviceId: string
   /** The device's name. */
   readonly device: string

@@ -32,15 +32,17 @@ export class Leases {
 
   /** Waits for a device like a request. Rejects with `MP_OPTIONS`, as requests that get no device do, or with the signal's reason. */
   async take(options: LeaseOptions): Promise<Lease> {
-    const { view, site, onIpChange, proxy: kind, signal } = parseLeaseOptions(options)
+    const { view, site, onIpChange, onBan, proxy: kind, signal } = parseLeaseOptions(options)
     const scope = scopeOf(view)
+    const { engine } = this.#parts.carrier
     const asked = this.#parts.carrier.viewFor(scope)
     // What hashes the site would give all leases without one the same device.
     const hashKey = asked.hashKey ?? (site === null ? `lease ${++this.#taken}` : null)
     for (;;) {
-      const device = await this.#parts.carrier.engine.choose(site, { ...asked, hashKey }, signal)
+      const device = await engine.choose(site, { ...asked, hashKey }, signal)
       if (this.#isClosed) throw closedError()
-      const hold = new LeaseHold(device, onIpChange === 'fail' ? 'keep' : 'follow')
+      const isBanned = onBan === 'fail' && site !== null ? () => engine.isQuarantined(device, site) : null
+      const hold = new LeaseHold(device, onIpChange === 'fail' ? 'keep' : 'follow', isBanned)
       // What the device must be like is settled: from here on it is this one.
       const own: Scope = { ...scope, accepts: null, session: null, sticky: hold }
       const proxy = await this.#openProxy(kind, own)
@@ -51,6 +53,11 @@ export class Leases {
       }
       await proxy?.revoke()
     }
+  }
+
+  /** Other pools have found bans: which of them are of devices that are leased is looked up. */
+  noteBans(): void {
+    for (const device of this.#byDevice.keys()) this.#noteChange(device)
   }
 
   /** Ends all; none is given any more. */

@@ -1,12 +1,16 @@
 /** A proxy as Playwright's `proxy` option takes it, for `newContext()` and `launch()`. */
 export interface PlaywrightProxy {
+  /** `http://127.0.0.1:4000`, without credentials. */
   readonly server: string
+  /** Left out: the proxy asks for nobody. */
   readonly username?: string
+  /** Left out: the proxy asks for nobody. */
   readonly password?: string
 }
 
 /** A proxy as Puppeteer takes it: `launch({ args })`, and `page.authenticate(authenticate)` before the first page is opened. */
 export interface PuppeteerProxy {
+  /** Chromium's options: the proxy, loopback addresses through it too, and no WebRTC past it. */
   readonly args: string[]
   /** Null: the proxy asks for nobody. */
   readonly authenticate: { readonly username: string; readonly password: string } | null
@@ -14,8 +18,11 @@ export interface PuppeteerProxy {
 
 /** A proxy URL, and the shapes that browsers' drivers want it in. */
 export interface ProxyForms {
+  /** `http://user:password@host:port`, for whatever takes a proxy URL. */
   readonly proxyUrl: string
+  /** For `browser.newContext({ proxy })` and `launch({ proxy })` of Playwright. */
   readonly playwright: PlaywrightProxy
+  /** For `launch({ args })` and `page.authenticate(authenticate)` of Puppeteer. */
   readonly puppeteer: PuppeteerProxy
 }
 

@@ -13,6 +13,7 @@ export const enrollTokenRequest = z.strictObject({
   ttl: z.int().min(60).max(2_592_000).default(86_400),
 })
 
+/** The token is shown this once; it enrols one device before `expires_at`. */
 export const enrollTokenReply = z.object({ token: z.string(), expires_at: timestamp })
 
 /** Body of `POST /api/v1/agents/enroll`. */
@@ -39,6 +40,7 @@ export const agentHeartbeat = z.strictObject({
 })
 export type AgentHeartbeatJson = z.infer<typeof agentHeartbeat>
 
+/** `remote_ip`: the address that the hub sees, which is the device's exit IP; `ip_changed`: another one than with the heartbeat before. */
 export const agentHeartbeatReply = z.object({ name: deviceName, remote_ip: ipAddress, ip_changed: z.boolean(), timestamp })
 
 /** An order to the agent. Its id is the rotation's id; asked for again it is the same order, not a second one. */

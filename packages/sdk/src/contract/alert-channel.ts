@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { alertRule, alertSeverity } from './alert.ts'
 import { label, timestamp } from './names.ts'
 
+/** By what notices are sent. */
 export const alertChannelKind = z.enum(['telegram', 'slack', 'email', 'webhook'])
 export type AlertChannelKind = z.infer<typeof alertChannelKind>
 

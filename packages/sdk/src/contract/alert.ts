@@ -22,6 +22,7 @@ export type AlertRule = z.infer<typeof alertRule>
 export const alertSeverity = z.enum(['info', 'warning', 'critical'])
 export type AlertSeverity = z.infer<typeof alertSeverity>
 
+/** `resolved`: over for good, not only out of sight for a moment. */
 export const alertState = z.enum(['firing', 'resolved'])
 export type AlertState = z.infer<typeof alertState>
 

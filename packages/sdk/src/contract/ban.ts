@@ -44,6 +44,7 @@ export const banReport = z.strictObject({
 })
 export type BanReportJson = z.input<typeof banReport>
 
+/** Bans that were news, or lasted longer than what was known. */
 export const banReply = z.object({ accepted: z.int().nonnegative() })
 
 /** Reply of `GET /api/v1/bans`: those that last, the longest first. */

@@ -29,6 +29,7 @@ const page = {
   after: z.string().min(1).max(400),
 }
 
+/** What lists of devices can be sorted by. */
 export const deviceSort = z.enum(['name', 'created_at', 'last_heartbeat', 'status', 'operator', 'region', 'total_requests'])
 export type DeviceSort = z.infer<typeof deviceSort>
 

@@ -7,6 +7,7 @@ import { rotationSettingsShown } from './rotation-config.ts'
 import { telemetry } from './telemetry.ts'
 import { tunnelStatus } from './tunnel-status.ts'
 
+/** What kind of device it is; decides nothing, and is what filters and groups go by. */
 export const deviceType = z.enum(['android', 'usb_modem', 'raspberry_pi', 'mini_pc', 'generic'])
 export type DeviceType = z.infer<typeof deviceType>
 
@@ -28,6 +29,7 @@ export type DeviceKind = z.infer<typeof deviceKind>
 export const deviceCondition = z.enum(['steady', 'late', 'silent', 'recovering', 'flapping'])
 export type DeviceCondition = z.infer<typeof deviceCondition>
 
+/** The latest rotation of a device that is over. */
 export const lastRotation = z.object({
   outcome: rotationOutcome,
   trigger: rotationTrigger,
@@ -36,6 +38,7 @@ export const lastRotation = z.object({
   duration_ms: z.int().nonnegative(),
 })
 
+/** Rotations of a device since the hub knows it, by outcome. */
 export const rotationCounts = z.object({
   changed: z.int().nonnegative(),
   unchanged: z.int().nonnegative(),

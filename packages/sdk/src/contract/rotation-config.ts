@@ -7,6 +7,7 @@ export const duration = z.string().regex(/^[1-9]\d{0,3}[mhd]$/, 'must be a whole
 
 /** HTTP method of a rotation URL. */
 export const rotationHttpMethod = z.enum(['GET', 'POST', 'PUT'])
+/** How a rotation URL is called. */
 export type RotationHttpMethod = z.infer<typeof rotationHttpMethod>
 
 /** Placeholders in URL, headers and body: the token, the device's name and its id. */

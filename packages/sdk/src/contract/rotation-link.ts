@@ -18,4 +18,5 @@ export const rotationLinkCreate = z.strictObject({ name: label.default('link') }
 /** 201: the URL is shown this once. `POST` to it rotates; so does `GET` with `?confirm=1`; a bare `GET` asks first. */
 export const rotationLinkReply = z.object({ link: rotationLink, url: z.url() })
 
+/** Reply of `GET /api/v1/admin/devices/{id}/rotation-links`. */
 export const rotationLinkList = z.object({ links: z.array(rotationLink) })

@@ -25,9 +25,11 @@ export type RotationMethod = z.infer<typeof rotationMethod>
 export const rotationState = z.enum(['queued', 'draining', 'rotating', 'verifying', 'changed', 'unchanged', 'failed'])
 export type RotationState = z.infer<typeof rotationState>
 
+/** How a rotation can end: `changed` only when the hub saw another exit IP. */
 export const rotationOutcome = rotationState.extract(['changed', 'unchanged', 'failed'])
 export type RotationOutcome = z.infer<typeof rotationOutcome>
 
+/** Whether a rotation in this state is over. */
 export const isFinal = (state: RotationState): state is RotationOutcome =>
   state === 'changed' || state === 'unchanged' || state === 'failed'
 

@@ -115,6 +115,7 @@ export const deviceStats = z.object({
 })
 
 const deviceStatsSort = z.enum(['name', 'requests', 'success_rate', 'bytes', 'banned', 'failed'])
+/** What `GET /api/v1/stats/devices` can be sorted by. */
 export type DeviceStatsSort = z.infer<typeof deviceStatsSort>
 
 /** Query of `GET /api/v1/stats/devices`. */

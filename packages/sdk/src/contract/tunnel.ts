@@ -14,6 +14,7 @@ export const tunnelPingHeader = 'x-mobilepool-ping-ms'
 
 /** In the agent's answer to a CONNECT that failed: the code (`ReplyCode` of the proxy server), and its sentence, percent-encoded. */
 export const tunnelErrorHeader = 'x-mobilepool-error'
+/** That failure's one sentence for people, percent-encoded. */
 export const tunnelDetailHeader = 'x-mobilepool-detail'
 
 /** In a 409: the generation that the hub has; the next one must be greater. */

@@ -9,14 +9,17 @@ export class LeaseHold implements Sticky {
   readonly key = null
   readonly device: Device
   readonly #keepsIp: boolean
+  readonly #isBanned: (() => boolean) | null
   #exitIp: string | null
   #epoch: number
   /** Rotations of its own under way. */
   #turns = 0
   #breach: Breach | null = null
 
-  constructor(device: Device, ip: 'keep' | 'follow') {
+  /** `isBanned`: whether its exit IP of now is banned at the site that it is for; null: a ban does not end it. */
+  constructor(device: Device, ip: 'keep' | 'follow', isBanned: (() => boolean) | null = null) {
     this.device = device
+    this.#isBanned = isBanned
     this.#keepsIp = ip === 'keep'
     this.#exitIp = device.exitIp
     this.#epoch = device.exitEpoch
@@ -63,7 +66,9 @@ export class LeaseHold implements Sticky {
     // A hub that says "rotating" says "not online" as well.
     if (!device.online && !device.rotating && !device.returning) return { kind: 'lease_lost', device, why: 'offline' }
     if (device.rest?.reason === 'ejected') return { kind: 'lease_lost', device, why: 'ejected' }
-    if (!this.#keepsIp || this.#turns > 0) return null
+    if (this.#turns > 0) return null
+    if (this.#isBanned?.()) return { kind: 'lease_lost', device, why: 'banned' }
+    if (!this.#keepsIp) return null
     if (device.exitEpoch !== this.#epoch) return { kind: 'lease_lost', device, why: 'ip_changed', oldIp: this.#exitIp }
     return device.rotating ? { kind: 'lease_lost', device, why: 'rotating', oldIp: this.#exitIp } : null
   }

@@ -73,6 +73,7 @@ const unconfirmedShare = (strikes: number): number => (strikes === 1 ? 1 / 60 : 
 
 const NONE: ReadonlySet<ExitMemory> = new Set()
 
+/** Which exit IPs are not used for which sites, and until when. */
 export class Quarantine {
   readonly #settings: QuarantineSettings
   readonly #inUse: () => ReadonlySet<ExitMemory>

@@ -22,7 +22,7 @@ export type Breach =
   /** An exit IP that a session was promised is gone. */
   | { readonly kind: 'session_ip_changed'; readonly session: string; readonly device: Device; readonly oldIp: string | null }
   /** What a lease was for is gone, or about to be. */
-  | { readonly kind: 'lease_lost'; readonly device: Device; readonly why: 'offline' | 'ejected' }
+  | { readonly kind: 'lease_lost'; readonly device: Device; readonly why: 'offline' | 'ejected' | 'banned' }
   | { readonly kind: 'lease_lost'; readonly device: Device; readonly why: 'rotating' | 'ip_changed'; readonly oldIp: string | null }
   | { readonly kind: 'lease_released'; readonly device: Device }
 

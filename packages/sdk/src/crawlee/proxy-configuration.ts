@@ -5,11 +5,17 @@ import { type LeasingPool, SessionLeases } from './session-leases.ts'
 
 /** What Crawlee hands to crawlers of a proxy. */
 export interface CrawleeProxyInfo {
+  /** Crawlee's session that the proxy is for; left out: it was asked for without one. */
   readonly sessionId?: string
+  /** `http://user:password@host:port`. */
   readonly url: string
+  /** Host of `url`. */
   readonly hostname: string
+  /** Port of `url`, as text. */
   readonly port: string
+  /** As it is, not percent-encoded as in `url`. */
   readonly username: string
+  /** As it is, not percent-encoded as in `url`. */
   readonly password: string
 }
 
@@ -21,7 +27,9 @@ interface CrawleeSession {
 
 /** The part of Crawlee's `SessionPool` that says when sessions end, and ends them. */
 export interface CrawleeSessionPool {
+  /** Tells of sessions that Crawlee has retired. */
   on(event: 'sessionRetired', listener: (session: CrawleeSession) => void): unknown
+  /** A session by its id; undefined: there is none, or it is not usable. */
   getSession(sessionId: string): Promise<{ retire(): unknown } | undefined>
 }
 
@@ -37,8 +45,11 @@ interface Asked {
 
 /** A pool for Crawlee's crawlers. */
 export interface CrawleeProxy {
-  /** For Crawlee 3: `new ProxyConfiguration({ newUrlFunction: proxy.newUrlFunction })`. */
-  readonly newUrlFunction: (sessionId?: string | number, options?: Asked) => Promise<string>
+  /**
+   * For Crawlee 3, which names its session, and for Crawlee 4, which names only the request:
+   * `new ProxyConfiguration({ newUrlFunction: proxy.newUrlFunction })`.
+   */
+  readonly newUrlFunction: (sessionIdOrOptions?: string | number | Asked, options?: Asked) => Promise<string>
   /**
    * For Crawlee 4, whose crawlers take any object with this as `proxyConfiguration`. They ask once a session and keep the answer there:
    * each call without a session id is a lease of its own.
@@ -75,16 +86,15 @@ export function crawleeProxy(pool: LeasingPool, options: CrawlOptions = {}): Cra
     for (const sessions of followed) void retireSession(sessions, session)
     return followed.size > 0
   })
-  const urlOf = (sessionId: string | number | undefined, asked: Asked | undefined): Promise<string> =>
-    leases.proxyUrl(sessionId === undefined ? null : String(sessionId), asked?.request?.url)
+  const urlOf = (session: string | null, asked: Asked | undefined): Promise<string> => leases.proxyUrl(session, asked?.request?.url)
   return {
-    newUrlFunction: urlOf,
-    async newProxyInfo(given, asked) {
-      const [sessionId, more] = typeof given === 'object' ? [undefined, given] : [given, asked]
-      const url = await urlOf(sessionId, more)
+    newUrlFunction: (...given) => urlOf(...askedFor(...given)),
+    async newProxyInfo(...given) {
+      const [session, asked] = askedFor(...given)
+      const url = await urlOf(session, asked)
       const { hostname, port, protocol, username, password } = new URL(url)
       return {
-        ...(sessionId === undefined ? {} : { sessionId: String(sessionId) }),
+        ...(session === null ? {} : { sessionId: session }),
         url,
         hostname,
         port: port === '' ? (protocol === 'https:' ? '443' : '80') : port,
@@ -110,6 +120,12 @@ export function crawleeProxy(pool: LeasingPool, options: CrawlOptions = {}): Cra
       await leases.close()
     },
   }
+}
+
+/** Crawlee 3 gives a session and then the rest, Crawlee 4 only the rest. */
+function askedFor(given?: string | number | Asked, asked?: Asked): [session: string | null, asked: Asked | undefined] {
+  if (typeof given === 'object') return [null, given]
+  return [given === undefined ? null : String(given), asked]
 }
 
 /** A pool of sessions that is over throws, and then there is nothing to retire. */

@@ -6,15 +6,19 @@ import type { CrawlSettings } from './crawl-options.ts'
 
 /** Who lends devices: a `MobilePool`. */
 export interface LeasingPool {
+  /** Sets a device aside, as `pool.lease` says. */
   lease(options: LeaseOptions): Promise<CrawlLease>
 }
 
 /** A lease, as far as these adapters need it. */
 export interface CrawlLease {
+  /** `http://user:password@host:port` through the leased device. */
   readonly proxyUrl: string
   /** Aborts when the lease is over. */
   readonly signal: AbortSignal
+  /** What the crawler found about the device's exit IP. */
   report(verdict: ReportVerdict): ReportResult
+  /** Gives the device back. */
   release(): Promise<void>
 }
 
@@ -116,7 +120,9 @@ export class SessionLeases {
   #hold(key: string, session: string | null, url: string | undefined): Held {
     const { lease: options, ttlMs, maxSessions } = this.#settings
     // Sessions of one site are to be on different devices, also when the pool hashes by site.
-    const asked = { hashKey: key, ...(url === undefined ? {} : { site: url }), ...options }
+    const site = options.site ?? url
+    // A session is over with its first ban; without this, requests that had begun with it would wait for the end of the quarantine.
+    const asked = { hashKey: key, ...(site === undefined ? {} : { site, onBan: 'fail' as const }), ...options }
     const onLost = (): void => {
       if (this.#held.get(key) !== held) return
       this.#letGo(key, held)

@@ -11,6 +11,7 @@ export interface ReportResult {
   readonly deviceId: string
   /** The exit IP that it was filed under; null: unknown to the pool. */
   readonly exitIp: string | null
+  /** Registrable domain of the target: what quarantines go by. */
   readonly site: string
   /** Until when the exit IP is not used for the site, milliseconds since 1970; null: it is used. */
   readonly until: number | null

@@ -4,7 +4,6 @@ import type { BanMatch } from '../bans/ban-rule.ts'
 import { RecentAnswers } from '../bans/recent-answers.ts'
 import type { Device } from '../core/device.ts'
 import type { CoreEvent, JudgedAttempt } from '../core/judge.ts'
-import type { QuarantinedPair } from '../core/quarantine.ts'
 import type { RetryBudget } from '../core/retry-budget.ts'
 import { type Breach, PLAIN_VIEW, type Sticky, type View } from '../core/view.ts'
 import { type AttemptKind, type AttemptReport, MobilePoolError } from '../errors.ts'
@@ -172,6 +171,11 @@ export class DispatchEngine implements RunHost, PathHost {
     return this.#parts.clock.now()
   }
 
+  /** Whether the device's exit IP of now is left out for the site of a host. */
+  isQuarantined(device: Device, hostname: string): boolean {
+    return device.exit.quarantinedUntil(this.siteOf(hostname), this.now()) > 0
+  }
+
   siteOf(hostname: string): string {
     return this.#parts.siteOf(hostname)
   }
@@ -295,8 +299,7 @@ export class DispatchEngine implements RunHost, PathHost {
       if (run.view.sticky !== sticky) continue
       const error = breachError(breach)
       if (this.#parts.core.withdraw(run)) run.refused(error)
-      // Before a rotation the device drains: what is under way has the old IP still.
-      else if (breach.kind !== 'lease_lost' || breach.why !== 'rotating') run.cut(error)
+      else if (!mayFinish(breach)) run.cut(error)
     }
     this.#waiting.setAlarm()
   }
@@ -304,16 +307,6 @@ export class DispatchEngine implements RunHost, PathHost {
   /** Ends the wait of everybody who waits, e.g. because the hub refuses the token. */
   refuseWaiting(error: MobilePoolError): void {
     this.#waiting.refuseAll(error)
-  }
-
-  /** Others found an exit IP banned at a site: it is not used there, and who waits for it in vain is told. */
-  learnQuarantine(pair: QuarantinedPair): void {
-    if (this.#parts.core.quarantine.learn(pair, this.now())) this.#waiting.refuseHopeless()
-  }
-
-  /** Others found an exit IP to be fine at a site. */
-  learnLifted(pair: Omit<QuarantinedPair, 'until'>): void {
-    if (this.#parts.core.quarantine.learnLifted(pair, this.now())) this.fleetChanged()
   }
 
   /** Tells listeners what the core did. */
@@ -357,3 +350,6 @@ export class DispatchEngine implements RunHost, PathHost {
 
 const goneError = (device: Device): MobilePoolError =>
   new MobilePoolError('MP_DEVICE_ROTATED', `device ${device.facts.name} has left the pool`, { phase: 'connect', deviceId: device.id })
+
+/** Before a rotation the device drains, and a ban takes no connection away: what is under way has the exit IP that it was begun with. */
+const mayFinish = (breach: Breach): boolean => breach.kind === 'lease_lost' && (breach.why === 'rotating' || breach.why === 'banned')

@@ -3,6 +3,7 @@ import { MobilePoolError } from '../errors.ts'
 
 /** What the option `hashKey` is asked about. */
 export interface HashKeyRequest {
+  /** Of the target, in lower case. */
   readonly hostname: string
   /** The registrable domain of the host. */
   readonly site: string

@@ -62,6 +62,8 @@ function whyLost(breach: Extract<Breach, { kind: 'lease_lost' }>): string {
       return 'the device is offline or has left the pool'
     case 'ejected':
       return 'the device failed too often and was ejected'
+    case 'banned':
+      return 'its exit IP is banned at the site that it is for'
     case 'rotating':
       return `the device is about to rotate and lose its exit IP${inWords(breach.oldIp)}`
     case 'ip_changed':

@@ -21,10 +21,13 @@ export interface StaticDevice {
   concurrency?: number
   /** Requests that this device begins a minute. At least 1/60. @default `perDevice.requestsPerMinute` */
   requestsPerMinute?: number
+  /** What filters and views choose by. @default none */
   tags?: readonly string[]
+  /** Mobile operator, e.g. `MTS`. @default not known */
   operator?: string
+  /** Where it is, e.g. `Omsk`. @default not known */
   region?: string
-  /** @default 'generic' */
+  /** What kind of device it is. @default 'generic' */
   type?: DeviceType
   /** `auto`: absolute form for http:, CONNECT for https: and WebSocket. `always`: CONNECT for everything. @default 'auto' */
   tunnel?: 'auto' | 'always'
@@ -51,13 +54,17 @@ export interface HubOptions {
 
 /** Which of the hub's devices, or of the list's, to use. Everything given must match; upper and lower case count alike. */
 export interface FilterOptions {
+  /** Mobile operator, or several of which one must be the device's. */
   operator?: string | readonly string[]
+  /** Region as the device's owner wrote it, or several. */
   region?: string | readonly string[]
+  /** Kind of device, or several. */
   type?: DeviceType | readonly DeviceType[]
   /** All of them must be on the device. */
   tags?: readonly string[]
 }
 
+/** What is tried again on another device, and how often. */
 export interface RetryOptions {
   /** Attempts a request, the first included. 1 to 20. @default 3 */
   attempts?: number
@@ -76,6 +83,7 @@ export interface RetryOptions {
   maxReplayBytes?: number
 }
 
+/** What tells that an exit IP is banned at a site, and what follows from it. */
 export interface BanOptions {
   /** Statuses that mean that the exit IP is banned at the site. @default [403, 429] */
   statuses?: readonly number[]
@@ -108,6 +116,7 @@ export interface BanOptions {
   quarantineMs?: number
 }
 
+/** A second connection through another device when the first is slow to stand. Nothing is sent twice. */
 export interface HedgeOptions {
   /**
    * How long a connection through a device may take before a second device is asked for one as well; the request goes where the first
@@ -144,12 +153,13 @@ export interface CacheOptions {
   maxEntryBytes?: number
 }
 
+/** When a device is taken out because of its own failures. It comes back by a probe: one request that is let through. */
 export interface EjectOptions {
   /** Failures of a device in a row, without a complete response between, that take it out. @default 3 */
   consecutive?: number
   /** For how long the first time; it doubles each time. @default 10000 */
   baseMs?: number
-  /** @default 300000 */
+  /** The longest that a device is out before it is tried again. @default 300000 */
   maxMs?: number
   /** Share of the devices that are up that may be out at the same time, at most. 0 to 1. @default 0.5 */
   maxShare?: number
@@ -169,6 +179,7 @@ export interface SuccessRateOptions {
   intervalMs?: number
 }
 
+/** When devices get another exit IP, and how. */
 export interface RotateOptions {
   /** Rotates every device so often, give or take a tenth. At least 1000. @default never */
   everyMs?: number
@@ -209,6 +220,7 @@ export interface RotateOptions {
   verifyMs?: number
 }
 
+/** Limits of each device. */
 export interface PerDeviceOptions {
   /** Requests in flight on one device. 1 to 10000. @default 10 */
   concurrency?: number
@@ -226,6 +238,7 @@ export interface PerDeviceOptions {
   concurrentPerSite?: number
 }
 
+/** How attempts are reported to the hub. */
 export interface UsageOptions {
   /** How long a record waits for others before it is sent; 500 are sent at once. 100 to a week. @default 5000 */
   flushMs?: number
@@ -241,6 +254,7 @@ export interface MobilePoolOptions {
   hub?: string | URL | HubOptions
   /** A fixed list of devices: proxy URLs, or objects. */
   devices?: readonly (string | URL | StaticDevice)[]
+  /** Which devices the pool uses at all. @default all of them */
   filter?: FilterOptions
   /**
    * How requests are spread over the devices that are up, have room, and are not quarantined for the target's site.
@@ -262,6 +276,7 @@ export interface MobilePoolOptions {
    * `hashKey: ({ path }) => new URLSearchParams(path?.split('?')[1]).get('account')`
    */
   hashKey?: HashKeyOf
+  /** Limits of each device, unless the device has its own. */
   perDevice?: PerDeviceOptions
   /** Requests that wait for a free device. First come, first served. */
   queue?: {
@@ -270,6 +285,7 @@ export interface MobilePoolOptions {
     /** How many may wait. @default 10000 */
     max?: number
   }
+  /** How long each part of an attempt may take. What is late before its answer began goes on to another device, as `retry` allows. */
   timeouts?: {
     /** TCP, CONNECT and TLS together. @default 10000 */
     connectMs?: number
@@ -291,9 +307,11 @@ export interface MobilePoolOptions {
   cache?: boolean | CacheOptions
   /** False: no device is taken out because of its failures. */
   eject?: false | EjectOptions
+  /** When devices get another exit IP without being told by `pool.rotate`, and how. */
   rotate?: RotateOptions
   /** An echo that answers with the address it sees (text, or JSON with `ip`): how rotations of listed devices are verified. */
   exitIpUrl?: string | URL
+  /** Idle connections, kept for later requests to the same target through the same device. */
   keepAlive?: {
     /** How long an idle connection is kept. @default 30000 */
     idleMs?: number

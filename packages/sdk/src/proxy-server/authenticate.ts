@@ -3,7 +3,9 @@ import type { ReplyCode } from './statuses.ts'
 
 /** A user name and password: of `Proxy-Authorization: Basic`, or of SOCKS5 (RFC 1929). */
 export interface Credentials {
+  /** As the client sent it, decoded. */
   readonly username: string
+  /** As the client sent it, decoded. Never logged. */
   readonly password: string
 }
 
@@ -14,6 +16,7 @@ export type ClientProtocol = 'http' | 'socks5'
 export interface ProxyClient {
   /** Address of the connection; never what a header says. */
   readonly address: string
+  /** What the client's first byte said. */
   readonly protocol: ClientProtocol
   /** Whether the connection is encrypted. */
   readonly isTls: boolean

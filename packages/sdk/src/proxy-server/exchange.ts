@@ -7,8 +7,11 @@ export type ExchangeKind = 'request' | 'upgrade' | 'tunnel'
 
 /** What is known of one request, upgrade or tunnel: under way, or when it is over. */
 export interface ExchangeSummary<User> {
+  /** Counts from 1 in each server. */
   readonly id: number
+  /** What the client asked for. */
   readonly kind: ExchangeKind
+  /** Who asked. */
   readonly client: ProxyClient
   /** `host:port`. */
   readonly target: string
@@ -20,7 +23,9 @@ export interface ExchangeSummary<User> {
   readonly failure: Failure | null
   /** Bytes of bodies and tunnels, without the heads of plain requests. */
   readonly bytesUp: number
+  /** The same towards the client. */
   readonly bytesDown: number
+  /** From the request's head to its end, or to now, ms. */
   readonly durationMs: number
 }
 

@@ -3,7 +3,9 @@ import { type ReplyCode, replyStatuses } from './statuses.ts'
 
 /** A failure that has its answer: what `reply.ts` sends and observers see. */
 export interface Failure {
+  /** Decides the status; see `replyStatuses`. */
   readonly code: ReplyCode
+  /** One sentence for people; never holds a credential. */
   readonly detail: string
   /** Seconds; left out: those of the code. */
   readonly retryAfterS?: number

@@ -64,6 +64,7 @@ export interface ProxyServerLimits {
 
 /** The head of a site's answer to a plain request. */
 export interface AnswerHead {
+  /** HTTP status. */
   readonly status: number
   /** Flat list as the site sent it. */
   readonly headers: readonly string[]
@@ -84,6 +85,7 @@ export interface ProxyServerOptions<User> {
   targets?: Pick<TargetPolicy, 'judge'>
   /** Lets clients speak TLS on the same port. */
   tls?: ProxyTls
+  /** Bounds on what clients may hold and how long they may take. @default those of `ProxyServerLimits` */
   limits?: ProxyServerLimits
   /** Called when the head of the site's answer to a plain request or upgrade is there, before the client gets it. Must not throw. */
   onAnswer?: (exchange: ExchangeSummary<User>, answer: AnswerHead) => void

@@ -9,6 +9,7 @@ export type SetupErrorCode = 'bad_options' | 'open_proxy' | 'listen_failed'
  */
 export class ProxyError extends Error {
   override readonly name = 'ProxyError'
+  /** Decides the status that the client is told; see `replyStatuses`. */
   readonly code: ReplyCode | SetupErrorCode
   /** Seconds for `Retry-After`, where more is known than what the code stands for. */
   readonly retryAfterS: number | undefined

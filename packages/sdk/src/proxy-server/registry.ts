@@ -12,6 +12,7 @@ export interface ProxyCounters {
   refused: number
   /** Bytes of bodies and tunnels, those under way included. */
   bytesUp: number
+  /** The same towards clients. */
   bytesDown: number
 }
 

@@ -10,7 +10,9 @@ import type { ProxyContext } from './upstream.ts'
 
 /** A plain request, without what concerns only the client's connection. */
 export interface PlainRequest {
+  /** Where it goes. */
   readonly target: ProxyTarget
+  /** As the client wrote it. */
   readonly method: string
   /** Path and query as the client wrote them. */
   readonly path: string
@@ -22,7 +24,9 @@ export interface PlainRequest {
 
 /** The answer to one. */
 export interface PlainAnswer {
+  /** HTTP status. */
   readonly status: number
+  /** The reason phrase; may be empty. */
   readonly reason: string
   /** Flat list as the site sent it; what concerns only its connection is taken out. */
   readonly headers: readonly string[]

@@ -37,6 +37,7 @@ export interface ProxyServer<User = string> {
    * told `connection_reset`, the others see a reset. Idle client connections stay. `of`: only what such users have under way.
    */
   destroyConnections(choice?: { of?: (user: User | null) => boolean; detail?: string }): number
+  /** Totals since the server was made, and the connections that are open now. */
   counters(): ProxyCounters & { openConnections: number }
   /** What is under way, with its bytes so far: long tunnels are seen before they are over. */
   exchanges(): ExchangeSummary<User>[]

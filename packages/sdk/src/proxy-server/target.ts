@@ -5,6 +5,7 @@ import { ProxyError } from './proxy-error.ts'
 export interface ProxyTarget {
   /** A lower-case ASCII name or an IP address without brackets. */
   readonly host: string
+  /** 1 to 65535. */
   readonly port: number
 }
 

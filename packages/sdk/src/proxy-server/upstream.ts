@@ -10,9 +10,11 @@ import type { ProxyTarget } from './target.ts'
 export interface ProxyContext<User> {
   /** Number of the exchange, the same as in its summary. */
   readonly id: number
+  /** What the client asked for. */
   readonly kind: ExchangeKind
   /** Null when the server asks for no credentials. */
   readonly user: User | null
+  /** Who asked. */
   readonly client: ProxyClient
   /** The client's headers, with its `X-MobilePool-*` choices; they are not forwarded. SOCKS5 has none. */
   readonly headers: IncomingHttpHeaders

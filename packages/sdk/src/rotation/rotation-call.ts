@@ -6,7 +6,9 @@ import { directConnector } from '../direct-connector.ts'
 
 /** What a rotation function gets. */
 export interface RotationContext {
+  /** Which device is to rotate: by it one function can serve several. */
   readonly deviceId: string
+  /** What asked for the rotation. */
   readonly trigger: RotationTrigger
   /** Aborted when the call has taken too long. */
   readonly signal: AbortSignal

@@ -19,6 +19,7 @@ export interface RotationsParts {
 
 /** Rotations of one device since the pool began. */
 export interface RotationTally extends Record<RotationOutcome, number> {
+  /** The last one that ended; null: none has. */
   last: RotationResult | null
 }
 

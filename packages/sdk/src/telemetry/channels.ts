@@ -8,6 +8,7 @@ export interface AttemptRecord extends AttemptReport {
   readonly site: string
   /** Host name of the target. */
   readonly host: string
+  /** HTTP method of the request; `CONNECT` where only a connection was asked for. */
   readonly method: string
   /** 1 for the first attempt of its request. */
   readonly attempt: number
@@ -23,8 +24,11 @@ export interface AttemptRecord extends AttemptReport {
 
 /** One request that is over. */
 export interface RequestRecord {
+  /** Registrable domain of the target. */
   readonly site: string
+  /** Host name of the target. */
   readonly host: string
+  /** HTTP method; `CONNECT` where only a connection was asked for. */
   readonly method: string
   /** How it ended for the caller. */
   readonly outcome: 'answered' | 'failed' | 'aborted'
@@ -32,6 +36,7 @@ export interface RequestRecord {
   readonly startedAt: number
   /** With waiting, all attempts and the body. */
   readonly durationMs: number
+  /** All attempts, in order; empty when no device was had. */
   readonly attempts: readonly AttemptReport[]
 }
 
@@ -48,11 +53,17 @@ export interface RequestRecord {
  * | `mobilepool:eject` | when a device is taken out | as the event `eject` |
  */
 export interface ChannelMessages {
+  /** A request is over. */
   'mobilepool:request': RequestRecord & { readonly pool: object }
+  /** An attempt, when its request is over. */
   'mobilepool:attempt': AttemptRecord & { readonly pool: object }
+  /** A request goes on to another device. */
   'mobilepool:retry': PoolEvents['retry'][0] & { readonly pool: object }
+  /** An answer, or a report, was a ban. */
   'mobilepool:ban': PoolEvents['ban'][0] & { readonly pool: object }
+  /** A rotation is over. */
   'mobilepool:rotate': PoolEvents['rotationEnd'][0] & { readonly pool: object }
+  /** A device is taken out. */
   'mobilepool:eject': PoolEvents['eject'][0] & { readonly pool: object }
 }
 

@@ -7,6 +7,7 @@ export type OutcomeCounts = Partial<Record<AttemptKind, number>>
 
 /** What attempts came to, how long answers took and how much went through. */
 export interface MeterReading {
+  /** Attempts that are over, by what they came to. */
   readonly outcomes: Readonly<OutcomeCounts>
   /** From the start of an attempt to the head of its answer, ms, connecting included; of the last few thousand. Null: no answer yet. */
   readonly latencyMs: { readonly p50: number; readonly p95: number } | null

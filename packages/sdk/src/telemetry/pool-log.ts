@@ -2,9 +2,13 @@ import type { PoolEvents } from '../events.ts'
 
 /** Where a pool writes what happens to it: pino's logger fits, and so does `console`. */
 export interface PoolLogger {
+  /** Single requests, devices that come and go. */
   debug(fields: object, message: string): void
+  /** What changes how the pool works: bans, rotations, returns. */
   info(fields: object, message: string): void
+  /** What somebody should look at: ejections, failed rotations, a hub that is away. */
   warn(fields: object, message: string): void
+  /** What does not heal by itself: a hub that refuses the key. */
   error(fields: object, message: string): void
 }
 

@@ -105,7 +105,10 @@ describe('packed and installed elsewhere, the package', () => {
   })
 })
 
-/** What a user writes; with the types of a browser `fetch` knows no dispatcher, so there `pool.fetch` is the way. */
+/**
+ * What a user writes; with the types of a browser `fetch` knows no dispatcher, so there `pool.fetch` is the way. Crawlee 4 is not released:
+ * what it asks of a proxy configuration is written down here as its development branch has it.
+ */
 const typescript = (hasDom: boolean): string => `
 import { type BalancerDevice, type CustomBalancer, type Lease, type LocalProxy, MobilePool, MobilePoolError, type MobilePoolOptions, type MobilePoolSession, type PlaywrightProxy, type PoolStats, type RotationResult } from '@mobilepool/sdk'
 import type { DeviceJson } from '@mobilepool/sdk/contract'
@@ -136,6 +139,10 @@ const options: MobilePoolOptions = {
   ban: { statuses: [403, 429], quarantineMs: 600_000 },
   rotate: { everyMs: 600_000, onBan: { count: 3 } },
 }
+interface CrawleeFour {
+  newProxyInfo(options?: { request?: { url: string; id?: string } }): Promise<{ url: string; username?: string; password: string; hostname: string; port: number | string } | undefined>
+}
+type CrawleeFourUrl = (options?: { request?: { url: string; id?: string } }) => string | null | Promise<string | null>
 export async function main(): Promise<void> {
   await using pool: MobilePool = new MobilePool(options)
   ${hasDom ? '' : "const one: Response = await fetch('https://example.com', { dispatcher: pool })\n  console.log(one.status)"}
@@ -158,6 +165,9 @@ export async function main(): Promise<void> {
   const proxyUrl: string = await crawl.newUrlFunction('session_1')
   const proxyInfo: CrawleeProxyInfo = await crawl.newProxyInfo()
   console.log(proxyUrl, crawl.report(proxyInfo, { banned: true, site: 'https://example.com' }).until)
+  const inCrawlee4: CrawleeFour = crawl
+  const urlInCrawlee4: CrawleeFourUrl = crawl.newUrlFunction
+  console.log((await inCrawlee4.newProxyInfo({ request: { url: 'https://example.com' } }))?.port, await urlInCrawlee4())
   await crawl.close()
   const three: Response = await pool.run({ filter: { operator: 'MTS' } }, () => session.fetch('https://example.com', { view: { priority: 1 } }))
   console.log(three.status, session.device?.device, session.exitIp, pool.report(three, { banned: true, reason: 'empty' }).until)

@@ -15,4 +15,5 @@ export const presetNames = [
   'yandex',
 ] as const
 
+/** One of `presetNames`. */
 export type PresetName = (typeof presetNames)[number]

@@ -12,9 +12,9 @@ export interface ListenOptions {
   port?: number
   /** Address to listen on. One that other machines reach needs a `password` of yours. @default '127.0.0.1' */
   host?: string
-  /** @default 'mobilepool' */
+  /** Who may use the proxy. 1 to 255 characters, no colon. @default 'mobilepool' */
   username?: string
-  /** @default a random one, see `LocalProxy.url` */
+  /** 1 to 255 characters. @default a random one, see `LocalProxy.url` */
   password?: string
   /** Certificate and key (PEM) for clients that speak TLS to the proxy, on the same port; `required` turns the others away. @default none */
   tls?: ProxyTls

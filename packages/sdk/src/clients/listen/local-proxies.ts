@@ -15,9 +15,13 @@ export interface LocalProxy extends AsyncDisposable {
   readonly url: string
   /** The same port by SOCKS5, `socks5h://...`: names are resolved by the device. */
   readonly socksUrl: string
+  /** The address that it listens on. */
   readonly host: string
+  /** The port that it listens on: also where 0 was asked for. */
   readonly port: number
+  /** As it is, not percent-encoded as in `url`. */
   readonly username: string
+  /** As it is, not percent-encoded as in `url`. */
   readonly password: string
   /** Stops listening and cuts every connection. Closing the pool does it too. */
   close(): Promise<void>

@@ -4,16 +4,23 @@ import { leastConnections } from './least-connections.ts'
 
 /** A device as a balancer of your own sees it. It shows how things are now, and cannot be changed. */
 export interface BalancerDevice {
+  /** As events, errors and `pool.rotate` know it. */
   readonly id: string
+  /** What people call it. */
   readonly name: string
+  /** The address that sites see; null: not known. */
   readonly exitIp: string | null
   /** Share of the traffic that it is to get, relative to the others. */
   readonly weight: number
   /** Requests under way on it. */
   readonly inFlight: number
+  /** The device's tags, in the order in which they were given. */
   readonly tags: readonly string[]
+  /** Mobile operator; null: not known. */
   readonly operator: string | null
+  /** Where it is, as its owner writes it; null: not known. */
   readonly region: string | null
+  /** `android`, `usb_modem`, `raspberry_pi`, `mini_pc` or `generic`. */
   readonly type: string
 }
 

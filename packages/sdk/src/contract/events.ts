@@ -30,6 +30,9 @@ export const hubEvents = {
 /** The same events as an anonymous listener gets them. */
 export const publicEvents = { ...hubEvents, device: proxyStatus } as const
 
+/** One of `hubEvents`: what `event:` says in the stream. */
 export type HubEventName = keyof typeof hubEvents
+/** An event as who has a key gets it. */
 export type HubEvent = { [Name in HubEventName]: { name: Name; data: z.infer<(typeof hubEvents)[Name]> } }[HubEventName]
+/** An event as who has none gets it, where the hub shows its status to everybody. */
 export type PublicEvent = { [Name in HubEventName]: { name: Name; data: z.infer<(typeof publicEvents)[Name]> } }[HubEventName]

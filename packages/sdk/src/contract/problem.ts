@@ -33,6 +33,7 @@ export const problems = {
   database_down: { status: 503, title: 'The database does not answer' },
 } as const satisfies Record<string, { status: number; title: string }>
 
+/** One of `problems`: `code` of a problem document. */
 export type ProblemCode = keyof typeof problems
 
 /** `application/problem+json` */

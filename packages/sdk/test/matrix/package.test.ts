@@ -7,7 +7,7 @@ import { Stage } from '../stage.ts'
 import { builtSdk } from './built.ts'
 import { installed } from './installed.ts'
 import { runNode } from './run-node.ts'
-import { typesVersions } from './versions.ts'
+import { typesVersions, undiciVersions } from './versions.ts'
 
 const stage = new Stage()
 const root = join(import.meta.dirname, '../../../..')
@@ -59,6 +59,23 @@ describe('packed and installed elsewhere, the package', () => {
     })
   })
 
+  test('brings the command line: `npx mobilepool check` and `fetch`', async ({ skip }) => {
+    if (whyNot !== undefined) skip(whyNot)
+    const [origin, seoul] = [await stage.origin(), await stage.device('seoul-01', { auth: 'user:secret' })]
+    const mobilepool = (...args: string[]) => runNode('npx', ['--no', 'mobilepool', ...args], folder)
+    const checked = await mobilepool('check', seoul.url, '--json')
+    expect({ ...(JSON.parse(checked.stdout) as object), status: checked.status }).toMatchObject({
+      status: 0,
+      ok: true,
+      proxies: [{ ok: true, credentials: 'accepted', problems: [] }],
+    })
+    const fetched = await mobilepool('fetch', origin.url, '--proxy', seoul.url, '--json')
+    expect(origin.seen.map(({ remoteAddress }) => remoteAddress)).toEqual([seoul.egress])
+    expect(fetched.status).toBe(0)
+    expect(JSON.parse(fetched.stdout)).toMatchObject({ status: 200, device: seoul.authority, attempts: 1 })
+    expect(await mobilepool('fetch', origin.url)).toMatchObject({ status: 2, stderr: expect.stringContaining('--proxy') })
+  })
+
   test('holds what it needs and nothing else', ({ skip }) => {
     if (whyNot !== undefined) skip(whyNot)
     const manifest = JSON.parse(readFileSync(join(folder, 'node_modules/@mobilepool/sdk/package.json'), 'utf8')) as {
@@ -82,28 +99,70 @@ describe('packed and installed elsewhere, the package', () => {
     ])('%s', { timeout: INSTALL_MS }, async ([_how, lib], { skip }) => {
       const types = await installed(`types-${major}`, { '@types/node': version })
       if (whyNot !== undefined || types === undefined) return skip('not installed')
-      const project = join(folder, `types-${major}-${lib.length}`)
-      mkdirSync(join(project, 'node_modules'), { recursive: true })
-      for (const name of ['@types', 'undici-types']) symlinkSync(join(types, 'node_modules', name), join(project, 'node_modules', name))
-      const hasDom = lib.includes('dom')
-      writeFileSync(join(project, 'use.mts'), typescript(hasDom))
-      const compilerOptions = {
-        module: 'nodenext',
-        target: 'es2022',
-        lib: [...lib, 'esnext.disposable'],
-        types: ['node'],
-        strict: true,
-        exactOptionalPropertyTypes: true,
-        skipLibCheck: false,
-        noEmit: true,
-      }
-      writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['use.mts'] }))
-      const tsc = await runNode(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', project], project)
-      expect(tsc.stdout).toBe('')
-      expect(tsc.status).toBe(0)
+      const links = { '@types': join(types, 'node_modules/@types'), 'undici-types': join(types, 'node_modules/undici-types') }
+      expect(await typeCheck(`types-${major}-${lib.length}`, typescript(lib.includes('dom')), lib, links)).toEqual(NO_COMPLAINT)
     })
   })
+
+  test.for(Object.entries(undiciVersions))(
+    'type-checks with npm undici %s',
+    { timeout: INSTALL_MS },
+    async ([major, version], { skip }) => {
+      const undici = await installed(`undici-${major}`, { undici: version })
+      const types = await installed('types-24', { '@types/node': typesVersions[24] })
+      if (whyNot !== undefined || undici === undefined || types === undefined) return skip('not installed')
+      const links = {
+        '@types': join(types, 'node_modules/@types'),
+        'undici-types': join(types, 'node_modules/undici-types'),
+        undici: join(undici, 'node_modules/undici'),
+      }
+      expect(await typeCheck(`undici-${major}`, withUndici, ['es2023'], links)).toEqual(NO_COMPLAINT)
+    },
+  )
 })
+
+const NO_COMPLAINT = { status: 0, stdout: '', stderr: '' }
+
+/** Runs the compiler over one file of a user, in a project whose `node_modules` has these links and the packed package above it. */
+async function typeCheck(name: string, source: string, lib: readonly string[], links: Record<string, string>) {
+  const project = join(folder, name)
+  mkdirSync(join(project, 'node_modules'), { recursive: true })
+  for (const [link, target] of Object.entries(links)) symlinkSync(target, join(project, 'node_modules', link))
+  writeFileSync(join(project, 'use.mts'), source)
+  const compilerOptions = {
+    module: 'nodenext',
+    target: 'es2022',
+    lib: [...lib, 'esnext.disposable'],
+    types: ['node'],
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    skipLibCheck: false,
+    noEmit: true,
+  }
+  writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['use.mts'] }))
+  return await runNode(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', project], project)
+}
+
+/** What a user of npm undici writes. */
+const withUndici = `
+import { MobilePool } from '@mobilepool/sdk'
+import { type Dispatcher, fetch, interceptors, pipeline, request, setGlobalDispatcher, stream, upgrade, WebSocket } from 'undici'
+import { PassThrough } from 'node:stream'
+
+export async function main(): Promise<void> {
+  await using pool = new MobilePool({ devices: ['http://10.0.0.5:8080'] })
+  const { statusCode, body } = await request('https://example.com', { dispatcher: pool.dispatcher, method: 'POST', body: 'x' })
+  const response = await fetch('https://example.com', { dispatcher: pool.dispatcher })
+  await stream('https://example.com', { method: 'GET', dispatcher: pool.dispatcher }, () => new PassThrough())
+  pipeline('https://example.com', { method: 'PUT', dispatcher: pool.dispatcher }, ({ body: answer }) => answer).end('x')
+  await upgrade('https://example.com', { dispatcher: pool.dispatcher })
+  new WebSocket('wss://example.com', { dispatcher: pool.dispatcher }).close()
+  const retrying: Dispatcher = pool.dispatcher.compose(interceptors.retry({ maxRetries: 2 }), interceptors.redirect({ maxRedirections: 3 }))
+  const session: Dispatcher = pool.session('account-42').dispatcher
+  setGlobalDispatcher(pool.dispatcher)
+  console.log(statusCode, await body.text(), response.ok, retrying, session)
+}
+`
 
 /**
  * What a user writes; with the types of a browser `fetch` knows no dispatcher, so there `pool.fetch` is the way. Crawlee 4 is not released:

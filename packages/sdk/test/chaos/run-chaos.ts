@@ -1,4 +1,4 @@
-import { getEventListeners, setMaxListeners } from 'node:events'
+import { type EventEmitter, getEventListeners, setMaxListeners } from 'node:events'
 import { MobilePool } from '@mobilepool/sdk'
 import { eventually } from '../eventually.ts'
 import { localhostCertificate } from '../servers/certificate.ts'
@@ -53,6 +53,7 @@ export async function runChaos({ seed, requests, parts = 1 }: ChaosOptions): Pro
   const startedAt = performance.now()
   const world = await startChild<WorldCalls>(new URL('./world.ts', import.meta.url), [String(seed)])
   const watch = watchLeftovers()
+  const processBefore = listenersOf(process)
   try {
     const { origins, devices } = await world.ask('urls')
     const shared = new AbortController()
@@ -61,10 +62,12 @@ export async function runChaos({ seed, requests, parts = 1 }: ChaosOptions): Pro
     const weather = new Weather(seed, pool, world, devices.map(idOf))
     const ends: Partial<Record<string, number>> = {}
     const [wrong, stuck, heap]: [string[], string[], number[]] = [[], [], []]
+    const signals = new Set<AbortSignal>()
+    let onOwnSignals = 0
 
     const send = async (number: number): Promise<void> => {
       const plan = planRequest(seed, number)
-      const end = await inTime(sendPlanned(plan, `${origins[plan.isTls ? 1 : 0]}${plan.path}`, pool, shared.signal))
+      const end = await inTime(sendPlanned(plan, `${origins[plan.isTls ? 1 : 0]}${plan.path}`, pool, shared.signal, signals))
       if (end === undefined) stuck.push(plan.id)
       else if (end.kind === 'wrong') wrong.push(`${plan.client} ${plan.method} ${plan.id}: ${end.what}`)
       else ends[end.what] = (ends[end.what] ?? 0) + 1
@@ -77,6 +80,8 @@ export async function runChaos({ seed, requests, parts = 1 }: ChaosOptions): Pro
         while (next < end) await send(next++)
       }
       await Promise.all(Array.from({ length: WORKERS }, work))
+      for (const signal of signals) onOwnSignals += listenersOf(signal)
+      signals.clear()
       if (globalThis.gc !== undefined) heap.push(heapAfterGc(globalThis.gc))
     }
 
@@ -89,10 +94,12 @@ export async function runChaos({ seed, requests, parts = 1 }: ChaosOptions): Pro
     if (inFlight + queued > 0 || pool.stats().devices.some((device) => device.inFlight > 0))
       wrong.push('a request is still counted as in flight')
     await pool.close()
-    const listeners = (): number => getEventListeners(shared.signal, 'abort').length
     const left = await whatIsLeft(async () => ({
       'connections at devices': await world.ask('openSockets'),
-      'abort listeners': listeners(),
+      'abort listeners of a signal for many': listenersOf(shared.signal),
+      'abort listeners of signals for one': onOwnSignals,
+      'listeners of the process': listenersOf(process) - processBefore,
+      'listeners of the pool': listenersOf(pool.dispatcher as unknown as EventEmitter),
       ...watch.left(),
     }))
     const { arrived, repeated } = await world.ask('repeated')
@@ -104,6 +111,12 @@ export async function runChaos({ seed, requests, parts = 1 }: ChaosOptions): Pro
     await world.stop()
   }
 }
+
+/** Everybody who listens to it, to whatever. */
+const listenersOf = (target: EventEmitter | AbortSignal): number =>
+  target instanceof AbortSignal
+    ? getEventListeners(target, 'abort').length
+    : target.eventNames().reduce((sum, name) => sum + target.listenerCount(name), 0)
 
 const idOf = (_url: string, index: number): string => `device-${index}`
 

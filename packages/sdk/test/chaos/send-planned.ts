@@ -36,9 +36,19 @@ const FETCH_PATIENCE_MS = 4_000
 const expected = (what: string): End => ({ kind: 'expected', what })
 const wrong = (what: string): End => ({ kind: 'wrong', what })
 
-/** Sends the request the way its plan has it, and checks what comes of it. */
-export async function sendPlanned(plan: PlannedRequest, url: string, pool: MobilePool, shared: AbortSignal): Promise<End> {
+/**
+ * Sends the request the way its plan has it, and checks what comes of it. `signals` takes the signal that is this request's own: nobody may
+ * listen to it afterwards. Not that of `fetch`, which listens until it is garbage, whatever the dispatcher.
+ */
+export async function sendPlanned(
+  plan: PlannedRequest,
+  url: string,
+  pool: MobilePool,
+  shared: AbortSignal,
+  signals: Set<AbortSignal>,
+): Promise<End> {
   const signal = signalOf(plan, shared)
+  if (signal !== undefined && signal !== shared && plan.client !== 'fetch') signals.add(signal)
   try {
     const answer = await senders[plan.client](plan, url, pool, signal)
     return answer === 'given up' ? expected('given up') : judge(plan, answer)

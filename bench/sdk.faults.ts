@@ -5,6 +5,7 @@
 import { type AttemptKind, MobilePool } from '@mobilepool/sdk'
 import { startChild } from '../packages/sdk/test/servers/child.ts'
 import type { Fault } from '../packages/sdk/test/servers/fault.ts'
+import { type Aim, judge } from './harness/aims.ts'
 import type { FaultyFleetCalls } from './harness/faulty-fleet.ts'
 import { report, table } from './harness/report.ts'
 import { median } from './harness/statistics.ts'
@@ -108,6 +109,7 @@ const longest = (times: readonly (number | undefined)[]): string => {
 }
 
 const rows: (string | number)[][] = []
+const aims: Aim[] = []
 for (const { name, state, isHedged } of CASES) {
   const [healthy, faulty]: [Outcome[], Outcome[]] = [[], []]
   for (let round = 0; round < ROUNDS; round++) {
@@ -116,6 +118,16 @@ for (const { name, state, isHedged } of CASES) {
   }
   const rate = (outcomes: readonly Outcome[]): number => median(outcomes.map(({ perSecond }) => perSecond))
   const sum = (what: (outcome: Outcome) => number): number => faulty.reduce((total, outcome) => total + what(outcome), 0)
+  const isBan = state === 'banned'
+  aims.push({ what: `${name}: throughput, share of the healthy fleet's`, value: rate(faulty) / rate(healthy), atLeast: 0.8 })
+  aims.push({ what: `${name}: errors`, value: sum(({ errors }) => errors), atMost: 0 })
+  if (!isBan) {
+    const outAfter = Math.max(...faulty.map(({ ejectedAfterVictimMs }) => ejectedAfterVictimMs ?? Number.NaN))
+    aims.push({ what: `${name}: ms from the first victim's time-out to the ejection`, value: outAfter, atMost: 1_000 })
+  } else {
+    aims.push({ what: `${name}: 403s delivered`, value: sum(({ banned }) => banned), atMost: 0 })
+    aims.push({ what: `${name}: rotations a slice`, value: sum(({ rotations }) => rotations) / ROUNDS, atMost: 1, atLeast: 1 })
+  }
   rows.push([
     name,
     Math.round(rate(healthy)),
@@ -146,3 +158,4 @@ report(
     rows,
   ),
 )
+judge(aims)

@@ -12,6 +12,7 @@ import type { BalancerName } from '../packages/sdk/src/core/balancers/names.ts'
 import type { Device } from '../packages/sdk/src/core/device.ts'
 import { PoolCore } from '../packages/sdk/src/core/pool-core.ts'
 import { PLAIN_VIEW } from '../packages/sdk/src/core/view.ts'
+import { type Aim, judge } from './harness/aims.ts'
 import { report, table } from './harness/report.ts'
 import { median } from './harness/statistics.ts'
 
@@ -162,14 +163,18 @@ if (process.argv[2] === 'measure' && globalThis.gc !== undefined) {
   process.disconnect()
 } else {
   const rows: (string | number)[][] = []
+  const aims: Aim[] = []
   for (const balancer of BALANCERS) {
     const child = fork(import.meta.filename, ['measure', balancer], { execArgv: FLAGS })
     const [{ picks, queueNs }] = (await once(child, 'message')) as [Costs]
     const [few, , many] = picks
+    const [fewNs, manyNs] = [few?.poolNs ?? Number.NaN, many?.poolNs ?? Number.NaN]
+    aims.push({ what: `${balancer}, 10,000 devices, ns a pick`, value: manyNs, atMost: 200 })
+    aims.push({ what: `${balancer}, 10,000 devices to 50`, value: manyNs / fewNs, atMost: 2 })
     rows.push([
       balancer,
       ...picks.map(({ poolNs, floorNs }) => `${poolNs.toFixed(0)} (${floorNs.toFixed(0)})`),
-      ((many?.poolNs ?? Number.NaN) / (few?.poolNs ?? Number.NaN)).toFixed(1),
+      (manyNs / fewNs).toFixed(1),
       Math.max(...picks.map(({ bytes }) => bytes)).toFixed(0),
       queueNs.toFixed(0),
     ])
@@ -187,4 +192,5 @@ if (process.argv[2] === 'measure' && globalThis.gc !== undefined) {
       rows,
     ),
   )
+  judge(aims)
 }

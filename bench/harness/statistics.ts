@@ -15,14 +15,20 @@ export function spread(numbers: readonly number[], digits = 1): string {
 }
 
 /**
- * Median with the interval that holds the true one in 95 of 100 such runs, e.g. `1.3 (1.1 to 1.6)`. By order statistics, so that nothing
- * is assumed about how the numbers are spread; they must be independent.
+ * The interval that holds the true median in 95 of 100 such runs. By order statistics, so that nothing is assumed about how the numbers are
+ * spread; they must be independent.
  */
-export function confident(numbers: readonly number[], digits = 1): string {
+export function interval(numbers: readonly number[]): [low: number, high: number] {
   const sorted = [...numbers].sort((one, other) => one - other)
   const [middle, reach] = [sorted.length / 2, 0.98 * Math.sqrt(sorted.length)]
-  const at = (place: number): string => (sorted[Math.min(Math.max(place, 0), sorted.length - 1)] ?? Number.NaN).toFixed(digits)
-  return `${median(sorted).toFixed(digits)} (${at(Math.floor(middle - reach))} to ${at(Math.ceil(middle + reach))})`
+  const at = (place: number): number => sorted[Math.min(Math.max(place, 0), sorted.length - 1)] ?? Number.NaN
+  return [at(Math.floor(middle - reach)), at(Math.ceil(middle + reach))]
+}
+
+/** Median with that interval, e.g. `1.3 (1.1 to 1.6)`. */
+export function confident(numbers: readonly number[], digits = 1): string {
+  const [low, high] = interval(numbers)
+  return `${median(numbers).toFixed(digits)} (${low.toFixed(digits)} to ${high.toFixed(digits)})`
 }
 
 /** One by one: what the first is to the second. */

@@ -1,6 +1,9 @@
-import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { execFile, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import http from 'node:http'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, test } from 'vitest'
@@ -39,7 +42,7 @@ async function scene() {
 
 beforeAll(() => void builtSdk())
 
-test.each(['undici', 'global'])('examples/%s.mjs fetches each page through a device', async (name) => {
+test.each(['undici', 'global', 'axios-fetch'])('examples/%s.mjs fetches each page through a device', async (name) => {
   const { seoul, busan, urls, env } = await scene()
   const lines = await run(name, env, ...urls)
   expect(
@@ -140,4 +143,77 @@ test('examples/rotate.mjs says whether the exit IP really changed', async () => 
   await Promise.all([boxed.close(), echoed.close()])
   expect(changed).toMatch(/^changed: 127\.10\.3\.1 -> 127\.10\.3\.2 in \d+ ms$/)
   expect(unchanged).toBe('unchanged: still 127.10.3.2')
+})
+
+test('examples/websocket.mjs gets its message back through a device', async () => {
+  const { origin, env } = await scene()
+  expect(await run('websocket', env, origin.url.replace('http:', 'ws:'))).toEqual(['hello'])
+  // Never directly: without devices it says so.
+  await expect(run('websocket', { MOBILEPOOL_DEVICES: 'http://127.99.0.9:9' }, origin.url.replace('http:', 'ws:'))).rejects.toThrow()
+})
+
+test('examples/streams.mjs takes a long body as it comes, and sends one', async () => {
+  const { origin, env } = await scene()
+  const lines = await run('streams', env, `${origin.url}/bytes/3000000`)
+  const sha256 = createHash('sha256').update(Buffer.alloc(3_000_000, 'x')).digest('hex')
+  expect(lines).toEqual(['status 200', `sha256 ${sha256}`, 'answered with 3000000 bytes'])
+  expect(origin.seen.map(({ method, body }) => [method, body])).toEqual([
+    ['GET', ''],
+    ['POST', 'a long upload'],
+  ])
+})
+
+test('examples/interceptors.mjs follows a redirect and repeats what the pool does not', async () => {
+  const { origin, env } = await scene()
+  let asked = 0
+  const early = await listen(http.createServer((_request, response) => response.writeHead(asked++ === 0 ? 425 : 200).end('now')))
+  const lines = await run('interceptors', env, `${origin.url}/redirect`, `http://127.0.0.1:${early.port}/`)
+  await early.close()
+  expect(lines[0]).toMatch(/^200 .*"url":"\/"/)
+  expect([lines[1], asked]).toEqual(['200 now', 2])
+})
+
+test('examples/cache.mjs asks once for what may be kept', async () => {
+  const { origin, env } = await scene()
+  const [first, second] = await run('cache', env, `${origin.url}/fresh/60`)
+  expect([first, second]).toEqual(['200 through a device', expect.stringMatching(/^200 from the cache, \d s old$/)])
+  expect(origin.seen).toHaveLength(1)
+})
+
+test('examples/balancer.mjs chooses devices itself', async () => {
+  const { seoul, env, urls, origin } = await scene()
+  const lines = await run('balancer', env, ...urls, ...urls)
+  expect(lines.every((line) => line.endsWith(' 200'))).toBe(true)
+  expect(new Set(origin.seen.map(({ remoteAddress }) => remoteAddress))).toEqual(new Set([seoul.egress]))
+})
+
+test('examples/lease.mjs does its job from one exit IP, and says when it is over', async () => {
+  const { urls, env, origin } = await scene()
+  const lines = await run('lease', env, ...urls)
+  expect(lines.map((line) => line.split(' ')[1])).toEqual(['200', '200', 'MP_LEASE_RELEASED'])
+  expect(new Set(origin.seen.map(({ remoteAddress }) => remoteAddress)).size).toBe(1)
+})
+
+test('examples/proxy-server.mjs is a proxy with a password', async () => {
+  const origin = await stage.origin()
+  const child = spawn(process.execPath, ['examples/proxy-server.mjs'], { cwd: root, env: { ...process.env, LOCAL_ADDRESS: '127.10.9.1' } })
+  try {
+    const [line] = (await once(child.stdout, 'data')) as [Buffer]
+    const proxy = line.toString().trim()
+    const curl = async (...args: string[]) => (await promisify(execFile)('curl', ['-s', ...args, origin.url])).stdout
+    expect(JSON.parse(await curl('-x', proxy))).toMatchObject({ remoteAddress: '127.10.9.1' })
+    expect(JSON.parse(await curl('-x', proxy.replace('http:', 'socks5h:')))).toMatchObject({ remoteAddress: '127.10.9.1' })
+    expect(await curl('-x', new URL(proxy).origin, '-o', '/dev/null', '-w', '%{http_code}')).toBe('407')
+  } finally {
+    const exited = once(child, 'exit')
+    child.kill('SIGTERM')
+    await exited
+  }
+})
+
+test('examples/README.md has every example, and the docs show each', () => {
+  const files = readdirSync(join(root, 'examples')).filter((file) => file.endsWith('.mjs'))
+  const [readme, ...docs] = ['examples/README.md', 'docs/sdk.md', 'README.md'].map((file) => readFileSync(join(root, file), 'utf8'))
+  expect(files.filter((file) => !readme?.includes(`(${file})`))).toEqual([])
+  expect(files.filter((file) => !docs.some((text) => text.includes(`examples/${file}`)))).toEqual([])
 })

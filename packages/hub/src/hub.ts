@@ -257,7 +257,7 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
       now,
       newId,
     })
-    if (gateway) fleet.gatewayOpened(gateway.url)
+    if (gateway) fleet.gatewayOpened(gateway.url, () => gateway.busyDevices())
     closing.push(() => gateway?.close())
     return { url, host: config.host, port: Number(new URL(url).port), gatewayUrl: gateway?.url ?? null, adminKey, tunnels, close }
   } catch (error) {

@@ -1,5 +1,6 @@
 import { type Device, exitOf, isPending } from '../fleet/device.ts'
 import type { Fleet } from '../fleet/fleet.ts'
+import { isUp } from '../fleet/status.ts'
 import type { DataPlanView } from './rules/data-caps.ts'
 import type { DatabaseHealth } from './rules/database.ts'
 import type { RotationOutcomes } from './rules/rotation-outcomes.ts'
@@ -24,7 +25,7 @@ export interface Sights {
 export const sightsOf = ({ fleet, ...others }: Omit<Sights, 'devices' | 'exits'> & { fleet: Fleet }): Sights => ({
   ...others,
   devices: () => new Map([...fleet.all].map((device) => [device.id, watched(device, fleet)])),
-  exits: () => new Set([...fleet.all].filter((device) => fleet.status(device) === 'online').map((device) => exitOf(device)?.current)).size,
+  exits: () => new Set([...fleet.all].filter((device) => isUp(fleet.status(device))).map((device) => exitOf(device)?.current)).size,
 })
 
 function watched(device: Device, fleet: Fleet): WatchedDevice {

@@ -6,6 +6,7 @@ import { type Device, exitOf, isPending } from '../fleet/device.ts'
 import type { Fleet } from '../fleet/fleet.ts'
 import { matcher } from '../fleet/selection.ts'
 import { siteOf } from '../fleet/site.ts'
+import { isUp } from '../fleet/status.ts'
 import { certainCaller, secretOf } from './access.ts'
 import type { ApiContext } from './context.ts'
 import { selectionOf } from './device-list.ts'
@@ -16,7 +17,7 @@ const RETRY_AFTER_S = 10
 
 /** Whether a client can send requests through the device now. */
 export const isAvailable = ({ fleet }: Pick<ApiContext, 'fleet'>, device: Device): boolean =>
-  (device.proxyUrl !== null || gatewayUrlOf(device, fleet) !== null) && fleet.status(device) === 'online'
+  (device.proxyUrl !== null || gatewayUrlOf(device, fleet) !== null) && isUp(fleet.status(device))
 
 /**
  * The proxy URL by which whoever asks reaches a device: its own, or the gateway's with the asker's key as the password. Null: there is none,
@@ -56,7 +57,7 @@ export function noDevice({ fleet }: ApiContext, matching: readonly Device[]): Hu
   if (matching.length === 0) return new HubError('no_device', 'No adopted device matches.', { retryAfter: RETRY_AFTER_S })
   const counts = new Map<string, number>()
   for (const device of matching) {
-    const why = fleet.status(device) === 'online' ? 'without a proxy URL or a tunnel' : fleet.status(device)
+    const why = isUp(fleet.status(device)) ? 'without a proxy URL or a tunnel' : fleet.status(device)
     counts.set(why, (counts.get(why) ?? 0) + 1)
   }
   const why = [...counts].map(([status, count]) => `${count} ${status}`).join(', ')

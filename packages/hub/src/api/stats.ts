@@ -1,6 +1,7 @@
 import { deviceRef, deviceStats, statsOverview, statsQuery } from '@mobilepool/sdk/contract'
 import { z } from 'zod'
 import { isPending } from '../fleet/device.ts'
+import { isUp } from '../fleet/status.ts'
 import { seriesOf } from '../stats/sums.ts'
 import { deviceOf, needs } from './access.ts'
 import type { Routes } from './context.ts'
@@ -37,7 +38,7 @@ export const statsRoutes: Routes = (context) => (app, _options, done) => {
       const adopted = fleet.devices.filter((device) => !isPending(device))
       return {
         ...dividedJson(range, seriesOf(hours, range)),
-        devices: { total: adopted.length, online: adopted.filter((device) => fleet.status(device) === 'online').length },
+        devices: { total: adopted.length, online: adopted.filter((device) => isUp(fleet.status(device))).length },
         ips: { unique, repeated },
         rotations: rotationSumsJson(rotations),
         sites: sites.map((site) => ({ ...site, success_rate: site.requests === 0 ? null : site.successful / site.requests })),

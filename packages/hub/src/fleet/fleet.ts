@@ -5,12 +5,13 @@ import { RateLimit } from '../rate-limit.ts'
 import { type DeviceSettings, normalProxyUrl, type Store } from '../store/index.ts'
 import { limitKey } from './address.ts'
 import { dataUseOf } from './data-plan.ts'
-import { type Device, type DeviceDefaults, exitOf, fromRecord, isPending, newPendingDevice, settingsOf } from './device.ts'
+import { type Device, type DeviceDefaults, exitOf, fromRecord, newPendingDevice, settingsOf } from './device.ts'
+import { DeviceIndex } from './device-index.ts'
 import type { FleetEvents } from './events.ts'
 import { seeAddress } from './exit-ip.ts'
 import { type BeatFate, HeartbeatWriter } from './heartbeat-writer.ts'
-import { Raffle } from './raffle.ts'
-import { isSilent, silentFrom, statusOf, type Timeouts, type Watch } from './status.ts'
+import type { Raffle } from './raffle.ts'
+import { isSilent, isUp, silentFrom, statusOf, type Timeouts, type Watch } from './status.ts'
 import { conditionOf, type Sight, type VigilSettings } from './vigil.ts'
 
 /** What the fleet is told at its start. */
@@ -41,23 +42,23 @@ export interface TakenHeartbeat {
   written: Promise<BeatFate>
 }
 
+const NOBODY: ReadonlySet<string> = new Set()
+
 /** All devices, in memory: what is set (written before it counts) and what is seen (written in groups, soon after). */
 export class Fleet {
   readonly #options: FleetOptions
   readonly #parts: FleetParts
   readonly #writer: HeartbeatWriter
   readonly #newNames: RateLimit
-  readonly #byId = new Map<string, Device>()
-  readonly #byName = new Map<string, Device>()
+  readonly #index = new DeviceIndex()
   /** The status of each device as it was last announced. */
   readonly #announced = new Map<string, DeviceStatus>()
   /** Devices that were heard since the last tick. */
   readonly #heard = new Set<Device>()
-  #pendingCount = 0
-  /** By name; null: to be sorted again. */
-  #sorted: readonly Device[] | null = null
-  #raffle: Raffle | null = null
   #gatewayUrl: string | null = null
+  #busyNow: () => ReadonlySet<string> = () => NOBODY
+  /** Devices that were full when the gateway was asked last. */
+  #busy: ReadonlySet<string> = NOBODY
   #turn: Promise<unknown> = Promise.resolve()
   #watch: Watch
 
@@ -68,7 +69,7 @@ export class Fleet {
     this.#newNames = new RateLimit(options.newNamesPerMinute)
     const stored = (ids: readonly string[], renamed: ReadonlyMap<string, string>): void => {
       for (const id of ids) {
-        const device = this.#byId.get(id)
+        const device = this.#index.byId(id)
         if (device) device.isStored = true
       }
       for (const [given, id] of renamed) this.#takeId(given, id)
@@ -81,31 +82,24 @@ export class Fleet {
   static async load(options: FleetOptions, parts: FleetParts): Promise<Fleet> {
     const [records, before] = await Promise.all([parts.store.devices.all(), parts.store.pulse.last()])
     const fleet = new Fleet(options, parts, { since: parts.now(), before })
-    for (const record of records) fleet.#add(fromRecord(record))
-    for (const device of fleet.#byId.values()) fleet.#announced.set(device.id, fleet.status(device))
+    for (const record of records) fleet.#index.add(fromRecord(record))
+    for (const device of fleet.all) fleet.#announced.set(device.id, fleet.status(device))
     return fleet
   }
 
   /** Adopted and pending ones, in no order. */
   get all(): Iterable<Device> {
-    return this.#byId.values()
+    return this.#index.all
   }
 
   /** Adopted and pending ones, by name. */
   get devices(): readonly Device[] {
-    this.#sorted ??= [...this.#byId.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))
-    return this.#sorted
+    return this.#index.sorted
   }
 
   /** Draws from them by their weights. */
   get raffle(): Raffle {
-    this.#raffle ??= new Raffle(this.devices)
-    return this.#raffle
-  }
-
-  /** The same in no order, for whoever looks at all of them once a second. */
-  each(): Iterable<Device> {
-    return this.#byId.values()
+    return this.#index.raffle
   }
 
   /** Devices whose latest heartbeat is not written yet. */
@@ -115,16 +109,16 @@ export class Fleet {
 
   /** A device by its UUID or its name. */
   find(ref: string): Device | null {
-    return this.#byId.get(ref.toLowerCase()) ?? this.#byName.get(ref) ?? null
+    return this.#index.byId(ref.toLowerCase()) ?? this.#index.byName(ref) ?? null
   }
 
   /** A device by its name alone: a name may look like another device's UUID. */
   findByName(name: string): Device | null {
-    return this.#byName.get(name) ?? null
+    return this.#index.byName(name) ?? null
   }
 
   status(device: Device): DeviceStatus {
-    return statusOf(device, this.#parts.now(), this.#watch, this.#options.timeouts)
+    return statusOf(device, this.#parts.now(), this.#watch, this.#options.timeouts, this.#busy.has(device.id))
   }
 
   /** What is seen of a device now. */
@@ -154,12 +148,12 @@ export class Fleet {
 
   /** How many devices somebody has adopted. */
   get adoptedCount(): number {
-    return this.#byId.size - this.#pendingCount
+    return this.#index.adoptedCount
   }
 
   /** A heartbeat of a name, from a normal address. An unknown name becomes a pending device, within the limits. */
   hear(name: string, address: string): TakenHeartbeat | Refusal {
-    const known = this.#byName.get(name)
+    const known = this.#index.byName(name)
     if (known) return this.see(known, address)
     const now = this.#parts.now()
     const { maxDevices, newNamesPerMinute, newDevice } = this.#options
@@ -169,13 +163,13 @@ export class Fleet {
       const detail = `${address} brings more than ${newNamesPerMinute} new names a minute (NEW_NAMES_PER_MINUTE). Try again in ${retryAfter} s.`
       return { code: 'too_many_requests', detail, retryAfter }
     }
-    if (this.#pendingCount >= maxDevices) {
+    if (this.#index.pendingCount >= maxDevices) {
       const detail = `${maxDevices} names wait to be adopted, and no more are taken (MAX_DEVICES). Adopt or delete some, or raise the limit.`
       this.#tellLimit(detail)
       return { code: 'device_limit', detail }
     }
     const device = newPendingDevice(this.#parts.newId(), name, now, newDevice)
-    this.#add(device)
+    this.#index.add(device)
     return this.see(device, address)
   }
 
@@ -262,18 +256,18 @@ export class Fleet {
   /** Changes some settings of a device; otherwise as `put`. Also null when the device is gone. */
   edit(device: Device, change: Partial<DeviceSettings>): Promise<Device | null> {
     return this.inTurn(async () => {
-      const current = this.#byId.get(device.id)
+      const current = this.#index.byId(device.id)
       return current ? this.#put({ ...settingsOf(current), ...change, updatedAt: this.#parts.now() }) : null
     })
   }
 
   /** Takes over settings that are in the database already. */
   takeOver(settings: DeviceSettings): Device {
-    const known = this.#byId.get(settings.id)
+    const known = this.#index.byId(settings.id)
     const device = known ?? newPendingDevice(settings.id, settings.name, settings.createdAt, this.#options.newDevice)
-    if (known) this.#drop(known)
+    if (known) this.#index.drop(known)
     Object.assign(device, settings, { isStored: true })
-    this.#add(device)
+    this.#index.add(device)
     this.#announce(device)
     return device
   }
@@ -281,7 +275,7 @@ export class Fleet {
   /** Removes a device with all its history. @throws HubError `database_down` */
   remove(device: Device): Promise<void> {
     return this.inTurn(async () => {
-      if (this.#byId.get(device.id) !== device) return
+      if (this.#index.byId(device.id) !== device) return
       this.#writer.forget(device.id)
       await this.#parts.store.devices.remove(device.id)
       this.#forget(device)
@@ -293,23 +287,25 @@ export class Fleet {
     return this.#gatewayUrl
   }
 
-  /** The gateway listens from now on: devices that have a tunnel alone can be used. */
-  gatewayOpened(url: string): void {
+  /** The gateway listens from now on: devices that have a tunnel alone can be used. `busy`: which have as many requests as they may. */
+  gatewayOpened(url: string, busy: () => ReadonlySet<string>): void {
     this.#gatewayUrl = url
-    for (const device of this.#byId.values()) if (device.tunnel?.isConnected) this.#announce(device)
+    this.#busyNow = busy
+    for (const device of this.all) if (device.tunnel?.isConnected) this.#announce(device)
   }
 
   /** Something about the device changed that listeners see. */
   changed(device: Device): void {
-    if (this.#byId.has(device.id)) this.#announce(device)
+    if (this.#index.byId(device.id)) this.#announce(device)
   }
 
-  /** Once a second: says who was heard, and whose silence has become too long. */
+  /** Once a second: says who was heard, whose silence has become too long, and who is busy. */
   tick(): void {
+    this.#busy = this.#busyNow()
     const devices = [...this.#heard].map(({ id, lastHeartbeat }) => ({ id, lastSeen: lastHeartbeat ?? 0 }))
     this.#heard.clear()
     if (devices.length > 0) this.#parts.events.announce({ type: 'heartbeats', devices })
-    for (const device of this.#byId.values()) if (this.#announced.get(device.id) !== this.status(device)) this.#announce(device)
+    for (const device of this.all) if (this.#announced.get(device.id) !== this.status(device)) this.#announce(device)
   }
 
   /** The hub did not listen from `before` on until now (it was suspended, or its thread was held): devices are not to blame for that. */
@@ -331,28 +327,14 @@ export class Fleet {
 
   async #put(given: DeviceSettings): Promise<Device | null> {
     const settings = normal(given)
-    const holder = this.#byName.get(settings.name)
+    const holder = this.#index.byName(settings.name)
     if (holder && holder.id !== settings.id) return null
     if (!(await this.#parts.store.devices.put(settings))) return null
     return this.takeOver(settings)
   }
 
-  #add(device: Device): void {
-    this.#byId.set(device.id, device)
-    this.#byName.set(device.name, device)
-    this.#sorted = this.#raffle = null
-    if (isPending(device)) this.#pendingCount += 1
-  }
-
-  #drop(device: Device): void {
-    this.#byId.delete(device.id)
-    this.#byName.delete(device.name)
-    this.#sorted = this.#raffle = null
-    if (isPending(device)) this.#pendingCount -= 1
-  }
-
   #forget(device: Device): void {
-    this.#drop(device)
+    this.#index.drop(device)
     this.#announced.delete(device.id)
     this.#heard.delete(device)
     this.#parts.events.announce({ type: 'device_removed', id: device.id, name: device.name })
@@ -360,7 +342,7 @@ export class Fleet {
 
   /** A new name that the database refused is no device: nobody could adopt it. One that it has was heard, whatever it says to that. */
   #forgetUnstored(id: string): void {
-    const device = this.#byId.get(id)
+    const device = this.#index.byId(id)
     if (!device || device.isStored) return
     this.#writer.forget(id)
     this.#forget(device)
@@ -373,12 +355,10 @@ export class Fleet {
 
   /** Another hub had heard the name first: the device has the id that it got there, and what has been set there. */
   #takeId(given: string, id: string): void {
-    const device = this.#byId.get(given)
+    const device = this.#index.byId(given)
     if (!device) return
-    this.#byId.delete(given)
     this.#announced.delete(given)
-    device.id = id
-    this.#byId.set(id, device)
+    this.#index.renumber(device, id)
     this.#parts.events.announce({ type: 'device_removed', id: given, name: device.name })
     this.#announce(device)
     void this.inTurn(async () => {
@@ -392,7 +372,11 @@ export class Fleet {
   #announce(device: Device): void {
     const status = this.status(device)
     const before = this.#announced.get(device.id)
-    if (before !== undefined && before !== status) this.#parts.log.info({ device: device.name, from: before, to: status }, 'status changed')
+    if (before !== undefined && before !== status) {
+      // A device under load is busy and free again every other second.
+      const level = isUp(before) && isUp(status) ? 'debug' : 'info'
+      this.#parts.log[level]({ device: device.name, from: before, to: status }, 'status changed')
+    }
     this.#announced.set(device.id, status)
     this.#parts.events.announce({ type: 'device', device })
   }

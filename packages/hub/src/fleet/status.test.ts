@@ -69,3 +69,14 @@ describe('a status', () => {
     expect(statusOf(device, T0, always, timeouts)).toBe(expected)
   })
 })
+
+test.each([
+  ['online', {}, 'busy'],
+  ['offline', { lastHeartbeat: null }, 'offline'],
+  ['in maintenance', { maintenance: true }, 'maintenance'],
+  ['rotating', { rotation: rotationRecord({ id: 'd', name: 'busan-03' }, { state: 'draining' }) }, 'rotating'],
+] as const)('a device that is %s and full at the gateway', (_what, over, status) => {
+  const defaults = { rotationInterval: 600, requestsPerMinute: null }
+  const device: Device = { ...newPendingDevice('d', 'busan-03', T0, defaults), adoptedAt: T0, lastHeartbeat: T0, ...over }
+  expect(statusOf(device, T0 + S, always, timeouts, true)).toBe(status)
+})

@@ -39,10 +39,14 @@ export function isSilent(device: Heard, now: number, watch: Watch, timeouts: Tim
   return from === null || now - from >= timeoutOf(device, timeouts)
 }
 
-/** A device's status: derived, never stored. */
-export function statusOf(device: Device, now: number, watch: Watch, timeouts: Timeouts): DeviceStatus {
+/** Whether a device with this status takes requests, now or as soon as one of its own is over. */
+export const isUp = (status: DeviceStatus): boolean => status === 'online' || status === 'busy'
+
+/** A device's status: derived, never stored. `isFull`: the gateway has as many requests under way on it as it may have. */
+export function statusOf(device: Device, now: number, watch: Watch, timeouts: Timeouts, isFull = false): DeviceStatus {
   if (isPending(device)) return 'pending'
   if (device.maintenance) return 'maintenance'
   if (device.rotation !== null && device.rotation.state !== 'queued') return 'rotating'
-  return isSilent(device, now, watch, timeouts) ? 'offline' : 'online'
+  if (isSilent(device, now, watch, timeouts)) return 'offline'
+  return isFull ? 'busy' : 'online'
 }

@@ -6,6 +6,7 @@ import { type Device, exitOf, isPending } from '../fleet/device.ts'
 import type { FleetEvent, FleetEvents } from '../fleet/events.ts'
 import type { Fleet } from '../fleet/fleet.ts'
 import type { RotationWish } from '../fleet/rotations/asks.ts'
+import { isUp } from '../fleet/status.ts'
 import type { RotationRecord } from '../store/index.ts'
 
 export interface FleetSourceParts {
@@ -110,8 +111,8 @@ export class FleetSource implements DeviceSource {
       name: device.name,
       proxyUrl: byTunnel ? TUNNEL_URL : device.proxyUrl,
       exitIp: exitOf(device)?.current ?? null,
-      isOnline: status === 'online',
-      isReturning: this.#isReturning(device, status === 'online'),
+      isOnline: isUp(status),
+      isReturning: this.#isReturning(device, isUp(status)),
       isRotating: status === 'rotating',
       weight: device.weight,
       tags: device.tags,

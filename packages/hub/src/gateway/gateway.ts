@@ -50,6 +50,8 @@ export interface Gateway {
   /** What clients reach it by, without credentials. */
   readonly url: string
   counts(): GatewayCounts
+  /** Devices with as many requests under way here as they may have; their ids. */
+  busyDevices(): ReadonlySet<string>
   /** Cuts what a key or a user has under way that is good no more; his id. */
   endOf(id: string): void
   /** Takes another certificate for new connections. */
@@ -129,6 +131,7 @@ export async function openGateway(config: HubConfig, parts: GatewayParts): Promi
       port,
       url: config.gatewayPublicUrl?.replace(/\/$/, '') ?? own,
       counts: () => countsOf(proxy, front, tally, usage),
+      busyDevices: () => front.busyDevices(),
       endOf: (id) =>
         void proxy.destroyConnections({
           of: (user) => user !== null && (user.caller.keyId === id || user.caller.userId === id),

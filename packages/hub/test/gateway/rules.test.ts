@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { curl, seenIn } from '../../../sdk/test/curl.ts'
 import { type Origin, startOrigin } from '../../../sdk/test/servers/origin.ts'
-import { startHub } from '../hub.ts'
+import { EventReader } from '../event-reader.ts'
+import { ADMIN_KEY, startHub } from '../hub.ts'
 import { type GatewayStage, startGatewayStage } from './gateway-stage.ts'
 
 /** Who is let in and how much of it he gets; what the hub knows reaches the gateway, and what the gateway knows the hub. */
@@ -39,6 +40,26 @@ const tunnel = async (userName = 'anna') => {
   socket.on('error', () => {})
   return socket
 }
+
+test('a device whose every place is taken by the gateway is busy, for as long as that lasts, and still one that can be used', async () => {
+  await open()
+  await stage.device('seoul-01', { concurrency: 2 })
+  await stage.device('busan-03', { concurrency: 2 })
+  const events = new EventReader(`${stage.hub.url}/api/v1/events`, { headers: { authorization: `Bearer ${ADMIN_KEY}` } })
+  await events.opened
+  const statuses = () =>
+    events.events.filter(({ name, data }) => name === 'device' && data.name === 'seoul-01').map(({ data }) => data.status as string)
+  const sockets = [await tunnel('anna-device-seoul-01'), await tunnel('anna-device-seoul-01')]
+  await vi.waitFor(() => expect(statuses().at(-1)).toBe('busy'), { timeout: 20_000 })
+  const { total, devices } = await admin('/api/v1/admin/devices?status=busy')
+  expect([total, devices[0].name]).toEqual([1, 'seoul-01'])
+  expect(await admin('/api/v1/proxy/status')).toMatchObject({ available: 2, devices: { online: 1, busy: 1 } })
+  for (const socket of sockets) socket.destroy()
+  await vi.waitFor(() => expect(statuses().at(-1)).toBe('online'), { timeout: 20_000 })
+  // It was busy all the while, not now and then.
+  expect(statuses().filter((status) => status === 'busy')).toHaveLength(1)
+  events.close()
+})
 
 describe('who comes in', () => {
   test('needs a key that is good, of scope proxy, from an address that is allowed', async () => {

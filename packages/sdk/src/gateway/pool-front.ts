@@ -53,6 +53,8 @@ export interface PoolFront {
   hearBans: SharedBans['hear']
   /** Requests that have a device, and that wait for one. */
   load(): { readonly inFlight: number; readonly queued: number; readonly ready: number; readonly sessions: number }
+  /** Devices that take no other request now, since as many as they may have are under way here; their ids. */
+  busyDevices(): ReadonlySet<string>
   /** Lets requests under way finish, at most for so long, then ends the rest. */
   close(timeoutMs: number): Promise<void>
 }
@@ -91,6 +93,11 @@ export function openPoolFront(options: PoolFrontOptions, { bans, onEvent, ...sup
     forward: ({ scope }, request, context) => forwardThroughPool(carrier, scope, request, context),
     hearBans: (news) => shared.hear(news),
     load: () => ({ inFlight: engine.inFlight, queued: core.queued, ready: core.fleet.ready.length, sessions: carrier.sessions.size }),
+    busyDevices() {
+      const ids = new Set<string>()
+      for (const { id, inFlight, limits } of core.fleet.ready) if (inFlight >= limits.concurrency) ids.add(id)
+      return ids
+    },
     async close(timeoutMs) {
       await shared.close()
       await parts.close(timeoutMs)

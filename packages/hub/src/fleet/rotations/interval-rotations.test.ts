@@ -18,7 +18,7 @@ async function run(devices: Device[], seconds: number, { grace = 0, random = 0.5
   let now = T0
   const asked: { name: string; at: number }[] = []
   const intervals = new IntervalRotations({
-    fleet: { each: () => devices, status: ({ name }) => (offline.has(name) ? 'offline' : 'online') },
+    fleet: { all: devices, status: ({ name }) => (offline.has(name) ? 'offline' : 'online') },
     request: async (due) =>
       due.map((one) => {
         asked.push({ name: one.name, at: (now - T0) / 1000 })

@@ -13,7 +13,7 @@ const ASKED_AT_ONCE = 100
 const LOOK_AGAIN_MS = 5_000
 
 export interface IntervalParts {
-  fleet: { each(): Iterable<Device>; status(device: Device): string }
+  fleet: { all: Iterable<Device>; status(device: Device): string }
   request: (devices: readonly Device[], wish: RotationWish) => Promise<(RotationRecord | Refusal)[]>
   log: Logger
   now: () => number
@@ -46,7 +46,7 @@ export class IntervalRotations {
     const now = this.#parts.now()
     const due: Device[] = []
     const seen = new Set<string>()
-    for (const device of this.#parts.fleet.each()) {
+    for (const device of this.#parts.fleet.all) {
       if (!device.autoRotation || isPending(device) || device.maintenance) continue
       seen.add(device.id)
       if (due.length < ASKED_AT_ONCE && device.rotation === null && now >= this.#dueAt(device)) {

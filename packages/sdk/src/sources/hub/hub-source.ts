@@ -169,7 +169,8 @@ function toRecord(device: DeviceJson, { asked, address }: Pick<HubSourceParts, '
     name: device.name,
     proxyUrl: gatewayUrl === null ? device.proxy_url : byGateway(gatewayUrl, address),
     exitIp: device.exit_ip,
-    isOnline: device.status === 'online',
+    // Who is busy is so at the hub's gateway; this pool counts its own requests.
+    isOnline: device.status === 'online' || device.status === 'busy',
     isRotating: device.status === 'rotating',
     weight: device.weight,
     tags: device.tags,

@@ -194,6 +194,9 @@ test('what Scrapoxy knew of Proxidize and XProxy boxes is taken over', async () 
     device_type: 'usb_modem',
     tags: ['scrapoxy', 'proxidize'],
   })
+  expect(await get('modem-7')).toMatchObject({ rotation_url_set: false })
+  // A box rotates its modems by a known link; nobody expects that an import begins with it.
+  expect(await get('192.168.1.10-4002')).toMatchObject({ rotation_url_set: true, auto_rotation: false })
   const modems = { data: [{ position: 3, host: '192.168.1.11', proxy_port: 4003, public_ip: '1.2.3.4' }] }
   expect((await send('format=scrapoxy', JSON.stringify(modems), 'application/json')).reply?.added).toEqual(['xproxy-192.168.1.11-3'])
   expect((await send('format=scrapoxy', '{"projects":[]}')).reply?.errors).toMatchObject([{ field: 'content' }])

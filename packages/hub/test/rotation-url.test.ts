@@ -1,4 +1,8 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { connect } from 'node:net'
 import { type RotationJson, rotateReply, rotation } from '@mobilepool/sdk/contract'
+import { createProxyServer } from '@mobilepool/sdk/proxy-server'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { startHub, type TestHub } from './hub.ts'
 import { LINK_TOKEN, type MobileBox, type OnCall, rotatesTo, startBox } from './mobile-box.ts'
@@ -43,6 +47,30 @@ const ended = (id: string): Promise<RotationJson> =>
     { timeout: 30_000, interval: 50 },
   )
 const go = async (name: string, body: Record<string, unknown> = {}): Promise<RotationJson> => ended((await rotate(name, body)).id)
+
+test.runIf(process.getuid?.() === 0 || process.env.CI)(
+  'a modem of an XProxy box, imported from Scrapoxy, rotates by the box (port 80: root)',
+  async () => {
+    let exit = '127.44.0.11'
+    const box = createServer((request, reply) => {
+      if (request.url === `/api/v1/rotate_ip/proxy/127.44.0.1:${port}`) exit = '127.44.0.12'
+      reply.end('{"status":true,"msg":"command_sent"}')
+    })
+    const proxy = createProxyServer({ connect: (target) => connect({ ...target, localAddress: exit, allowHalfOpen: true }) })
+    const { port } = await proxy.listen(0, '127.44.0.1')
+    await once(box.listen(80, '127.44.0.1'), 'listening')
+    try {
+      const raw = JSON.stringify({ data: [{ position: 3, host: '127.44.0.1', proxy_port: port }] })
+      const headers = { 'content-type': 'application/json' }
+      const imported = await hub.ask('/api/v1/admin/devices/import?format=scrapoxy', { method: 'POST', key: 'admin', raw, headers })
+      expect(imported.json).toMatchObject({ added: ['xproxy-127.44.0.1-3'] })
+      expect(await go('xproxy-127.44.0.1-3')).toMatchObject({ state: 'changed', old_ip: '127.44.0.11', new_ip: '127.44.0.12' })
+    } finally {
+      box.closeAllConnections()
+      await Promise.all([proxy.close(), new Promise((resolve) => box.close(resolve))])
+    }
+  },
+)
 
 describe('a bare device with a rotation URL', () => {
   test('gets a new exit IP, measured through its own proxy before and after', async () => {

@@ -26,6 +26,7 @@ export function parseScrapoxy(content: string, namePrefix: string): ParsedFile {
       proxy_url: url,
       device_type: MODEM_BOXES.has(type) ? 'usb_modem' : 'generic',
       tags: type === '' ? ['scrapoxy'] : ['scrapoxy', type],
+      ...(type === 'xproxy' ? rotationOf(url) : {}),
     }
     found.set(url, { line: found.size + 1, fields })
   })
@@ -35,6 +36,15 @@ export function parseScrapoxy(content: string, namePrefix: string): ParsedFile {
       'holds no proxies: give Scrapoxy’s storage file, the answer of its API for a project’s proxies, or the modem list of an XProxy box',
     )
   return { lines: [...found.values()], errors: [] }
+}
+
+/**
+ * An XProxy box rotates a modem by the address of its proxy, on the box's web port (reference/device-control.md, 1.8). Only when somebody
+ * asks: nobody expects an import to take devices away. A Proxidize modem's link has a token that Scrapoxy never knew.
+ */
+function rotationOf(proxyUrl: string): Record<string, unknown> {
+  const { hostname, host } = new URL(proxyUrl)
+  return { rotation_url: `http://${hostname}/api/v1/rotate_ip/proxy/${host}`, auto_rotation: false }
 }
 
 interface FoundProxy {

@@ -252,6 +252,7 @@ export async function createHub(options: HubOptions = {}, parts: HubParts = {}):
       tunnels,
       quarantines,
       storeUsage: storeUsage({ statistics, tallies, metrics }),
+      meters: metrics.gateway,
       tls: certificate,
       log,
       now,

@@ -60,6 +60,8 @@ export interface Supply {
   readonly dial: Dial
   /** Takes every attempt, and whom its request was for. @default nobody */
   readonly onAttempt?: (record: AttemptRecord, owner: unknown) => void
+  /** Told with each attempt how long it waited for its device, ms; 0: not at all. @default nobody */
+  readonly onAdmitted?: (waitedMs: number) => void
 }
 
 /** How long `close()` tries to deliver the last reports of usage, ms. */
@@ -106,6 +108,7 @@ export function assemblePool(
     onOver: (run, outcome) => watch.requestOver(run, outcome),
     helpStarved: (site) => triggers.helpStarved(site),
     sourceTrouble: () => feed.trouble,
+    onAdmitted: supply?.onAdmitted,
   })
 
   const cache = settings.cache === false ? null : new ResponseCache(settings.cache, () => clock.now())

@@ -11,7 +11,7 @@ import type { FleetEvent, FleetEvents } from '../fleet/events.ts'
 import type { Fleet } from '../fleet/fleet.ts'
 import type { Quarantines } from '../fleet/quarantines.ts'
 import type { Rotations } from '../fleet/rotations/rotations.ts'
-import type { GatewayCounts } from '../metrics/gateway-metrics.ts'
+import type { GatewayCounts, GatewayMeters } from '../metrics/gateway-metrics.ts'
 import type { TunnelRegistry } from '../tunnel/registry.ts'
 import { banExchange, heardBans } from './ban-exchange.ts'
 import { doorkeeper, type Visitor } from './doorkeeper.ts'
@@ -36,6 +36,7 @@ export interface GatewayParts {
   quotas: Quotas
   blocks: AddressBlocks
   storeUsage: UsageBatchesParts['store']
+  meters: GatewayMeters
   /** Lets clients speak TLS as well; null: it does not. */
   tls: Pick<ProxyTls, 'cert' | 'key'> | null
   log: Logger
@@ -73,6 +74,7 @@ export async function openGateway(config: HubConfig, parts: GatewayParts): Promi
     source,
     dial: (deviceId, target, signal) => tunnels.connect(deviceId, target, signal),
     bans: banExchange(quarantines, now),
+    onAdmitted: (waitedMs) => parts.meters.admitted(waitedMs),
     onAttempt: (record, owner) => {
       if (record.kind === 'device_connect') source.noteUndialable(record.deviceId)
       const client = owner as Client

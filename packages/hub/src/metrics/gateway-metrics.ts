@@ -1,4 +1,4 @@
-import { Counter, Gauge, type Registry } from 'prom-client'
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 
 /** What the gateway has done since its start, and does now. */
 export interface GatewayCounts {
@@ -15,8 +15,17 @@ export interface GatewayCounts {
   readonly usageDropped: number
 }
 
+/** From a device that is free at once to the longest that GATEWAY_QUEUE lets somebody wait by default, s. */
+const WAIT_BUCKETS = [0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
+
+/** What tells the gateway's metrics of something at the moment when it happens. */
+export interface GatewayMeters {
+  /** A request or tunnel has its device, after so many ms. */
+  admitted(waitedMs: number): void
+}
+
 /** Registers the gateway's metrics, read when they are asked for. `counts` gives null while there is no gateway: then they have no values. */
-export function registerGatewayMetrics(registry: Registry, counts: () => GatewayCounts | null): void {
+export function registerGatewayMetrics(registry: Registry, counts: () => GatewayCounts | null): GatewayMeters {
   const registers = [registry]
   const gauge = (name: string, help: string, read: (counts: GatewayCounts) => number): void => {
     new Gauge({
@@ -70,4 +79,11 @@ export function registerGatewayMetrics(registry: Registry, counts: () => Gateway
       this.inc(counts()?.usageDropped ?? 0)
     },
   })
+  const waits = new Histogram({
+    name: 'mobilepool_gateway_admission_wait_seconds',
+    help: 'How long attempts of requests and tunnels waited for a device before they had one',
+    buckets: WAIT_BUCKETS,
+    registers,
+  })
+  return { admitted: (waitedMs) => waits.observe(waitedMs / 1_000) }
 }

@@ -8,7 +8,7 @@ import type { TunnelRegistry } from '../tunnel/registry.ts'
 import { DeviceLabels } from './device-labels.ts'
 import { DeviceTallies } from './device-tallies.ts'
 import { registerFleetMetrics } from './fleet-metrics.ts'
-import { type GatewayCounts, registerGatewayMetrics } from './gateway-metrics.ts'
+import { type GatewayCounts, type GatewayMeters, registerGatewayMetrics } from './gateway-metrics.ts'
 import { registerTunnelMetrics } from './tunnel-metrics.ts'
 
 /** Seconds. Mobile networks answer in tenths of a second to some seconds; the specification's client time-out is 30 s. */
@@ -36,6 +36,8 @@ export interface MetricsParts {
  * Counters begin at zero with the process. Reads memory only, so that it answers while the database is away.
  */
 export class Metrics {
+  /** What the gateway tells of itself when it happens. */
+  readonly gateway: GatewayMeters
   readonly #parts: MetricsParts
   readonly #registry = new Registry()
   readonly #requests = new DeviceTallies()
@@ -65,7 +67,7 @@ export class Metrics {
       requests: this.#requests,
       rotations: this.#rotations,
     })
-    registerGatewayMetrics(this.#registry, parts.gateway)
+    this.gateway = registerGatewayMetrics(this.#registry, parts.gateway)
     registerTunnelMetrics(this.#registry, parts.tunnels)
     this.#requestSeconds = new Histogram({
       name: 'request_duration_seconds',

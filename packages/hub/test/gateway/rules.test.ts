@@ -41,6 +41,30 @@ const tunnel = async (userName = 'anna') => {
   return socket
 }
 
+test('how long requests waited for a device is measured', async () => {
+  await open()
+  await stage.device('seoul-01', { concurrency: 1 })
+  const waits = async () => {
+    const { text } = await stage.hub.ask('/metrics', { key: 'admin' })
+    const [, sum, count] =
+      /^mobilepool_gateway_admission_wait_seconds_sum (\S+)\nmobilepool_gateway_admission_wait_seconds_count (\d+)$/m.exec(text) ?? []
+    return [Number(sum), Number(count)]
+  }
+  const socket = await tunnel()
+  expect(await waits()).toEqual([0, 1])
+  const begun = performance.now()
+  const second = ask()
+  await vi.waitFor(async () =>
+    expect((await stage.hub.ask('/metrics', { key: 'admin' })).text).toContain('mobilepool_gateway_requests_queued 1\n'),
+  )
+  socket.destroy()
+  expect(await second).toMatchObject({ status: 200 })
+  const [sum = 0, count] = await waits()
+  expect(count).toBe(2)
+  expect(sum).toBeGreaterThan(0)
+  expect(sum * 1_000).toBeLessThan(performance.now() - begun)
+})
+
 test('a device whose every place is taken by the gateway is busy, for as long as that lasts, and still one that can be used', async () => {
   await open()
   await stage.device('seoul-01', { concurrency: 2 })

@@ -298,10 +298,9 @@ export class DispatchEngine implements RunHost, PathHost {
     for (const run of this.#runs.all()) {
       if (run.view.sticky !== sticky) continue
       const error = breachError(breach)
-      if (this.#parts.core.withdraw(run)) run.refused(error)
+      if (this.#waiting.withdraw(run)) run.refused(error)
       else if (!mayFinish(breach)) run.cut(error)
     }
-    this.#waiting.setAlarm()
   }
 
   /** Ends the wait of everybody who waits, e.g. because the hub refuses the token. */

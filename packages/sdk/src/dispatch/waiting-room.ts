@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import type { Device } from '../core/device.ts'
 import type { PoolCore } from '../core/pool-core.ts'
 import type { MobilePoolError } from '../errors.ts'
 import type { Emit } from '../events.ts'
@@ -13,17 +14,22 @@ export interface WaitingRoomParts {
   readonly helpStarved: (site: string) => boolean
   /** Why there may be no devices: the hub does not answer, or refuses. */
   readonly sourceTrouble: () => string | null
+  /** How long somebody waited for the device that he has now, ms; 0: not at all. @default nobody asks */
+  readonly onAdmitted?: ((waitedMs: number) => void) | undefined
 }
 
 /** Where errands ask for a device and wait for it: the core decides, this tells them, and one timer wakes the core for all who wait. */
 export class WaitingRoom {
   readonly #parts: WaitingRoomParts
   readonly #queue: { readonly timeoutMs: number; readonly max: number }
+  /** Since when those wait who are in the queue; null: nobody asks. */
+  readonly #since: Map<Errand, number> | null
   #alarm: { readonly at: number; readonly callOff: () => void } | null = null
 
   constructor(parts: WaitingRoomParts, queue: { readonly timeoutMs: number; readonly max: number }) {
     this.#parts = parts
     this.#queue = queue
+    this.#since = parts.onAdmitted === undefined ? null : new Map()
   }
 
   /** Asks for a device: sooner or later `assigned` or `refused` is called. */
@@ -39,9 +45,11 @@ export class WaitingRoom {
     if (decision.kind === 'starved' && this.#helpStarved(run.site, decision.until)) decision = core.enqueue(run, now)
     switch (decision.kind) {
       case 'assigned':
+        this.#parts.onAdmitted?.(0)
         run.assigned(decision.device)
         return
       case 'wait':
+        this.#since?.set(run, now)
         run.queued()
         this.serve()
         return
@@ -56,16 +64,19 @@ export class WaitingRoom {
     }
   }
 
-  /** It no longer waits. */
-  withdraw(run: Errand): void {
-    if (this.#parts.core.withdraw(run)) this.setAlarm()
+  /** It no longer waits; false when it did not. */
+  withdraw(run: Errand): boolean {
+    this.#since?.delete(run)
+    if (!this.#parts.core.withdraw(run)) return false
+    this.setAlarm()
+    return true
   }
 
   /** Somewhere there is room. */
   serve(): void {
     const { core, clock } = this.#parts
     if (core.queued === 0) return
-    for (const { applicant, device } of core.serveWaiting(clock.now())) applicant.assigned(device)
+    for (const { applicant, device } of core.serveWaiting(clock.now())) this.#assign(applicant, device)
     this.setAlarm()
   }
 
@@ -80,12 +91,13 @@ export class WaitingRoom {
         outlook.kind === 'starved'
           ? starvedError(site, outlook.until, core.fleet, now)
           : noDeviceError(core.fleet, this.#parts.sourceTrouble())
-      for (const run of withdraw()) refuse(run, error)
+      for (const run of withdraw()) this.#refuse(run, error)
     }
   }
 
   /** Ends everybody's wait. */
   refuseAll(error: MobilePoolError): void {
+    this.#since?.clear()
     for (const run of this.#parts.core.withdrawAll()) run.refused(error)
     this.setAlarm()
   }
@@ -106,8 +118,8 @@ export class WaitingRoom {
     this.#alarm = null
     const { core, clock } = this.#parts
     const { served, late } = core.tick(clock.now())
-    for (const { applicant, device } of served) applicant.assigned(device)
-    for (const run of late) refuse(run, lateError(core.fleet, this.#queue.timeoutMs, this.#parts.sourceTrouble()))
+    for (const { applicant, device } of served) this.#assign(applicant, device)
+    for (const run of late) this.#refuse(run, lateError(core.fleet, this.#queue.timeoutMs, this.#parts.sourceTrouble()))
     this.setAlarm()
   }
 
@@ -115,10 +127,21 @@ export class WaitingRoom {
     this.#parts.emit('starved', { site, until })
     return this.#parts.helpStarved(site)
   }
-}
 
-/** Whose lease or session is over is told that. */
-function refuse(run: Errand, error: MobilePoolError): void {
-  const breach = run.view.sticky?.breach ?? null
-  run.refused(breach === null ? error : breachError(breach))
+  /** Who has waited gets his device. */
+  #assign(run: Errand, device: Device): void {
+    const since = this.#since?.get(run)
+    if (since !== undefined) {
+      this.#since?.delete(run)
+      this.#parts.onAdmitted?.(this.#parts.clock.now() - since)
+    }
+    run.assigned(device)
+  }
+
+  /** Whose lease or session is over is told that. */
+  #refuse(run: Errand, error: MobilePoolError): void {
+    this.#since?.delete(run)
+    const breach = run.view.sticky?.breach ?? null
+    run.refused(breach === null ? error : breachError(breach))
+  }
 }

@@ -12,6 +12,7 @@ const LIMITS = {
   'sdk.pick': 300,
   'sdk.proxy-chain': 200,
   'sdk.faults': 700,
+  'sdk.redis': 120,
   'hub.heartbeats': 500,
   'hub.reads': 500,
   'hub.usage': 900,

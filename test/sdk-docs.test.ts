@@ -186,6 +186,7 @@ describe('docs/sdk.md', () => {
       source: true,
       balancerError: true,
       usageDropped: true,
+      redis: true,
     }
     const channels: Record<keyof ChannelMessages, true> = {
       'mobilepool:request': true,

@@ -81,6 +81,8 @@ export interface PoolEvents {
   source: [
     { readonly isUp: true } | { readonly isUp: false; readonly reason: string; readonly retryInMs: number; readonly isRefusal: boolean },
   ]
+  /** Redis answers, or does not. While it does not, the pool goes on with its own limits, which are not those of all processes together. */
+  redis: [{ readonly isUp: true } | { readonly isUp: false; readonly reason: string }]
 }
 
 /** Tells listeners of the pool. */

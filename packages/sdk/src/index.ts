@@ -38,6 +38,7 @@ export type { FetchDispatcher, MobilePoolApi, MobilePoolSession, MobilePoolView,
 export type { RotateDeviceOptions } from './rotation/rotate-options.ts'
 export type { RotationContext } from './rotation/rotation-call.ts'
 export type { RotationTally } from './rotation/rotations.ts'
+export type { RedisClient, RedisOptions } from './shared/redis-client.ts'
 export type { UsageStats } from './sources/hub/usage-reports.ts'
 export type { DeviceStats, PoolStats } from './stats.ts'
 export type { AttemptRecord, ChannelMessages, RequestRecord } from './telemetry/channels.ts'

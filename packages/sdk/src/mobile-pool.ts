@@ -81,7 +81,7 @@ class PoolDispatcher extends ClientDispatcher {
   }
 
   stats(): PoolStats {
-    const { cache, core, engine, clock, roster, rotations, meters, usageStats, isSourceUp } = this.#parts
+    const { cache, core, engine, clock, roster, rotations, meters, usageStats, isSourceUp, isShared } = this.#parts
     const extras = {
       generationOf: (device: Parameters<typeof roster.transportOf>[0]) => roster.transportOf(device)?.generation ?? 0,
       rotationsOf: (device: Parameters<typeof rotations.tallyOf>[0]) => rotations.tallyOf(device),
@@ -92,6 +92,7 @@ class PoolDispatcher extends ClientDispatcher {
       requests: { ...engine.counts, inFlight: engine.inFlight, queued: core.queued },
       cache: cache === null ? null : { ...cache.counts },
       isSourceUp: isSourceUp(),
+      isShared: isShared(),
       ready: core.fleet.ready.length,
       rotations: { ...rotations.total },
       quarantines: devices.reduce((sum, { quarantines }) => sum + quarantines.length, 0),

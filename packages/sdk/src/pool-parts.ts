@@ -20,6 +20,7 @@ import type { PoolSettings } from './options/schema.ts'
 import { Drains } from './rotation/drains.ts'
 import { Rotations } from './rotation/rotations.ts'
 import { Triggers } from './rotation/triggers.ts'
+import { shareByRedis } from './shared/share-by-redis.ts'
 import type { DeviceSource } from './sources/device-source.ts'
 import { linkHub } from './sources/hub/hub-link.ts'
 import type { UsageStats } from './sources/hub/usage-reports.ts'
@@ -46,6 +47,8 @@ export interface PoolParts {
   readonly meters: Meters
   readonly usageStats: () => UsageStats | null
   readonly isSourceUp: () => boolean
+  /** Null: limits are not to be shared. */
+  readonly isShared: () => boolean | null
   start(): void
   /** Lets requests under way finish, at most for so long, then ends the rest. */
   close(timeoutMs: number): Promise<void>
@@ -96,6 +99,10 @@ export function assemblePool(
     onRemoved: (device) => triggers.deviceRemoved(device),
   })
 
+  const sharing =
+    settings.redis === undefined
+      ? null
+      : shareByRedis(settings.redis, { clock, emit, quarantine: core.quarantine, onLearnt: () => onLearnt() })
   const engine: DispatchEngine = new DispatchEngine(engineSettings(settings), {
     clock,
     core,
@@ -109,6 +116,7 @@ export function assemblePool(
     helpStarved: (site) => triggers.helpStarved(site),
     sourceTrouble: () => feed.trouble,
     onAdmitted: supply?.onAdmitted,
+    shared: sharing?.limits ?? null,
   })
 
   const cache = settings.cache === false ? null : new ResponseCache(settings.cache, () => clock.now())
@@ -130,6 +138,7 @@ export function assemblePool(
     cache,
     agents: agentSettings(settings),
     onSessionEnd: (device, rotatesAfter) => triggers.noteSessionEnd(device, rotatesAfter),
+    onSessionOver: (session) => sharing?.limits.endSession(session),
   })
   const localProxies = new LocalProxies(carrier)
 
@@ -224,6 +233,7 @@ export function assemblePool(
     await localProxies.close()
     await hub?.usage?.close(reportMs)
     await hub?.bans?.close()
+    await sharing?.close()
     await source.close()
     drains.close()
     await roster.destroy(error)
@@ -243,8 +253,10 @@ export function assemblePool(
     meters,
     usageStats: () => hub?.usage?.stats ?? null,
     isSourceUp: () => feed.isUp,
+    isShared: () => sharing?.limits.isUp ?? null,
     start() {
       core.setMayGrow(source.mayGrow)
+      sharing?.start()
       source.start(feed)
     },
     async close(timeoutMs) {

@@ -46,6 +46,8 @@ export interface PoolStats extends MeterReading {
   readonly cache: Readonly<CacheCounts> | null
   /** Whether the hub's stream of changes is up; always true for a fixed list. */
   readonly isSourceUp: boolean
+  /** Whether limits, sessions and quarantines are shared by Redis now; null: without the option `redis`. */
+  readonly isShared: boolean | null
   /** Devices that take requests now. */
   readonly ready: number
   /** Rotations of its devices that are over, whoever asked for them. */

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { builtSdk } from './matrix/built.ts'
+import { startRedis, whyNoRedis } from './redis/redis-server.ts'
 import { listen } from './servers/listen.ts'
 import { Stage } from './stage.ts'
 
@@ -208,6 +209,21 @@ test('examples/proxy-server.mjs is a proxy with a password', async () => {
     const exited = once(child, 'exit')
     child.kill('SIGTERM')
     await exited
+  }
+})
+
+test.skipIf(whyNoRedis !== undefined && !process.env.CI)('examples/redis.mjs has one device for an account in every process', async () => {
+  const redis = await startRedis()
+  try {
+    const { urls, env } = await scene()
+    const runs = [0, 1, 2].map(() => run('redis', { ...env, MOBILEPOOL_REDIS: redis.url }, ...urls))
+    const lines = (await Promise.all(runs)).flat()
+    expect(lines.filter((line) => line === 'limits are shared')).toHaveLength(3)
+    const answers = lines.filter((line) => line.startsWith('200 '))
+    expect(answers).toHaveLength(6)
+    expect(new Set(exitsIn(answers)).size).toBe(1)
+  } finally {
+    await redis.close()
   }
 })
 

@@ -75,7 +75,7 @@ describe('the fleet', () => {
     await eventually('a change holds', () => pool.stats().devices[0]?.limits.concurrency === 1)
   })
 
-  test.each(['offline', 'busy', 'maintenance', 'pending', 'rotating'] as const)(
+  test.each(['offline', 'maintenance', 'pending', 'rotating'] as const)(
     'a device that is %s gets nothing; nor does one that cannot be reached',
     async (status) => {
       const [seoul, moscow] = [await stage.device('seoul-01'), await stage.device('moscow-07')]
@@ -87,6 +87,12 @@ describe('the fleet', () => {
       expect(moscow.counts.connections).toBe(0)
     },
   )
+
+  test('a device that is busy at the hub’s gateway serves this pool', async () => {
+    const moscow = await stage.device('moscow-07')
+    put('moscow-07', moscow, { status: 'busy' })
+    expect(await exitOf(await open().fetch(origin.url))).toBe(moscow.egress)
+  })
 
   test('a filter takes a part of it, whatever the case of the letters', async () => {
     const [seoul, moscow] = [await stage.device('seoul-01'), await stage.device('moscow-07')]

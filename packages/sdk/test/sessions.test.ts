@@ -120,7 +120,8 @@ describe('the end of a session', () => {
     const { pool, origin, rotations } = await two({ rotate: { onSessionEnd: true, minIntervalMs: 0 } })
     const options = { ttlMs: 300 }
     expect(await exitOf(pool.session('a', options).fetch(origin.url))).toBe('127.10.3.1')
-    await eventually('the device has rotated', () => rotations() === 1)
+    // Those whose time is over are looked for every 10 s.
+    await eventually('the device has rotated', () => rotations() === 1, { timeoutMs: 20_000 })
     expect(pool.session('a', options).device).toBeNull()
     expect(await exitOf(pool.session('a', options).fetch(origin.url))).toBe('127.10.1.1')
   })

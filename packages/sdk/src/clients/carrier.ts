@@ -27,6 +27,8 @@ export interface CarrierParts {
   readonly cache: ResponseCache | null
   /** A session on that device is over. */
   readonly onSessionEnd: (device: NonNullable<Session['device']>, rotatesAfter: boolean | undefined) => void
+  /** Somebody has ended a session, or lets it begin anew: other processes that share it are told. */
+  readonly onSessionOver: (session: Session) => void
 }
 
 /** Takes what clients want to send to the engine, with the view of their scope: sessions, and scopes of `pool.run`. */
@@ -35,13 +37,16 @@ export class Carrier {
   readonly clock: Clock
   readonly engine: DispatchEngine
   readonly core: PoolCore<Errand>
+  /** As `CarrierParts` says. */
+  readonly onSessionOver: CarrierParts['onSessionOver']
   readonly #agents: AgentSettings
   readonly #cache: ResponseCache | null
   /** Made by the first `run`, so that pools without one do not pay for it. */
   #ambient: AsyncLocalStorage<Scope> | null = null
   #callOff: (() => void) | null = null
 
-  constructor({ engine, core, clock, cache, agents, onSessionEnd }: CarrierParts) {
+  constructor({ engine, core, clock, cache, agents, onSessionEnd, onSessionOver }: CarrierParts) {
+    this.onSessionOver = onSessionOver
     this.engine = engine
     this.core = core
     this.clock = clock

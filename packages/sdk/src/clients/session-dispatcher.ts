@@ -22,10 +22,15 @@ export class SessionDispatcher extends ViewDispatcher {
   }
 
   renew(): void {
-    this.#session?.renew()
+    const session = this.#session
+    if (session === undefined) return
+    this.carrier.onSessionOver(session)
+    session.renew()
   }
 
   end(): void {
+    const session = this.#session
+    if (session !== undefined) this.carrier.onSessionOver(session)
     this.carrier.sessions.end(this.key)
   }
 

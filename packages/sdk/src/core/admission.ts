@@ -32,6 +32,9 @@ export interface AdmissionParts {
   readonly take: (device: Device, applicant: Applicant, now: number) => void
 }
 
+/** Devices that are looked at for others than the one that was picked. */
+const LOOKS = 64
+
 /** Of so many requests served from the queue at least one is the one that has waited longest, whatever its priority. */
 const OLDEST_EVERY = 8
 
@@ -52,6 +55,7 @@ export class Admission<A extends Applicant> {
   #quarantinesDropped = 0
   #recheckAt = Number.POSITIVE_INFINITY
   #sinceOldest = 0
+  #looks = 0
 
   constructor(parts: AdmissionParts) {
     this.#parts = parts
@@ -76,6 +80,20 @@ export class Admission<A extends Applicant> {
   /** A device for the request now. */
   pick(applicant: Applicant, mayReuse: boolean, now: number): Device | undefined {
     return this.#parts.balancer.pick(this.#parts.candidacy.of(applicant, mayReuse, now))
+  }
+
+  /** Up to so many other devices with room that it could have. Looks at no more than a few dozen of them, from a place that moves on. */
+  others(applicant: Applicant, first: Device, count: number, now: number): Device[] {
+    const { fleet, candidacy } = this.#parts
+    const { open } = fleet
+    const found: Device[] = []
+    candidacy.of(applicant, false, now)
+    this.#looks++
+    for (let look = 0; look < Math.min(open.length, LOOKS) && found.length < count; look++) {
+      const device = open[(this.#looks * LOOKS + look) % open.length]
+      if (device !== undefined && device !== first && candidacy.isEligible(device)) found.push(device)
+    }
+    return found
   }
 
   /** Puts the request into the queue until the deadline. */

@@ -151,14 +151,14 @@ export class PoolCore<A extends Applicant> {
 
   // ---- admission ----
 
-  /** Gives the request a device now, or queues it, or says why neither. */
-  admit(applicant: A, now: number): Decision {
+  /** Gives the request a device now, or queues it, or says why neither. `deadline`: when its patience ends, where that is known. */
+  admit(applicant: A, now: number, deadline?: number): Decision {
     this.#advance(now)
     // Where somebody waits for the same, there is no device for this one either, and it is not its turn.
     const mustQueue = this.queued > 0 && this.#admission.queue.lineFor(applicant) !== undefined
     const decision = mustQueue ? WAIT : this.#decide(applicant, now)
     if (decision.kind === 'assigned') this.#take(decision.device, applicant, now)
-    return decision.kind === 'wait' ? this.enqueue(applicant, now) : decision
+    return decision.kind === 'wait' ? this.enqueue(applicant, now, deadline) : decision
   }
 
   /** A device that is free for the request this moment; its place is taken. Undefined where others wait: it is not its turn. */
@@ -171,11 +171,54 @@ export class PoolCore<A extends Applicant> {
   }
 
   /** Queues the request although nothing says that a device will come: somebody has promised to bring one. */
-  enqueue(applicant: A, now: number): Decision {
+  enqueue(applicant: A, now: number, deadline = now + this.#patienceOf(applicant)): Decision {
     if (this.queued >= this.#settings.queue.max) return FULL
-    this.#admission.enqueue(applicant, now + this.#patienceOf(applicant), now)
+    this.#admission.enqueue(applicant, deadline, now)
     return WAIT
   }
+
+  // ---- limits that others share ----
+
+  /** Up to so many devices with room that suit the request as well, from anywhere in the fleet. */
+  alternatives(applicant: Applicant, first: Device, count: number, now: number): Device[] {
+    return this.#admission.others(applicant, first, count, now)
+  }
+
+  /** Gives the request this device, whatever the balancer would choose. */
+  take(device: Device, applicant: Applicant, now: number): void {
+    this.#take(device, applicant, now)
+  }
+
+  /** The request has not got the device after all. */
+  untake(device: Device, applicant: Applicant): void {
+    device.requests--
+    applicant.view.sticky?.untaken?.(device)
+    this.release(device, applicant.site)
+  }
+
+  /** Whether the device is up and takes requests, with room or without. */
+  isReady(device: Device): boolean {
+    return device.readyIndex >= 0
+  }
+
+  /** All who share the device have used up its pace until so many ms from now. */
+  setPace(device: Device, aheadMs: number, now: number): void {
+    if (device.limits.cellMs === 0) return
+    device.pacedUntil = Math.max(device.pacedUntil, now + aheadMs)
+    const nextAt = device.pacedUntil - device.limits.burstMs
+    device.nextCellAt = nextAt > now ? nextAt : 0
+    this.fleet.place(device)
+  }
+
+  /** The device may begin nothing for so long: others have its places or its pace. */
+  hold(device: Device, ms: number, now: number): void {
+    if (ms <= 0) return
+    if (device.limits.cellMs > 0) device.pacedUntil = Math.min(device.pacedUntil, now + ms + device.limits.burstMs)
+    device.nextCellAt = now + ms
+    this.fleet.place(device)
+  }
+
+  // ---- the queue ----
 
   /** The request is no longer wanted; false when it did not wait. */
   withdraw(applicant: A): boolean {

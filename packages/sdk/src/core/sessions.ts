@@ -25,6 +25,12 @@ export class Session implements Sticky {
   /** The device that it is on; null until a request got one. */
   device: Device | null = null
   breach: Breach | null = null
+  /** How long it lasts without a request, ms. */
+  ttlMs = 0
+  /** The device that it was on in the processes it is shared with, when they were asked last; null: it is shared with none. */
+  sharedOn: string | null = null
+  /** A request of it that has just got its device has not got it for good. */
+  #hadDevice: boolean = false
   #epoch = 0
   #exitIp: string | null = null
 
@@ -39,6 +45,7 @@ export class Session implements Sticky {
   }
 
   taken(device: Device): void {
+    this.#hadDevice = this.device !== null
     if (device === this.device && device.exitEpoch === this.#epoch) {
       this.#exitIp ??= device.exitIp
       return
@@ -46,6 +53,10 @@ export class Session implements Sticky {
     this.device = device
     this.#epoch = device.exitEpoch
     this.#exitIp = device.exitIp
+  }
+
+  untaken(device: Device): void {
+    if (!this.#hadDevice && device === this.device) this.device = null
   }
 
   failed(device: Device, kind: AttemptKind): void {
@@ -63,6 +74,7 @@ export class Session implements Sticky {
   renew(): void {
     this.breach = null
     this.device = null
+    this.sharedOn = null
   }
 
   #mayLeave(device: Device): boolean {
@@ -115,6 +127,7 @@ export class Sessions {
     if (known !== undefined && isOver(known, now)) this.end(key)
     const session = this.#entries.get(key)?.session ?? new Session(key, onIpChange)
     session.onIpChange = onIpChange
+    session.ttlMs = ttlMs
     this.#entries.delete(key)
     this.#entries.set(key, { session, ttlMs, rotatesAfter, usedAt: now })
     if (this.#entries.size > this.#max) {

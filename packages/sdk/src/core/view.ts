@@ -11,6 +11,8 @@ export interface Sticky {
   accepts(device: Device): boolean
   /** A request of it got this device: told in the same step, so that two requests never get two devices. */
   taken(device: Device): void
+  /** The request did not get it after all. */
+  untaken?(device: Device): void
   /** A request of it met this on the device. */
   failed(device: Device, kind: AttemptKind): void
   /** Why it may serve no request any more; null: it may. */

@@ -33,7 +33,7 @@ export interface EngineSettings {
   readonly rules: ResponseRules
   readonly firstByteTimeoutMs: number
   readonly bodyTimeoutMs: number
-  /** Null: no request is hedged. */
+  /** Null: no request is hedged. Nor is one where limits are shared: its second place would have to be asked for first. */
   readonly hedge: HedgeSettings | null
   readonly exposeHeaders: boolean
   readonly queueTimeoutMs: number
@@ -92,7 +92,7 @@ export class DispatchEngine implements RunHost, PathHost {
     this.rules = settings.rules
     this.firstByteTimeoutMs = settings.firstByteTimeoutMs
     this.bodyTimeoutMs = settings.bodyTimeoutMs
-    this.#hedging = settings.hedge === null ? null : createHedging(settings.hedge, { ...parts, host: this })
+    this.#hedging = settings.hedge === null || parts.shared !== null ? null : createHedging(settings.hedge, { ...parts, host: this })
     this.exposeHeaders = settings.exposeHeaders
     this.deadlines = new Deadlines(parts.clock)
     this.#waiting = new WaitingRoom(parts, { timeoutMs: settings.queueTimeoutMs, max: settings.queueMax })
@@ -271,6 +271,7 @@ export class DispatchEngine implements RunHost, PathHost {
 
   release(device: Device, site: string): void {
     this.#parts.core.release(device, site)
+    this.#parts.shared?.released(device)
     this.#waiting.serve()
   }
 

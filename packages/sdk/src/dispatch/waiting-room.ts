@@ -3,8 +3,10 @@ import type { Device } from '../core/device.ts'
 import type { PoolCore } from '../core/pool-core.ts'
 import type { MobilePoolError } from '../errors.ts'
 import type { Emit } from '../events.ts'
+import type { SharedLimits } from '../shared/shared-limits.ts'
 import type { Errand } from './errand.ts'
 import { breachError, lateError, noDeviceError, queueFullError, starvedError } from './no-device-errors.ts'
+import { SharedClaims } from './shared-claims.ts'
 
 export interface WaitingRoomParts {
   readonly clock: Clock
@@ -16,6 +18,8 @@ export interface WaitingRoomParts {
   readonly sourceTrouble: () => string | null
   /** How long somebody waited for the device that he has now, ms; 0: not at all. @default nobody asks */
   readonly onAdmitted?: ((waitedMs: number) => void) | undefined
+  /** Limits that other processes share; null: there are none. */
+  readonly shared: SharedLimits | null
 }
 
 /** Where errands ask for a device and wait for it: the core decides, this tells them, and one timer wakes the core for all who wait. */
@@ -24,12 +28,26 @@ export class WaitingRoom {
   readonly #queue: { readonly timeoutMs: number; readonly max: number }
   /** Since when those wait who are in the queue; null: nobody asks. */
   readonly #since: Map<Errand, number> | null
+  /** Those who have a device of the core and ask for their share of it; null: nothing is shared. */
+  readonly #claims: SharedClaims | null
+  /** When the patience of those ends who may have to wait again. */
+  readonly #deadlines = new WeakMap<Errand, number>()
   #alarm: { readonly at: number; readonly callOff: () => void } | null = null
 
   constructor(parts: WaitingRoomParts, queue: { readonly timeoutMs: number; readonly max: number }) {
     this.#parts = parts
     this.#queue = queue
     this.#since = parts.onAdmitted === undefined ? null : new Map()
+    const { shared, core, clock } = parts
+    this.#claims =
+      shared &&
+      new SharedClaims({
+        core,
+        clock,
+        shared,
+        assign: (run, device) => this.#assign(run, device),
+        seekAgain: (run) => this.#seek(run, clock.now(), this.#deadlines.get(run)),
+      })
   }
 
   /** Asks for a device: sooner or later `assigned` or `refused` is called. */
@@ -39,34 +57,43 @@ export class WaitingRoom {
       run.refused(breachError(breach))
       return
     }
-    const { core, clock } = this.#parts
-    const now = clock.now()
-    let decision = core.admit(run, now)
-    if (decision.kind === 'starved' && this.#helpStarved(run.site, decision.until)) decision = core.enqueue(run, now)
+    const now = this.#parts.clock.now()
+    this.#since?.set(run, now)
+    if (this.#claims !== null) this.#deadlines.set(run, now + (run.view.queueTimeoutMs ?? this.#queue.timeoutMs))
+    this.#seek(run, now)
+  }
+
+  /** Looks for a device; `deadline`: until when, if not as long as the run's patience from now. */
+  #seek(run: Errand, now: number, deadline?: number): void {
+    const { core } = this.#parts
+    let decision = core.admit(run, now, deadline)
+    if (decision.kind === 'starved' && this.#helpStarved(run.site, decision.until)) decision = core.enqueue(run, now, deadline)
     switch (decision.kind) {
       case 'assigned':
-        this.#parts.onAdmitted?.(0)
-        run.assigned(decision.device)
+        this.#give(run, decision.device)
         return
       case 'wait':
-        this.#since?.set(run, now)
         run.queued()
         this.serve()
         return
       case 'starved':
-        run.refused(starvedError(run.site, decision.until, core.fleet, now))
+        this.#refuse(run, starvedError(run.site, decision.until, core.fleet, now))
         return
       case 'nothing':
-        run.refused(noDeviceError(core.fleet, this.#parts.sourceTrouble()))
+        this.#refuse(run, noDeviceError(core.fleet, this.#parts.sourceTrouble()))
         return
       case 'full':
-        run.refused(queueFullError(this.#queue.max))
+        this.#refuse(run, queueFullError(this.#queue.max))
     }
   }
 
   /** It no longer waits; false when it did not. */
   withdraw(run: Errand): boolean {
     this.#since?.delete(run)
+    if (this.#claims?.withdraw(run) === true) {
+      this.serve()
+      return true
+    }
     if (!this.#parts.core.withdraw(run)) return false
     this.setAlarm()
     return true
@@ -76,7 +103,7 @@ export class WaitingRoom {
   serve(): void {
     const { core, clock } = this.#parts
     if (core.queued === 0) return
-    for (const { applicant, device } of core.serveWaiting(clock.now())) this.#assign(applicant, device)
+    for (const { applicant, device } of core.serveWaiting(clock.now())) this.#give(applicant, device)
     this.setAlarm()
   }
 
@@ -98,7 +125,7 @@ export class WaitingRoom {
   /** Ends everybody's wait. */
   refuseAll(error: MobilePoolError): void {
     this.#since?.clear()
-    for (const run of this.#parts.core.withdrawAll()) run.refused(error)
+    for (const run of [...(this.#claims?.withdrawAll() ?? []), ...this.#parts.core.withdrawAll()]) run.refused(error)
     this.setAlarm()
   }
 
@@ -118,7 +145,7 @@ export class WaitingRoom {
     this.#alarm = null
     const { core, clock } = this.#parts
     const { served, late } = core.tick(clock.now())
-    for (const { applicant, device } of served) this.#assign(applicant, device)
+    for (const { applicant, device } of served) this.#give(applicant, device)
     for (const run of late) this.#refuse(run, lateError(core.fleet, this.#queue.timeoutMs, this.#parts.sourceTrouble()))
     this.setAlarm()
   }
@@ -126,6 +153,12 @@ export class WaitingRoom {
   #helpStarved(site: string, until: number): boolean {
     this.#parts.emit('starved', { site, until })
     return this.#parts.helpStarved(site)
+  }
+
+  /** The core has given it this device: it is its own, once it has its share where limits are shared. */
+  #give(run: Errand, device: Device): void {
+    if (this.#claims === null || run.view.isInquiry) this.#assign(run, device)
+    else this.#claims.ask(run, device)
   }
 
   /** Who has waited gets his device. */

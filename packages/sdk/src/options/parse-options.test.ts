@@ -89,9 +89,11 @@ describe('what is not given', () => {
   test('is the default', () => {
     const settings = parseOptions({ devices })
     const { onBanCount: _count, ...rotate } = poolDefaults.rotate
-    const { cache, ...others } = poolDefaults
+    const { cache, redis, ...others } = poolDefaults
     expect(settings).toMatchObject({ ...others, cache: false, rotate })
     expect(parseOptions({ devices, cache: true }).cache).toEqual(cache)
+    expect(settings.redis).toBeUndefined()
+    expect(parseOptions({ devices, redis: 'redis://redis:6379' }).redis).toEqual({ client: 'redis://redis:6379', ...redis })
     expect(settings.rotate.onBan).toBeUndefined()
     expect(parseOptions({ devices, rotate: { onBan: {} } }).rotate.onBan).toEqual({ count: 3 })
   })

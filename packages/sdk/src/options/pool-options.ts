@@ -7,6 +7,7 @@ import type { CustomBalancer } from '../core/balancers/custom.ts'
 import type { BalancerName } from '../core/balancers/names.ts'
 import type { HashKeyOf } from '../dispatch/hash-key.ts'
 import type { RotationContext } from '../rotation/rotation-call.ts'
+import type { RedisClient, RedisOptions } from '../shared/redis-client.ts'
 import type { PoolLogger } from '../telemetry/pool-log.ts'
 
 /** One device of a fixed list. */
@@ -252,6 +253,11 @@ export interface UsageOptions {
 export interface MobilePoolOptions {
   /** A hub that knows the fleet: its URL, or URL and token. */
   hub?: string | URL | HubOptions
+  /**
+   * Redis, by which pools in several processes share limits per device, sessions and quarantines: a URL, a client of ioredis, or an object.
+   * Hedging is off then. @default nothing is shared
+   */
+  redis?: string | URL | RedisClient | RedisOptions
   /** A fixed list of devices: proxy URLs, or objects. */
   devices?: readonly (string | URL | StaticDevice)[]
   /** Which devices the pool uses at all. @default all of them */
@@ -380,6 +386,7 @@ export const poolDefaults = {
     verifyMs: 30_000,
   },
   keepAlive: { idleMs: 30_000, maxIdleMs: 60_000, maxIdlePerDevice: 16 },
+  redis: { prefix: 'mobilepool', timeoutMs: 1_000 },
   http2: false,
   usage: { flushMs: 5_000, maxBuffered: 10_000, urls: 'host' },
   exposeHeaders: true,

@@ -6,6 +6,7 @@ import { balancers } from '../core/balancers/index.ts'
 import type { BalancerName } from '../core/balancers/names.ts'
 import type { OwnLimits } from '../core/limits.ts'
 import type { HashKeyOf } from '../dispatch/hash-key.ts'
+import { isRedisClient, type RedisClient } from '../shared/redis-client.ts'
 import type { PoolLogger } from '../telemetry/pool-log.ts'
 import { banOptions } from './ban-schema.ts'
 import { cacheOptions } from './cache-schema.ts'
@@ -53,6 +54,19 @@ const listedDevice = z.strictObject({
     .optional(),
 })
 
+const redisUrl = asText.pipe(z.url({ protocol: /^rediss?$/, error: 'must be a redis:// or rediss:// URL, or a client of ioredis' }))
+const redisOptions = z.strictObject({
+  client: z.union([z.custom<RedisClient>(isRedisClient), redisUrl], 'must be a redis:// or rediss:// URL, or a client of ioredis'),
+  prefix: z
+    .string()
+    .regex(/^[\w.:-]{1,100}$/, 'must be 1 to 100 letters, digits, ".", "_", ":" or "-"')
+    .default(defaults.redis.prefix),
+  timeoutMs: count(10, 60_000).default(defaults.redis.timeoutMs),
+})
+/** A URL or a client alone stands for an object with it. */
+const withClient = (value: unknown): unknown =>
+  typeof value === 'string' || value instanceof URL || isRedisClient(value) ? { client: value } : value
+
 /** Attributes that devices must have. */
 export const filterOptions = z.strictObject({
   operator: oneOrMore(label).optional(),
@@ -73,6 +87,7 @@ export const poolOptions = z
         )
         .optional(),
     ),
+    redis: z.preprocess(withClient, redisOptions).optional(),
     devices: z.array(z.preprocess(withUrl, listedDevice), 'must be a list of proxy URLs or objects').optional(),
     filter: filterOptions.default({}),
     balancer: z

@@ -37,6 +37,8 @@ const lines: { readonly [Name in keyof PoolEvents]: (event: PoolEvents[Name][0])
   deviceRemoved: ({ device }) => ['debug', `device ${device} went`],
   ipChanged: ({ device, oldIp, newIp }) => ['debug', `device ${device} has another exit IP: ${oldIp} -> ${newIp}`],
   balancerError: () => ['error', 'the balancer failed; requests are spread without it'],
+  redis: (event) =>
+    event.isUp ? ['info', 'Redis is there: limits are shared'] : ['warn', `Redis is away: ${event.reason}; limits are this process's own`],
   source: (event) =>
     event.isUp
       ? ['info', 'the hub is there']

@@ -51,18 +51,21 @@ test('how long requests waited for a device is measured', async () => {
     return [Number(sum), Number(count)]
   }
   const socket = await tunnel()
-  expect(await waits()).toEqual([0, 1])
+  const [none = 1, one] = await waits()
+  expect(one).toBe(1)
+  expect(none).toBeLessThan(0.1)
   const begun = performance.now()
   const second = ask()
-  await vi.waitFor(async () =>
-    expect((await stage.hub.ask('/metrics', { key: 'admin' })).text).toContain('mobilepool_gateway_requests_queued 1\n'),
+  await vi.waitFor(
+    async () => expect((await stage.hub.ask('/metrics', { key: 'admin' })).text).toContain('mobilepool_gateway_requests_queued 1\n'),
+    { timeout: 20_000 },
   )
   socket.destroy()
   expect(await second).toMatchObject({ status: 200 })
   const [sum = 0, count] = await waits()
   expect(count).toBe(2)
-  expect(sum).toBeGreaterThan(0)
-  expect(sum * 1_000).toBeLessThan(performance.now() - begun)
+  expect(sum).toBeGreaterThan(none)
+  expect((sum - none) * 1_000).toBeLessThan(performance.now() - begun)
 })
 
 test('a device whose every place is taken by the gateway is busy, for as long as that lasts, and still one that can be used', async () => {

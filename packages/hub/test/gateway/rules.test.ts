@@ -100,6 +100,26 @@ describe('who comes in', () => {
     expect(origin.seen).toHaveLength(1)
   })
 
+  test('waits longer and longer for the answer when he guesses keys; others at the same time do not', async () => {
+    await open()
+    await stage.device('seoul-01')
+    const guess = (address: string) => curl('-x', stage.proxy('anna', 'mp_a-guess'), '--interface', address, origin.url)
+    const timed = async (address: string): Promise<number> => {
+      const begun = performance.now()
+      expect(await guess(address)).toMatchObject({ status: 407 })
+      return performance.now() - begun
+    }
+    for (let count = 0; count < 9; count++) await timed('127.0.0.9')
+    // Five are free, and each is a little forgiven until the next comes; then 100 ms, 200 ms, 400 ms.
+    const [guesser, other] = await Promise.all([
+      timed('127.0.0.9'),
+      timed('127.0.0.10'),
+      ask().then(({ status }) => expect(status).toBe(200)),
+    ])
+    expect(guesser).toBeGreaterThan(399)
+    expect(other).toBeLessThan(guesser)
+  })
+
   test('is out at once when his key is revoked, with the tunnels that he has open', async () => {
     await open()
     await stage.device('seoul-01')

@@ -27,6 +27,22 @@ async function openRedis(given: string | URL | RedisClient, timeoutMs: number): 
   return { client: client as unknown as RedisClient, isOwn: true }
 }
 
+/** What of ioredis' clients keeps the process alive. A cluster has one of them a node, and shows none. */
+interface Awake {
+  readonly stream?: { unref?: () => void }
+  readonly reconnectTimeout?: { unref?: () => void }
+}
+
+/** A pool that nobody waits for does not keep the process alive; what is asked of Redis does, by its time limit. */
+function letProcessEnd(client: RedisClient): void {
+  const { stream, reconnectTimeout } = client as Awake
+  stream?.unref?.()
+  reconnectTimeout?.unref?.()
+  client.on('connect', () => (client as Awake).stream?.unref?.())
+  // Told just before the timer is made.
+  client.on('reconnecting', () => setImmediate(() => (client as Awake).reconnectTimeout?.unref?.()))
+}
+
 /** Runs scripts on Redis, each within its time. */
 export class RedisLink {
   readonly #opened: Promise<OpenedRedis>
@@ -42,7 +58,11 @@ export class RedisLink {
     this.#opened = openRedis(given, timeoutMs)
     this.#opened.then(
       // Without a listener an error of a connection ends the process; that Redis is away is seen by what it does not answer.
-      ({ client, isOwn }) => isOwn && client.on('error', () => {}),
+      ({ client, isOwn }) => {
+        if (!isOwn) return
+        client.on('error', () => {})
+        letProcessEnd(client)
+      },
       () => {},
     )
   }
@@ -71,6 +91,7 @@ export class RedisLink {
     const { client } = await this.#opened
     const own = client.duplicate()
     own.on('error', () => {})
+    letProcessEnd(own)
     own.on('message', (_channel: string, text: string) => onMessage(text))
     // ioredis subscribes again by itself when it has lost its connection; what was published meanwhile is lost.
     own.on('ready', () => onReady())

@@ -3,6 +3,8 @@ import type { MobilePool, MobilePoolOptions } from '@mobilepool/sdk'
 import { Cluster, Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { eventually } from '../eventually.ts'
+import { builtSdk } from '../matrix/built.ts'
+import { runNode } from '../matrix/run-node.ts'
 import { type Child, startChild } from '../servers/child.ts'
 import { listen } from '../servers/listen.ts'
 import { collect, Stage } from '../stage.ts'
@@ -217,6 +219,18 @@ describe.skipIf(whyNoRedis !== undefined && !process.env.CI)('pools that share b
     await slow
     expect(await client.ping()).toBe('PONG')
     client.disconnect()
+  })
+
+  test.each(['there', 'away'])('does not keep a process alive that has nothing left to do, with Redis %s', async (how) => {
+    const [device] = await fleet(1)
+    const origin = await stage.origin()
+    const [url, options] = [redis.url, JSON.stringify({ devices: [device?.url] })]
+    if (how === 'away') await redis.kill()
+    const script = `import { MobilePool } from '@mobilepool/sdk'
+      const pool = new MobilePool({ ...${options}, redis: '${url}' })
+      console.log((await pool.fetch('${origin.url}')).status)`
+    const end = await runNode(process.execPath, ['--input-type=module', '--eval', script], builtSdk())
+    expect(end).toMatchObject({ status: 0, stdout: '200\n' })
   })
 
   test('works with a cluster of three nodes', async () => {
